@@ -1,0 +1,53 @@
+#include "postrider/base/mem.h"
+
+#include "postrider/base/check.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *mem_alloc(size_t n)
+{
+    return mem_array(1, n);
+}
+
+void *mem_array(size_t count, size_t size)
+{
+    void *p = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+    CHECK(p != NULL);
+    return p;
+}
+
+void *mem_realloc(void *p, size_t n)
+{
+    void *q = realloc(p, n > 0 ? n : 1);
+    CHECK(q != NULL);
+    return q;
+}
+
+char *mem_strdup(const char *s)
+{
+    return s != NULL ? mem_strndup(s, strlen(s)) : NULL;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+    CHECK(n < SIZE_MAX);
+    char *p = mem_alloc(n + 1);
+    if (n > 0) {
+        memcpy(p, s, n);
+    }
+    return p;
+}
+
+void mem_free(void *p)
+{
+    free(p);
+}
+
+void mem_wipe(void *p, size_t n)
+{
+    if (n > 0) {
+        explicit_bzero(p, n);
+    }
+}

@@ -1,0 +1,39 @@
+#ifndef POSTRIDER_LOOP_PRIV_H
+#define POSTRIDER_LOOP_PRIV_H
+
+#include "postrider/loop/loop.h"
+#include "postrider/loop/worker.h"
+
+#include <uv.h>
+
+struct timer_heap {
+    struct timer **items;
+    size_t count, cap;
+    uint64_t next_order;
+};
+
+struct worker_queue {
+    struct list waiting;
+    unsigned running;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_idle_t idle;       /* active while deferred calls wait: the loop must not sleep */
+    uv_prepare_t prepare; /* runs the hooks and starts the measurement of sleep */
+    uv_check_t check;
+    uv_timer_t wakeup; /* for the earliest timer of the heap */
+    uv_async_t async;
+    struct list deferred;
+    struct list hooks;
+    struct timer_heap timers;
+    struct worker_queue workers[WORKER_CLASS_COUNT];
+    int64_t turn_began_us, max_turn_us;
+};
+
+void loop_timers_init(struct loop *loop);
+void loop_timers_fini(struct loop *loop);
+/* Fires what is due. */
+void loop_timers_run(struct loop *loop);
+
+#endif

@@ -1,0 +1,131 @@
+/* Timers in a binary heap of borrowed pointers: unlike a libuv timer, a struct timer can
+ * be stopped and its memory freed in the same breath. One libuv timer wakes the loop for
+ * the earliest. */
+#include "loop_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/mem.h"
+
+static bool timer_before(const struct timer *a, const struct timer *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->order < b->order;
+}
+
+static void heap_place(struct timer_heap *h, size_t at, struct timer *t)
+{
+    h->items[at] = t;
+    t->slot = at + 1;
+}
+
+static void heap_sift_up(struct timer_heap *h, size_t at, struct timer *t)
+{
+    while (at > 0 && timer_before(t, h->items[(at - 1) / 2])) {
+        heap_place(h, at, h->items[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    heap_place(h, at, t);
+}
+
+static void heap_sift_down(struct timer_heap *h, size_t at, struct timer *t)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= h->count) {
+            break;
+        }
+        if (child + 1 < h->count && timer_before(h->items[child + 1], h->items[child])) {
+            child++;
+        }
+        if (!timer_before(h->items[child], t)) {
+            break;
+        }
+        heap_place(h, at, h->items[child]);
+        at = child;
+    }
+    heap_place(h, at, t);
+}
+
+static void on_wakeup(uv_timer_t *wakeup)
+{
+    loop_timers_run(wakeup->data);
+}
+
+static void arm(struct loop *loop)
+{
+    struct timer_heap *h = &loop->timers;
+    if (h->count == 0) {
+        uv_timer_stop(&loop->wakeup);
+        return;
+    }
+    int64_t wait_ms = h->items[0]->due_ms - loop_now_ms(loop);
+    uv_timer_start(&loop->wakeup, on_wakeup, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+void loop_timers_init(struct loop *loop)
+{
+    loop->timers = (struct timer_heap){0};
+}
+
+void loop_timers_fini(struct loop *loop)
+{
+    mem_free(loop->timers.items);
+}
+
+void loop_timers_run(struct loop *loop)
+{
+    struct timer_heap *h = &loop->timers;
+    int64_t now_ms = loop_now_ms(loop);
+    /* A timer set by a callback waits for the next turn, even with no delay. */
+    uint64_t newest = h->next_order;
+    while (h->count > 0 && h->items[0]->due_ms <= now_ms && h->items[0]->order < newest) {
+        struct timer *t = h->items[0];
+        timer_stop(t);
+        t->fn(t);
+    }
+    arm(loop);
+}
+
+void timer_set(struct loop *loop, struct timer *t, int64_t delay_ms, timer_fn *fn)
+{
+    struct timer_heap *h = &loop->timers;
+    timer_stop(t);
+    if (h->count == h->cap) {
+        h->cap = h->cap > 0 ? h->cap * 2 : 64;
+        h->items = mem_realloc(h->items, h->cap * sizeof(struct timer *));
+    }
+    t->loop = loop;
+    t->fn = fn;
+    t->due_ms = loop_now_ms(loop) + (delay_ms > 0 ? delay_ms : 0);
+    t->order = h->next_order++;
+    heap_sift_up(h, h->count++, t);
+    if (t->slot == 1) {
+        arm(loop);
+    }
+}
+
+void timer_stop(struct timer *t)
+{
+    if (t->slot == 0) {
+        return;
+    }
+    struct timer_heap *h = &t->loop->timers;
+    size_t at = t->slot - 1;
+    CHECK(at < h->count && h->items[at] == t);
+    t->slot = 0;
+    struct timer *last = h->items[--h->count];
+    if (last != t) {
+        if (at > 0 && timer_before(last, h->items[(at - 1) / 2])) {
+            heap_sift_up(h, at, last);
+        } else {
+            heap_sift_down(h, at, last);
+        }
+    }
+    if (h->count == 0) {
+        arm(t->loop);
+    }
+}
+
+bool timer_is_set(const struct timer *t)
+{
+    return t->slot != 0;
+}

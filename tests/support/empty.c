@@ -1,0 +1,2 @@
+/* Keeps the library non-empty when no fixture exists. */
+typedef int test_support_is_empty;
