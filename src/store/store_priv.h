@@ -193,11 +193,15 @@ struct store_shard {
     bool held;             /* as far as we know; see good_until_ms */
     bool foreign;          /* another node holds it */
     bool asked;            /* a lease call is in flight */
+    bool fresh;            /* just taken: the directory needs a repair first */
+    bool repairing;        /* then the owner is told */
+    int64_t asked_ms;      /* monotonic: the call in flight began */
     int64_t good_until_ms; /* monotonic: certainly ours until then */
     int64_t due_ms;        /* monotonic: when to ask again */
 };
 
 struct store_directory;
+struct store_repair;
 struct store_settings_cache;
 struct store_token_cache;
 
@@ -216,11 +220,11 @@ struct store {
     struct redis_script scripts[STORE_LUA_COUNT];
     struct keyring *keyring; /* NULL until the master key is known */
     bool opened;             /* reads and writes are possible */
-    bool closing;
 
     struct store_calls background; /* renewals, polls, last-used marks */
     struct store_shard shards[STORE_SHARDS];
     struct timer lease_timer;
+    struct store_repair *repair; /* after taking over shards */
     struct timer poll_timer;
     store_lease_cb *lease_cb;
     void *lease_ctx;
