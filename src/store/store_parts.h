@@ -103,6 +103,20 @@ void store_directory_swap_words(struct store_words *w, struct store *s, const ch
 /* A field of a:<acc>; purpose by its name. */
 struct store_place store_account_place(const struct store_acct *acct, const char *field);
 
+/* --- the parts of a record (account_record.c) --- */
+
+/* Puts field and sealed value of everything in `record`, secrets apart, as words. False
+ * with ERR_TOO_LARGE. */
+bool account_record_words(struct store *s, const struct store_acct *acct,
+                          const json_t *record, struct store_words *w, struct err *err);
+/* From HGETALL: sets acct->incarnation, gives new references. ERR_NO_ACCOUNT when the
+ * hash is empty. */
+bool account_record_read(struct store *s, struct store_acct *acct,
+                         const struct redis_reply *all, json_t **record_out,
+                         json_t **state_out, struct err *err);
+bool account_field_seal(struct store *s, const struct store_acct *acct, const char *field,
+                        const json_t *json, struct store_words *w, struct err *err);
+
 /* --- settings and tokens --- */
 
 struct store_settings_cache *store_settings_cache_new(void);

@@ -10,6 +10,7 @@
 #include "postrider/base/check.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
+#include "postrider/base/num.h"
 
 #include <stdio.h>
 
@@ -179,8 +180,8 @@ static bool row_from_record(struct store *s, struct job *job,
     if (ok) {
         mem_free(job->acct.id);
         job->acct.id = mem_strdup(json_string_value(id));
-        struct str created = fields->items[3].str;
-        int64_t created_ms = strtoll(created.ptr != NULL ? created.ptr : "0", NULL, 10);
+        int64_t created_ms = 0;
+        (void)num_i64(fields->items[3].str, &created_ms);
         directory_row_init(row, &job->acct, record, created_ms);
     }
     json_decref(id);
