@@ -52,9 +52,10 @@ struct mime_param {
     struct str name, value; /* value without quotes, as IMAP's BODYSTRUCTURE gives it */
 };
 
-/* Appends the value of parameter `name`: "name", else "name*", else "name*0", "name*1*" …
- * in numeric order up to the first gap. Encoded words inside values are decoded too.
- * False if there is none (or on overflow). Later duplicates are ignored. */
+/* Appends the value of parameter `name`: "name*", else "name*0", "name*1*" … in numeric
+ * order up to the first gap, else "name" (which senders give as the poorer fallback).
+ * Encoded words inside values are decoded too. False if there is none (or on overflow).
+ * Later duplicates are ignored; cut at MIME_FILENAME_MAX. */
 bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t count,
                        const char *name);
 
@@ -87,6 +88,9 @@ void mime_charset_free(struct mime_charset **c);
 bool mime_charset_feed(struct mime_charset *c, const void *data, size_t len,
                        struct buf *out);
 bool mime_charset_end(struct mime_charset *c, struct buf *out);
+/* Before _end: the input is only the beginning of the text, so a character cut at its end
+ * is left out instead of replaced. */
+void mime_charset_cut(struct mime_charset *c);
 /* Some text was left out because of max_bytes. */
 bool mime_charset_is_truncated(const struct mime_charset *c) ATTR_PURE;
 /* Is the name one that is converted by its own table? */
@@ -118,7 +122,7 @@ struct mime_headers {
     bool malformed;  /* a line was no header and was skipped */
 };
 
-/* CR LF, LF and CR end lines; a leading "From " line and lines without a colon are
+/* CR LF and LF end lines (a lone CR is a space); a leading "From " line and lines without a colon are
  * skipped; ends at an empty line or with the input. */
 void mime_headers_parse(struct arena *arena, struct str block, struct mime_headers *out);
 /* Raw value of the first header of this name (any case), or absent. */
