@@ -76,9 +76,6 @@ static void item_end(struct scanner *s)
 
 static bool array_begin(struct scanner *s, int64_t count, struct err *err)
 {
-    if (s->depth == REDIS_NESTING_MAX) {
-        return scan_too_large(err, "arrays nested too deep");
-    }
     if (count <= 0) {
         item_end(s);
         return true;
@@ -127,6 +124,9 @@ static bool scan_type(struct scanner *s, char c, struct err *err)
 {
     if (strchr("+-:$*", c) == NULL || c == '\0') {
         return scan_bad(err, "unknown type");
+    }
+    if (c == '*' && s->depth == REDIS_NESTING_MAX) {
+        return scan_too_large(err, "arrays nested too deep");
     }
     s->type = c;
     s->cr = false;
