@@ -287,13 +287,13 @@ static void last_use_is_noted_once_and_never_revives(void **state)
     assert_int_equal(get_token(f, s, text, &o), ERR_OK);
     forget(&o);
     loop_fixture_run_for(f->loop, 50);
-    redisReply *first = redis_fixture_command(f->server, "DEBUG DIGEST-VALUE pr:tokens");
+    redisReply *first = redis_fixture_command(f->server, "DEBUG DIGEST");
     for (int i = 0; i < 20; i++) {
         assert_true(store_token_cached(s, str_of(text), &record));
     }
     loop_fixture_run_for(f->loop, 50);
-    redisReply *second = redis_fixture_command(f->server, "DEBUG DIGEST-VALUE pr:tokens");
-    assert_string_equal(first->element[0]->str, second->element[0]->str);
+    redisReply *second = redis_fixture_command(f->server, "DEBUG DIGEST");
+    assert_string_equal(first->str, second->str);
     freeReplyObject(first);
     freeReplyObject(second);
 
