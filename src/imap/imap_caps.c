@@ -72,7 +72,8 @@ void imap_caps_clear(struct imap_caps *caps)
 
 void imap_caps_set_text(struct imap_caps *caps, struct str text)
 {
-    struct str rest = str_from(text.ptr, text.len < CAPS_TEXT_MAX ? text.len : CAPS_TEXT_MAX);
+    struct str rest =
+        str_from(text.ptr, text.len < CAPS_TEXT_MAX ? text.len : CAPS_TEXT_MAX);
     struct buf words = BUF_INIT(CAPS_TEXT_MAX + 1);
     struct str word;
     imap_caps_clear(caps);

@@ -195,8 +195,7 @@ static bool detach_cmd(struct imap_cmd *cmd)
     return true;
 }
 
-/* The commands are on their own from here. Returns one that is on the wire, or NULL. */
-static struct imap_cmd *detach(struct imap_op *op)
+struct imap_cmd *imap_op_detach(struct imap_op *op)
 {
     struct imap_cmd *on_wire = NULL;
     for (struct list *node; (node = op->cmds.next) != &op->cmds;) {
@@ -224,7 +223,7 @@ void imap_op_abort(struct op *base)
     struct imap_conn *c = op->conn;
     /* The deadline's own timer has stopped by now; a cancel finds it running. */
     bool timed_out = !timer_is_set(&base->deadline);
-    struct imap_cmd *cmd = detach(op);
+    struct imap_cmd *cmd = imap_op_detach(op);
     if (cmd == NULL) {
         return;
     }
@@ -238,19 +237,19 @@ void imap_op_abort(struct op *base)
 
 void imap_op_fini(struct op *base)
 {
-    detach(IMAP_OP(base));
+    imap_op_detach(IMAP_OP(base));
 }
 
 void imap_op_complete(struct imap_op *op)
 {
-    detach(op);
+    imap_op_detach(op);
     op_complete(&op->op);
 }
 
 void imap_op_fail(struct imap_op *op, const struct err *err)
 {
     struct imap_conn *c = op->conn;
-    struct imap_cmd *cmd = detach(op);
+    struct imap_cmd *cmd = imap_op_detach(op);
     op_fail_err(&op->op, err);
     if (cmd != NULL) {
         after_cancel(c, cmd);
@@ -288,13 +287,40 @@ bool imap_op_set(struct imap_op *op, struct str text, struct imap_set *out)
 {
     if (!imap_set_parse(&op->op.arena, text, out) || out->count == 0) {
         struct err err;
-        err_set(&err, ERR_INVALID, "%s: not a set of message numbers",
-                op->op.type->name);
+        err_set(&err, ERR_INVALID, "%s: not a set of message numbers", op->op.type->name);
         imap_op_fail(op, &err);
         return false;
     }
     imap_set_normalize(out);
     return true;
+}
+
+void imap_op_send_pieces(struct imap_op *op, const struct imap_set *set,
+                         const struct imap_cmd_type *type, imap_piece_put *put)
+{
+    struct buf piece = BUF_INIT(2 * IMAP_SET_TEXT_MAX);
+    size_t next = 0;
+    while (next < set->count && op_is_running(&op->op)) {
+        buf_clear(&piece);
+        size_t taken = imap_set_print(&piece, set, next, IMAP_SET_TEXT_MAX);
+        CHECK(taken > 0);
+        next += taken;
+        op->pieces++;
+        struct imap_cmd *cmd = imap_cmd_new(op, type);
+        put(op, cmd, buf_str(&piece));
+        imap_cmd_send(cmd);
+    }
+    buf_fini(&piece);
+}
+
+bool imap_op_piece_ended(struct imap_op *op, const struct err *err)
+{
+    op->pieces--;
+    if (err->code != ERR_OK) {
+        imap_op_fail(op, err);
+        return false;
+    }
+    return op->pieces == 0;
 }
 
 /* --- copies */
@@ -314,8 +340,7 @@ void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_
     if (b->count == 0) {
         return;
     }
-    struct imap_range *all =
-        ARENA_ARRAY(arena, struct imap_range, a->count + b->count);
+    struct imap_range *all = ARENA_ARRAY(arena, struct imap_range, a->count + b->count);
     if (a->count > 0) {
         memcpy(all, a->ranges, a->count * sizeof all[0]);
     }

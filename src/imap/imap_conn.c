@@ -2,17 +2,14 @@
  *
  *   imap_conn_new          on greeting        imap_conn_set_ready
  *   ────────────► GREETING ──────────► CLEARING ───────────► READY
- *                    │                    │                    │  imap_conn_fail: BYE, end of
- *                    └────────────────────┴──────┬─────────────┘  stream, framing, desync
- *                                                ▼
- *                                              DEAD ── imap_conn_close ──► freed
+ *                    │                    │                    │  imap_conn_fail: BYE,
+ * end of └────────────────────┴──────┬─────────────┘  stream, framing, desync ▼ DEAD ──
+ * imap_conn_close ──► freed
  *
- *   GREETING, CLEARING  nothing but codes and capabilities is trusted, and 64 KiB is all a
- *                       server may say
- *   READY               untagged data reaches commands and events
- *   DEAD                the stream is gone, all commands have failed, on_closed is due once
- *   CLOSED              closed by its owner inside a callback; freed when the parser
- *                       returns
+ *   GREETING, CLEARING  nothing but codes and capabilities is trusted, and 64 KiB is all
+ * a server may say READY               untagged data reaches commands and events DEAD the
+ * stream is gone, all commands have failed, on_closed is due once CLOSED closed by its
+ * owner inside a callback; freed when the parser returns
  *
  * imap_conn_close leads from any state to the end and calls nobody. */
 #include "imap_priv.h"
@@ -78,6 +75,7 @@ static void conn_free(struct imap_conn *c)
     imap_mailbox_free(&c->mailbox);
     imap_caps_clear(&c->caps);
     mem_free(c->server_name);
+    arena_fini(&c->arena);
     mem_wipe(c, sizeof *c);
     mem_free(c);
 }
@@ -109,6 +107,10 @@ static void shut(struct imap_conn *c, enum imap_conn_state state, const struct e
     }
     stream_close(&c->stream);
     fail_commands(c, err);
+    if (c->open != NULL) {
+        imap_open_conn_failed(c->open, err);
+        c->open = NULL;
+    }
 }
 
 static void on_ending(struct deferred *d)
@@ -224,8 +226,7 @@ static void on_stream_end(void *ctx, const struct err *err)
 static void on_stream_drain(void *ctx)
 {
     struct imap_conn *c = ctx;
-    list_foreach(node, &c->running)
-    {
+    list_foreach (node, &c->running) {
         struct imap_cmd *cmd = container_of(node, struct imap_cmd, node);
         struct imap_op *op = imap_cmd_listener(cmd);
         if (op != NULL && cmd->type->on_drain != NULL) {
@@ -249,8 +250,7 @@ static bool may_send(const struct imap_conn *c, const struct imap_cmd *cmd)
     if (c->halted != NULL) {
         return false;
     }
-    list_foreach(node, &c->running)
-    {
+    list_foreach (node, &c->running) {
         const struct imap_cmd *other = container_of(node, struct imap_cmd, node);
         if (other->type->order == IMAP_ORDER_ALONE ||
             other->type->order != cmd->type->order || ++count == c->pipeline_depth) {
@@ -372,12 +372,10 @@ struct loop *imap_conn_loop(struct imap_conn *c)
 size_t imap_conn_pending(const struct imap_conn *c)
 {
     size_t count = 0;
-    list_foreach(running, &c->running)
-    {
+    list_foreach (running, &c->running) {
         count++;
     }
-    list_foreach(waiting, &c->waiting)
-    {
+    list_foreach (waiting, &c->waiting) {
         count++;
     }
     return count;

@@ -18,8 +18,7 @@ static void ignore(struct imap_conn *c, const char *what)
 /* True if a running command took it. */
 static bool offer(struct imap_conn *c, const struct imap_resp *resp)
 {
-    list_foreach(node, &c->running)
-    {
+    list_foreach (node, &c->running) {
         struct imap_cmd *cmd = container_of(node, struct imap_cmd, node);
         struct imap_op *op = imap_cmd_listener(cmd);
         if (op != NULL && cmd->type->on_untagged != NULL &&
@@ -39,8 +38,7 @@ static bool tag_number(struct str tag, uint32_t *out)
 
 static struct imap_cmd *find_tag(const struct list *l, uint32_t tag)
 {
-    list_foreach(node, l)
-    {
+    list_foreach (node, l) {
         struct imap_cmd *cmd = container_of(node, struct imap_cmd, node);
         if (cmd->tag == tag) {
             return cmd;
@@ -86,6 +84,9 @@ static void on_tagged(struct imap_conn *c, const struct imap_resp *resp)
     }
     struct err err;
     err_clear(&err);
+    if (resp->code.kind == IMAP_CODE_CAPABILITY) {
+        imap_caps_set_text(&c->caps, resp->code.args);
+    }
     if (resp->cond != IMAP_COND_OK) {
         imap_error_from_resp(&err, cmd->type->name, cmd->type->context, resp);
     } else if (cmd->state == IMAP_CMD_HALTED) {
@@ -196,7 +197,11 @@ static void on_expunge(struct imap_conn *c, const struct imap_resp *resp)
  * command lets through what belongs to the new mailbox. */
 static bool has_mailbox(const struct imap_conn *c)
 {
-    return c->mailbox != NULL || !list_is_empty(&c->running);
+    if (c->mailbox != NULL || list_is_empty(&c->running)) {
+        return c->mailbox != NULL;
+    }
+    const struct imap_cmd *cmd = container_of(c->running.next, struct imap_cmd, node);
+    return cmd->type->selects && imap_cmd_listener(cmd) != NULL;
 }
 
 static void on_vanished(struct imap_conn *c, const struct imap_resp *resp)
@@ -340,8 +345,7 @@ bool imap_conn_literal_begin(struct imap_conn *c, const struct imap_literal *lit
     if (c->state != IMAP_CONN_READY) {
         return false;
     }
-    list_foreach(node, &c->running)
-    {
+    list_foreach (node, &c->running) {
         struct imap_cmd *cmd = container_of(node, struct imap_cmd, node);
         struct imap_op *op = imap_cmd_listener(cmd);
         if (cmd->type->on_literal == NULL) {

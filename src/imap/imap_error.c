@@ -1,6 +1,7 @@
 /* imap_error: what a server's refusal means for us.
  * One table in order of precedence: unmistakable texts, then response codes (RFC 5530),
- * then vague texts. What no row matches falls to the defaults of the command's context. */
+ * then vague texts. What no row matches falls to the defaults of the command's context.
+ */
 #include "imap_priv.h"
 
 #include "postrider/base/num.h"
@@ -22,8 +23,14 @@ struct refusal_row {
     enum err_code err;
 };
 
-#define CODE(kind, contexts, err) {IMAP_CODE_##kind, NULL, (contexts), COND_ANY, (err)}
-#define TEXT(text, contexts, err) {IMAP_CODE_NONE, (text), (contexts), COND_ANY, (err)}
+#define CODE(kind, contexts, err)                                                        \
+    {                                                                                    \
+        IMAP_CODE_##kind, NULL, (contexts), COND_ANY, (err)                              \
+    }
+#define TEXT(text, contexts, err)                                                        \
+    {                                                                                    \
+        IMAP_CODE_NONE, (text), (contexts), COND_ANY, (err)                              \
+    }
 
 static const struct refusal_row rows[] = {
     /* limits on connections */
@@ -122,7 +129,7 @@ static const char *printable(struct str text, char out[TEXT_MAX + 1])
 
 static const char *verb(enum imap_cond cond)
 {
-    return cond == IMAP_COND_BYE ? "the server closed the connection"
+    return cond == IMAP_COND_BYE   ? "the server closed the connection"
            : cond == IMAP_COND_BAD ? "not understood by the server"
                                    : "refused by the server";
 }
@@ -133,8 +140,8 @@ void imap_error_from_resp(struct err *err, const char *what, enum imap_context c
     char text[TEXT_MAX + 1];
     const struct refusal_row *row =
         find_row(1u << resp->cond, context, resp->code.kind, resp->text);
-    err_set(err, row != NULL ? row->err : default_code(resp->cond, context),
-            "%s: %s%s%s", what, verb(resp->cond), resp->text.len > 0 ? ": " : "",
+    err_set(err, row != NULL ? row->err : default_code(resp->cond, context), "%s: %s%s%s",
+            what, verb(resp->cond), resp->text.len > 0 ? ": " : "",
             printable(resp->text, text));
     if (resp->code.kind != IMAP_CODE_NONE) {
         err_set_peer_code(err, resp->code.name.ptr, resp->code.name.len);

@@ -1,9 +1,9 @@
 /* imap_priv: what the files of the IMAP session share.
  * Shape    imap_conn owns imap_cmd objects: one command on the wire each. An operation
  *          (imap_op) owns none of them; it is told about them while it runs. So an
- *          operation that ends early leaves its commands to end on the wire by themselves.
- * Calls    loop thread. Command hooks run inside the parser's callback; those that call
- *          the user (rows, entries) return at once afterwards. */
+ *          operation that ends early leaves its commands to end on the wire by
+ * themselves. Calls    loop thread. Command hooks run inside the parser's callback; those
+ * that call the user (rows, entries) return at once afterwards. */
 #ifndef POSTRIDER_IMAP_PRIV_H
 #define POSTRIDER_IMAP_PRIV_H
 
@@ -16,8 +16,8 @@ enum {
     IMAP_PIPELINE_DEFAULT = 4,
     IMAP_GREETING_MS = 30 * 1000,
     IMAP_AUTH_MS = 60 * 1000,
-    IMAP_ANSWER_MS = 30 * 1000, /* DONE, "+" of IDLE, end of a canceled command */
-    IMAP_CLEAR_BYTES_MAX = 64 * 1024, /* received before authentication */
+    IMAP_ANSWER_MS = 30 * 1000,        /* DONE, "+" of IDLE, end of a canceled command */
+    IMAP_CLEAR_BYTES_MAX = 64 * 1024,  /* received before authentication */
     IMAP_DRAIN_BYTES_MAX = 256 * 1024, /* of a canceled fetch */
     IMAP_SET_TEXT_MAX = 7900,          /* keeps a command line under 8000 (RFC 2683) */
     IMAP_CMD_TEXT_MAX = 1024 * 1024,
@@ -65,6 +65,7 @@ struct imap_cmd_type {
     bool continues;   /* a "+" behind its whole text is its own */
     bool secret;      /* its text is wiped */
     bool undrainable; /* once sent it cannot end without its operation */
+    bool selects;     /* its rows describe a mailbox that is not selected yet */
     /* All of the text went out. */
     void (*on_sent)(struct imap_op *op, struct imap_cmd *cmd);
     /* True = taken. Who returns false has called nobody. */
@@ -80,14 +81,14 @@ struct imap_cmd_type {
     void (*on_literal_data)(struct imap_op *op, struct imap_cmd *cmd, const char *data,
                             size_t len, bool end);
     /* The tagged reply; err->code is ERR_OK for OK. Required. */
-    void (*on_end)(struct imap_op *op, struct imap_cmd *cmd,
-                   const struct imap_resp *resp, const struct err *err);
+    void (*on_end)(struct imap_op *op, struct imap_cmd *cmd, const struct imap_resp *resp,
+                   const struct err *err);
 };
 
 enum imap_cmd_state {
-    IMAP_CMD_WAITING,  /* not a byte sent */
-    IMAP_CMD_HALTED,   /* a synchronizing literal waits for "+" */
-    IMAP_CMD_SENT      /* all text is out */
+    IMAP_CMD_WAITING, /* not a byte sent */
+    IMAP_CMD_HALTED,  /* a synchronizing literal waits for "+" */
+    IMAP_CMD_SENT     /* all text is out */
 };
 
 struct imap_cmd {
@@ -108,8 +109,8 @@ struct imap_cmd {
 };
 
 /* An empty command of a running operation. */
-struct imap_cmd *imap_cmd_new(struct imap_op *owner, const struct imap_cmd_type *type)
-    ATTR_RETURNS_NONNULL;
+struct imap_cmd *imap_cmd_new(struct imap_op *owner,
+                              const struct imap_cmd_type *type) ATTR_RETURNS_NONNULL;
 /* Text of our own making. */
 void imap_cmd_put(struct imap_cmd *cmd, const char *text);
 void imap_cmd_put_str(struct imap_cmd *cmd, struct str text);
@@ -151,6 +152,7 @@ struct imap_op {
     struct imap_conn *conn; /* valid while the operation runs */
     int64_t deadline_ms;
     struct list cmds;
+    size_t pieces; /* commands of a split set that are unanswered */
 };
 
 #define IMAP_OP(ptr) container_of(ptr, struct imap_op, op)
@@ -160,6 +162,8 @@ void *imap_op_new(struct imap_conn *c, const struct op_type *type,
 /* Hooks of every type's row. */
 void imap_op_abort(struct op *op);
 void imap_op_fini(struct op *op);
+/* Its commands are on their own from here. Returns one that is on the wire, or NULL. */
+struct imap_cmd *imap_op_detach(struct imap_op *op);
 /* Ends it, and leaves its commands to themselves. */
 void imap_op_complete(struct imap_op *op);
 void imap_op_fail(struct imap_op *op, const struct err *err);
@@ -174,11 +178,24 @@ void imap_cmd_end_op(struct imap_op *op, struct imap_cmd *cmd,
 
 /* A set given by a caller, checked, sorted and merged; false: the operation failed. */
 bool imap_op_set(struct imap_op *op, struct str text, struct imap_set *out);
+/* Puts the command's text around one piece of the set. */
+typedef void imap_piece_put(struct imap_op *op, struct imap_cmd *cmd, struct str piece);
+/* One command per piece of the set that fits a command line. */
+void imap_op_send_pieces(struct imap_op *op, const struct imap_set *set,
+                         const struct imap_cmd_type *type, imap_piece_put *put);
+/* A piece was answered. True: it was the last one and none failed. */
+bool imap_op_piece_ended(struct imap_op *op, const struct err *err);
 /* Copies into an arena. */
 struct imap_set imap_set_dup(struct arena *arena, const struct imap_set *set);
 struct imap_flags imap_flags_dup(struct arena *arena, const struct imap_flags *flags);
 /* Appends b's ranges to a, in order. */
 void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_set *b);
+
+/* --- small parts of several operations */
+
+/* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
+void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
+bool imap_mailbox_names_equal(struct str a, struct str b);
 
 /* --- capabilities (imap_caps.c)
  * ------------------------------------------------------------------------------- */
@@ -221,8 +238,8 @@ struct imap_open;
 struct imap_conn {
     uint32_t magic;
     enum imap_conn_state state;
-    bool feeding;  /* inside the parser */
-    bool cut;      /* STARTTLS was accepted: hand over after this byte */
+    bool feeding; /* inside the parser */
+    bool cut;     /* STARTTLS was accepted: hand over after this byte */
     bool idling;
     struct loop *loop;
     struct stream *stream;
@@ -243,13 +260,14 @@ struct imap_conn {
     char *server_name;
     struct imap_mailbox *mailbox; /* NULL: none is selected */
     uint64_t clear_bytes;
-    uint64_t ignored; /* lines that fit nothing */
+    uint64_t ignored;   /* lines that fit nothing */
+    struct arena arena; /* small things that last as long as the connection */
     struct deferred ending;
     struct err end;
 };
 
-struct imap_conn *imap_conn_new(struct loop *loop, struct stream *stream)
-    ATTR_RETURNS_NONNULL;
+struct imap_conn *imap_conn_new(struct loop *loop,
+                                struct stream *stream) ATTR_RETURNS_NONNULL;
 /* The connection is over for this reason. */
 void imap_conn_fail(struct imap_conn *c, const struct err *err);
 void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, ...)
@@ -274,5 +292,7 @@ void imap_conn_literal_data(struct imap_conn *c, const char *data, size_t len, b
 void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp);
 /* The stream stands right behind the go-ahead of STARTTLS. */
 void imap_open_cut(struct imap_open *op, size_t leftover_len);
+/* The connection died under it; it is closed by the operation's end. */
+void imap_open_conn_failed(struct imap_open *op, const struct err *err);
 
 #endif

@@ -135,7 +135,8 @@ void imap_cmd_put_section(struct imap_cmd *cmd, struct str section)
 {
     for (size_t i = 0; i < section.len; i++) {
         if (!is_section_char(section.ptr[i])) {
-            imap_cmd_refuse(cmd, "a section name holds a character that IMAP does not allow");
+            imap_cmd_refuse(cmd,
+                            "a section name holds a character that IMAP does not allow");
             return;
         }
     }
@@ -149,7 +150,8 @@ void imap_cmd_put_section(struct imap_cmd *cmd, struct str section)
 static bool literal_head(struct str s, size_t *head_out, uint64_t *size_out)
 {
     size_t close = str_find_byte(s, '}');
-    if (close == SIZE_MAX || s.len < close + 3 || memcmp(s.ptr + close, "}\r\n", 3) != 0) {
+    if (close == SIZE_MAX || s.len < close + 3 ||
+        memcmp(s.ptr + close, "}\r\n", 3) != 0) {
         return false;
     }
     size_t digits = close > 1 && s.ptr[close - 1] == '+' ? close - 2 : close - 1;
