@@ -163,7 +163,7 @@ struct mime_ids {
 void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out);
 
 /* RFC 5322 date, its obsolete forms and the usual mistakes; milliseconds UTC. False if it
- * is no date of the years 1900–9999; the output is untouched then. */
+ * is no date of the years 1970–9999; the output is untouched then. */
 bool mime_date_parse(struct str value, int64_t *ms_out);
 
 /* --- download header --- */
