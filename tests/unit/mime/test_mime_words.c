@@ -77,7 +77,7 @@ static void words_take_linear_time(void **state)
         struct buf out = BUF_INIT(8000000);
         int64_t start_ms = clock_mono_ms();
         assert_true(mime_decode_words(&out, buf_str(&raw)));
-        assert_true(clock_mono_ms() - start_ms < 5000);
+        assert_true(clock_mono_ms() - start_ms < 20000);
         assert_true(utf8_is_valid(buf_str(&out)));
         buf_fini(&out);
         buf_fini(&raw);
