@@ -122,8 +122,8 @@ struct mime_headers {
     bool malformed;  /* a line was no header and was skipped */
 };
 
-/* CR LF and LF end lines (a lone CR is a space); a leading "From " line and lines without a colon are
- * skipped; ends at an empty line or with the input. */
+/* CR LF and LF end lines (a lone CR is a space); a leading "From " line and lines without
+ * a colon are skipped; ends at an empty line or with the input. */
 void mime_headers_parse(struct arena *arena, struct str block, struct mime_headers *out);
 /* Raw value of the first header of this name (any case), or absent. */
 struct str mime_headers_get(const struct mime_headers *h, const char *name);
