@@ -145,57 +145,38 @@ struct field_spec {
     const char *doc;   /* one line */
 };
 
-#define F_ANY(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_ANY, .name = __VA_ARGS__                                           \
-    }
-#define F_STR(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_STRING, .name = __VA_ARGS__                                        \
-    }
-#define F_INT(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_INTEGER, .name = __VA_ARGS__                                       \
-    }
-#define F_NUM(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_NUMBER, .name = __VA_ARGS__                                        \
-    }
-#define F_BOOL(...)                                                                      \
-    {                                                                                    \
-        .type = FIELD_BOOLEAN, .name = __VA_ARGS__                                       \
-    }
-#define F_OBJ(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_OBJECT, .name = __VA_ARGS__                                        \
-    }
-#define F_ARR(...)                                                                       \
-    {                                                                                    \
-        .type = FIELD_ARRAY, .name = __VA_ARGS__                                         \
-    }
+/* clang-format off */
+#define F_ANY(...)  {.type = FIELD_ANY, .name = __VA_ARGS__}
+#define F_STR(...)  {.type = FIELD_STRING, .name = __VA_ARGS__}
+#define F_INT(...)  {.type = FIELD_INTEGER, .name = __VA_ARGS__}
+#define F_NUM(...)  {.type = FIELD_NUMBER, .name = __VA_ARGS__}
+#define F_BOOL(...) {.type = FIELD_BOOLEAN, .name = __VA_ARGS__}
+#define F_OBJ(...)  {.type = FIELD_OBJECT, .name = __VA_ARGS__}
+#define F_ARR(...)  {.type = FIELD_ARRAY, .name = __VA_ARGS__}
 
-#define F_MIN(lo)       .has_min = true, .min = (lo)
-#define F_MAX(hi)       .has_max = true, .max = (hi)
-#define F_RANGE(lo, hi) F_MIN(lo), F_MAX(hi)
-#define F_MIN_LEN(n)    .min_len = (n)
-#define F_MAX_LEN(n)    .max_len = (n)
-#define F_LEN(n)        .min_len = (n), .max_len = (n)
-#define F_LIST(...)     ((const char *const[]){__VA_ARGS__, NULL})
-#define F_ENUM(...)     .values = F_LIST(__VA_ARGS__)
-#define F_DENY(...)     .denied = F_LIST(__VA_ARGS__)
-#define F_DEFAULT(text) .default_json = (text)
-#define F_FORMAT(which) .format = FORMAT_##which
-#define F_URI(...)      .format = FORMAT_URI, .schemes = F_LIST(__VA_ARGS__)
-#define F_PATTERN(text) .pattern = (text)
-#define F_FIELDS(table) .fields = (table), .field_count = ARRAY_LEN(table)
-#define F_ITEM(...)     .item = &(const struct field_spec)__VA_ARGS__
+#define F_MIN(lo)        .has_min = true, .min = (lo)
+#define F_MAX(hi)        .has_max = true, .max = (hi)
+#define F_RANGE(lo, hi)  F_MIN(lo), F_MAX(hi)
+#define F_MIN_LEN(n)     .min_len = (n)
+#define F_MAX_LEN(n)     .max_len = (n)
+#define F_LEN(n)         .min_len = (n), .max_len = (n)
+#define F_LIST(...)      ((const char *const[]){__VA_ARGS__, NULL})
+#define F_ENUM(...)      .values = F_LIST(__VA_ARGS__)
+#define F_DENY(...)      .denied = F_LIST(__VA_ARGS__)
+#define F_DEFAULT(text)  .default_json = (text)
+#define F_FORMAT(which)  .format = FORMAT_##which
+#define F_URI(...)       .format = FORMAT_URI, .schemes = F_LIST(__VA_ARGS__)
+#define F_PATTERN(text)  .pattern = (text)
+#define F_FIELDS(table)  .fields = (table), .field_count = ARRAY_LEN(table)
+#define F_ITEM(...)      .item = &(const struct field_spec)__VA_ARGS__
 #define F_WHEN(...)                                                                      \
     .when = (const struct field_when[]){__VA_ARGS__},                                    \
     .when_count = ARRAY_LEN(((const struct field_when[]){__VA_ARGS__}))
-#define F_DEPS(table) .deps = (table), .dep_count = ARRAY_LEN(table)
-#define F_CHECK(fn)   .check = (fn)
-#define F_LABEL(text) .label = (text)
-#define F_DOC(text)   .doc = (text)
+#define F_DEPS(table)    .deps = (table), .dep_count = ARRAY_LEN(table)
+#define F_CHECK(fn)      .check = (fn)
+#define F_LABEL(text)    .label = (text)
+#define F_DOC(text)      .doc = (text)
+/* clang-format on */
 
 #define WHEN_REQUIRED  .set = FIELD_REQUIRED
 #define WHEN_FORBIDDEN .set = FIELD_FORBIDDEN
