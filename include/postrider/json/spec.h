@@ -205,11 +205,11 @@ void spec_errors_add(struct spec_errors *errs, const char *key, const char *fmt,
 /* Validates an object against a list of members; `in` is left alone (NULL counts as an
  * empty object). On success *out is a new object of the caller; on failure it is
  * untouched and errs holds every error found. */
-bool spec_validate(const struct field_spec *fields, size_t count, const json_t *in,
+bool spec_validate(const struct field_spec *fields, size_t count, json_t *in,
                    json_t **out, struct spec_errors *errs);
 /* Same for one value of any type, e.g. a whole body. *out may become NULL if the row
  * permits absence. */
-bool spec_validate_value(const struct field_spec *spec, const json_t *in, json_t **out,
+bool spec_validate_value(const struct field_spec *spec, json_t *in, json_t **out,
                          struct spec_errors *errs);
 
 /* Whether s has the form: a sequence of characters, `.` and `[classes]`, each with an
