@@ -1,0 +1,136 @@
+/* account: the actor that owns one mailbox account: its connections, lanes, state,
+ * mailboxes. Shape    struct accounts   registry of a node: starts actors, limits
+ * handshakes per host struct account    one actor init ─► connecting ─► syncing ─►
+ * connected ◄─► (backoff) connecting … └─► authenticationError / connectError (retry by
+ * table) account_work      operation: borrows a work connection with a mailbox selected
+ * Owner    the registry owns the actors; an actor's mailboxes are borrowed until the next
+ * turn Calls    loop thread Units    milliseconds Limits   one watching connection and at
+ * most ACCOUNT_WORK_MAX work connections an account; 32 handshakes at once per host; 256
+ * waiting work requests an account Errors   ERR_NO_ACCOUNT, ERR_UNAVAILABLE (not
+ * connected; message says the state and why), ERR_NO_MAILBOX, ERR_NO_MESSAGE, and what
+ * imap and store report */
+#ifndef POSTRIDER_ACCOUNT_ACCOUNT_H
+#define POSTRIDER_ACCOUNT_ACCOUNT_H
+
+#include "postrider/imap/imap.h"
+#include "postrider/store/store_account.h"
+#include "postrider/store/store_mailbox.h"
+#include "postrider/sync/sync.h"
+
+enum {
+    ACCOUNT_WORK_MAX = 3,
+    ACCOUNT_WORK_IDLE_MS = 60000
+};
+
+struct accounts;
+struct account;
+
+struct accounts_config {
+    int64_t poll_interval_ms; /* LIST-STATUS rounds over the mailboxes not watched */
+    int64_t
+        delete_confirm_ms;   /* a second listing after this confirms a missing mailbox */
+    uint32_t batch_messages; /* initial index: rows a commit */
+    uint32_t connect_concurrency; /* handshakes at once per host */
+    const char *ca_file;          /* authorities for mail servers, or NULL */
+};
+
+struct accounts *accounts_new(struct net *net, struct store *store,
+                              const struct accounts_config *config) ATTR_RETURNS_NONNULL;
+/* Starts an actor for every account of the directory. */
+void accounts_start(struct accounts *as);
+/* Closes all connections; calls back when nothing is left. */
+typedef void accounts_stop_cb(void *ctx);
+void accounts_stop(struct accounts *as, accounts_stop_cb *cb, void *ctx);
+void accounts_free(struct accounts **as);
+
+/* Told by those who created, changed or deleted a record. Credentials or servers changed:
+ * the actor reconnects. */
+void accounts_created(struct accounts *as, struct str id);
+void accounts_updated(struct accounts *as, struct str id);
+/* The actor is gone when the callback runs; call it before the record is deleted. */
+void accounts_deleted(struct accounts *as, struct str id, accounts_stop_cb *cb,
+                      void *ctx);
+
+/* NULL if there is no actor. */
+struct account *accounts_get(struct accounts *as, struct str id);
+struct store *accounts_store(struct accounts *as);
+struct net *accounts_net(struct accounts *as);
+const struct accounts_config *accounts_config_get(const struct accounts *as);
+
+struct accounts_totals {
+    size_t accounts, connected, connecting, syncing, errors;
+    size_t connections;
+};
+void accounts_totals_get(const struct accounts *as, struct accounts_totals *out);
+
+const char *account_id(const struct account *a);
+const struct store_acct *account_store_acct(const struct account *a);
+/* EmailEngine's state names: init, connecting, syncing, connected, authenticationError,
+ * connectError, disconnected, paused, unset. */
+const char *account_state(const struct account *a);
+/* Why it is not connected; ERR_OK otherwise. */
+const struct err *account_last_err(const struct account *a);
+int64_t account_last_err_at_ms(const struct account *a);
+/* The settings record, with secrets; borrowed until the next turn. NULL before it was
+ * loaded. */
+json_t *account_record(const struct account *a);
+void account_reconnect(struct account *a);
+/* One pass over all mailboxes soon. */
+void account_sync_now(struct account *a);
+
+/* --- mailboxes
+ * ---------------------------------------------------------------------------------- */
+
+/* The account's table of mailboxes (sync.h); borrowed. */
+struct mailbox_table *account_mailboxes(struct account *a);
+/* By path as the API takes it: exact path, INBOX in any case, or a special use
+ * ("\\Sent"). NULL if unknown. */
+struct mailbox *account_mailbox_by_path(struct account *a, struct str path);
+/* By the public number of a message id; NULL if unknown. */
+struct mailbox *account_mailbox_by_number(struct account *a, uint32_t number);
+/* Something was changed through the API in this mailbox: look now. */
+void account_mailbox_touch(struct account *a, struct mailbox *m);
+/* Lists the mailboxes again now (after CREATE, DELETE, RENAME). */
+void account_mailboxes_refresh(struct account *a);
+
+/* --- work connections
+ * ------------------------------------------------------------------------------
+ * Interactive work goes before bulk work; a bulk lease never takes the last free
+ * connection. */
+
+enum account_lane {
+    ACCOUNT_LANE_INTERACTIVE,
+    ACCOUNT_LANE_SYNC,
+    ACCOUNT_LANE_BULK
+};
+
+struct account_work;
+/* On success conn is lent until account_work_end, with the mailbox selected (read-write)
+ * if one was named; do not close it. It is held while the operation's struct lives: the
+ * callback runs once to say it is granted or failed. */
+typedef void account_work_cb(struct account_work *w, const struct err *err,
+                             struct imap_conn *conn, void *ctx);
+/* box 0: any state will do. */
+struct account_work *account_work_start(struct account *a, enum account_lane lane,
+                                        uint32_t box, int64_t deadline_ms,
+                                        account_work_cb *cb,
+                                        void *ctx) ATTR_RETURNS_NONNULL;
+/* Gives a granted connection back, or withdraws a request: no callback after this.
+ * Exactly once per start, also after a failed grant. broken: the connection must not be
+ * used again. */
+void account_work_end(struct account_work **w, bool broken);
+
+/* --- verifying credentials without an account
+ * --------------------------------------------------- */
+
+struct account_verify;
+/* result: {"imap": {"success": …, "error": …, "code": …}, "smtp": …, "mailboxes": […]} as
+ * the API answers; borrowed. */
+typedef void account_verify_cb(struct account_verify *op, const struct err *err,
+                               json_t *result, void *ctx);
+struct account_verify *account_verify_start(struct accounts *as, json_t *request,
+                                            account_verify_cb *cb,
+                                            void *ctx) ATTR_RETURNS_NONNULL;
+void account_verify_cancel(struct account_verify *op);
+
+#endif

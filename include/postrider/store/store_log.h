@@ -1,0 +1,77 @@
+/* store_log: reading the change log, reader cursors, the dirty set, retention.
+ * Shape    log:<acc> is a Redis stream; an entry is (id, type, event id, sealed event)
+ *          cur:<acc> maps a reader's name to the last entry it has finished
+ *          dirty is the set of accounts of a shard whose log is ahead of some reader
+ * Owner    entries are borrowed until the callback returns
+ * Limits   STORE_LOG_PAGE entries a read */
+#ifndef POSTRIDER_STORE_STORE_LOG_H
+#define POSTRIDER_STORE_STORE_LOG_H
+
+#include "postrider/event/event.h"
+#include "postrider/store/store.h"
+
+enum {
+    STORE_LOG_PAGE = 100,
+    STORE_ENTRY_ID_SIZE = 42
+};
+
+struct log_entry {
+    char entry_id[STORE_ENTRY_ID_SIZE]; /* "1700000000000-0" */
+    bool readable; /* false: the sealed part is damaged; event.type and id hold */
+    struct event event;
+};
+
+/* a < b, a == b, a > b by stream order. "" is before everything. */
+int store_entry_id_cmp(const char *a, const char *b);
+
+struct store_log_read;
+/* gap: the cursor lies before the oldest entry kept and something in between was trimmed.
+ */
+typedef void store_log_read_cb(struct store_log_read *op, const struct err *err,
+                               const struct log_entry *entries, size_t count, bool gap,
+                               void *ctx);
+/* Entries after `after` ("" = from the start). */
+struct store_log_read *store_log_read_start(struct store *s, const struct store_acct *a,
+                                            const char *after, size_t count,
+                                            store_log_read_cb *cb, void *ctx);
+void store_log_read_cancel(struct store_log_read *op);
+
+struct store_cursors;
+struct store_cursor {
+    struct str reader;
+    char entry_id[STORE_ENTRY_ID_SIZE];
+};
+typedef void store_cursors_cb(struct store_cursors *op, const struct err *err,
+                              const struct store_cursor *cursors, size_t count,
+                              void *ctx);
+struct store_cursors *store_cursors_start(struct store *s, const struct store_acct *a,
+                                          store_cursors_cb *cb, void *ctx);
+
+struct store_log_op;
+typedef void store_log_cb(struct store_log_op *op, const struct err *err, void *ctx);
+/* Moves a cursor; with the lease checked; takes the account out of `dirty` if every
+ * reader named in `readers` has reached the last entry. */
+struct store_log_op *store_cursor_set_start(struct store *s, const struct store_acct *a,
+                                            const char *reader, const char *entry_id,
+                                            const char *const *readers,
+                                            size_t reader_count, store_log_cb *cb,
+                                            void *ctx);
+/* Trims entries older than the retention that every reader named has passed. */
+struct store_log_op *store_log_trim_start(struct store *s, const struct store_acct *a,
+                                          store_log_cb *cb, void *ctx);
+
+/* Accounts of all owned shards whose log is ahead of a reader: names, not ids. */
+struct store_dirty;
+typedef void store_dirty_cb(struct store_dirty *op, const struct err *err,
+                            const struct str *account_names, size_t count, void *ctx);
+struct store_dirty *store_dirty_start(struct store *s, store_dirty_cb *cb, void *ctx);
+
+/* The account behind a name (keyed hash), from the directory; NULL if unknown. */
+const char *store_account_id_by_name(struct store *s, struct str name);
+
+/* Called after every commit that appended events, with the account: readers on this node
+ * need no polling. */
+typedef void store_appended_cb(struct store *s, const struct store_acct *a, void *ctx);
+void store_set_appended_cb(struct store *s, store_appended_cb *cb, void *ctx);
+
+#endif

@@ -1,0 +1,137 @@
+/* sync: makes the index equal the mailbox and the log tell the difference.
+ * Shape    mailbox_table   the mailboxes of one account in memory
+ *          sync_list       operation: one listing; commits new, gone and deleted
+ * mailboxes sync_pass       operation: SELECT (or the mailbox selected already) and
+ * whatever it takes to be up to date: initial index, or one incremental pass sync_live
+ * what a connection in IDLE said meanwhile, waiting to be applied sync_diff       pure:
+ * rows of the index against rows of the server Owner    the account actor owns the table,
+ * the live record and the connection; a pass borrows them until its callback. One commit
+ * at a time per account: the table's lock. Calls    loop thread Limits   commits of
+ * SYNC_BATCH_MAX rows; 10 000 mailboxes kept Errors   imap's, store's; ERR_STALE and
+ * ERR_FENCED mean: drop the actor's memory and load again Spec     RFC 3501, 7162, and
+ * the algorithm in docs/ARCHITECTURE.md §Sync */
+#ifndef POSTRIDER_SYNC_SYNC_H
+#define POSTRIDER_SYNC_SYNC_H
+
+#include "postrider/imap/imap.h"
+#include "postrider/store/store_mailbox.h"
+
+enum {
+    SYNC_BATCH_MAX = 2000,
+    SYNC_MAILBOXES_MAX = 10000
+};
+
+/* --- the table
+ * ------------------------------------------------------------------------------------ */
+
+struct mailbox_table {
+    struct mailbox **items;
+    size_t count, cap;
+    uint32_t next_number; /* counter for ids and numbers; 1 at first */
+};
+
+void mailbox_table_fini(struct mailbox_table *t);
+void mailbox_table_add(struct mailbox_table *t, struct mailbox *m);    /* taken */
+void mailbox_table_remove(struct mailbox_table *t, struct mailbox *m); /* freed */
+struct mailbox *mailbox_table_by_wire(const struct mailbox_table *t, struct str wire);
+struct mailbox *mailbox_table_by_box(const struct mailbox_table *t, uint32_t box);
+struct mailbox *mailbox_table_by_number(const struct mailbox_table *t, uint32_t number);
+struct mailbox *mailbox_table_by_use(const struct mailbox_table *t,
+                                     const char *special_use);
+struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
+/* Is it one to sync: selectable, not virtual? */
+bool mailbox_is_synced(const struct mailbox *m);
+
+/* --- context
+ * ----------------------------------------------------------------------------------------
+ */
+
+/* One new message as a pass saw it, for who wants to keep its content for a moment. */
+typedef void sync_new_row_fn(void *ctx, const struct mailbox *m,
+                             const struct imap_row *row, const char *event_id);
+
+struct sync_ctx {
+    struct store *store;
+    const struct store_acct *acct;
+    struct mailbox_table *table;
+    int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
+    uint32_t batch_messages;
+    int64_t delete_confirm_ms;
+    uint32_t
+        new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    sync_new_row_fn *on_new_row;
+    void *on_new_ctx;
+};
+
+/* --- live data
+ * ----------------------------------------------------------------------------------------
+ */
+
+struct sync_flag_row {
+    uint32_t uid;
+    uint64_t modseq;
+    uint8_t system;
+    uint8_t keyword_count;
+    struct str *keywords; /* in the arena */
+};
+
+/* What the watching connection said since the last pass. */
+struct sync_live {
+    struct arena arena;
+    bool exists_changed; /* EXISTS above what the index has */
+    bool resync;         /* something that needs a comparison with the server */
+    struct sync_flag_row *rows;
+    size_t row_count, row_cap;
+    struct imap_range *vanished;
+    size_t vanished_count, vanished_cap;
+    uint32_t
+        *expunged; /* sequence numbers in order of arrival, each against the state then */
+    size_t expunged_count, expunged_cap;
+    uint64_t modseq;  /* highest one seen live: cursor of this connection only */
+    uint32_t changes; /* live changes since the stored cursor moved */
+};
+
+void sync_live_reset(struct sync_live *l); /* empties it, keeps modseq and changes */
+void sync_live_fini(struct sync_live *l);
+bool sync_live_is_empty(const struct sync_live *l);
+void sync_live_exists(struct sync_live *l);
+void sync_live_expunge(struct sync_live *l, uint32_t seq);
+void sync_live_vanished(struct sync_live *l, const struct imap_set *uids);
+void sync_live_row(struct sync_live *l, const struct imap_row *row);
+/* True if it can be applied without a command to the server. */
+bool sync_live_is_passive(const struct sync_live *l);
+
+/* --- operations
+ * -----------------------------------------------------------------------------------------
+ */
+
+struct sync_list_result {
+    size_t listed; /* mailboxes in this listing */
+    size_t
+        missing; /* known ones that were not in it: list again after delete_confirm_ms */
+    struct mailbox **changed; /* those whose STATUS differs from the index */
+    size_t changed_count;
+};
+struct sync_list;
+typedef void sync_list_cb(struct sync_list *op, const struct err *err,
+                          const struct sync_list_result *result, void *ctx);
+struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
+                                  sync_list_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+void sync_list_cancel(struct sync_list *op);
+
+struct sync_pass_result {
+    uint32_t added, updated, deleted;
+    bool was_initial;
+};
+struct sync_pass;
+typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
+                          const struct sync_pass_result *result, void *ctx);
+/* live: NULL = SELECT first and compare; else the mailbox is selected on conn and live
+ * holds what happened since (emptied by the pass). While a pass runs, further events go
+ * to the same live record and are left for the next one. */
+struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
+                                  struct mailbox *m, struct sync_live *live,
+                                  sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+void sync_pass_cancel(struct sync_pass *op);
+
+#endif
