@@ -13,8 +13,13 @@
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 #include "postrider/base/rand.h"
+#include "postrider/base/utf8.h"
 
 #include <stdio.h>
+
+enum {
+    ACCOUNT_ID_MAX = 256
+};
 
 struct account_kind;
 
@@ -365,6 +370,13 @@ static const struct account_kind create_kind = {create_looked, create_record,
 /* What is certain to fail is refused before anything is written. */
 static bool check_record(struct store_account_op *a)
 {
+    struct str id = str_of(a->acct.id);
+    if (id.len == 0 || id.len > ACCOUNT_ID_MAX || !utf8_is_valid(id) ||
+        !json_is_object(a->record)) {
+        op_fail(&a->base.op, ERR_INVALID, "account id must be 1 to %d bytes of UTF-8",
+                ACCOUNT_ID_MAX);
+        return false;
+    }
     struct store_words w;
     struct arena arena = {0};
     struct err err;
