@@ -64,8 +64,7 @@ static void on_all(void *ctx, const struct store_reply *reply)
     }
     const struct redis_reply *all = reply->value;
     struct err err = {0};
-    self->boxes =
-        ARENA_ARRAY(&self->base.op.arena, struct mailbox *, all->count / 2 + 1);
+    self->boxes = ARENA_ARRAY(&self->base.op.arena, struct mailbox *, all->count / 2 + 1);
     for (size_t i = 0; i + 1 < all->count; i += 2) {
         if (!take_field(self, all->items[i].str, all->items[i + 1].str, &err)) {
             store_op_fail_err(&self->base, &err);

@@ -29,8 +29,8 @@ static void scan_done(struct op *op)
     self->cb(self, &op->err, self->ctx);
 }
 
-static const struct op_type scan_type = {
-    "store scan", sizeof(struct store_scan), scan_abort, scan_done, store_op_fini};
+static const struct op_type scan_type = {"store scan", sizeof(struct store_scan),
+                                         scan_abort, scan_done, store_op_fini};
 
 /* The receiver may end the scan. */
 static void tell(struct store_scan *self, const struct msg_row *rows, size_t count)

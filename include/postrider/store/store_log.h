@@ -19,7 +19,9 @@ enum {
 
 struct log_entry {
     char entry_id[STORE_ENTRY_ID_SIZE]; /* "1700000000000-0" */
-    bool readable; /* false: the sealed part is damaged; event.type and id hold */
+    /* false: the sealed part is damaged; event.type and id hold. The type is
+     * EVENT_TYPE_COUNT if it is unknown here. */
+    bool readable;
     struct event event;
 };
 
