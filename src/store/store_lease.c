@@ -97,7 +97,11 @@ static void schedule(struct store *s)
 
 static void tell(struct store *s, uint8_t shard, bool owned)
 {
-    if (s->lease_cb != NULL && s->opened) {
+    if (s->shards[shard].told == owned) {
+        return;
+    }
+    s->shards[shard].told = owned;
+    if (s->lease_cb != NULL) {
         s->lease_cb(s, shard, owned, s->lease_ctx);
     }
 }
@@ -112,18 +116,22 @@ static void on_repaired(struct store_repair *op, const struct err *err, void *ct
     if (err->code == ERR_CANCELED) {
         return;
     }
-    if (err->code != ERR_OK) {
-        log_at(LOG_WARN, "store", "directory not repaired after a takeover",
+    bool failed = err->code != ERR_OK;
+    if (failed) {
+        log_at(LOG_WARN, "store", "directory not repaired; tried again at the next lease",
                LOG_ERR_FIELDS(err));
     }
     for (size_t i = 0; i < STORE_SHARDS; i++) {
-        bool told = s->shards[i].repairing && s->shards[i].held;
+        bool mine = s->shards[i].repairing && s->shards[i].held;
         s->shards[i].repairing = false;
-        if (told) {
+        s->shards[i].fresh |= mine && failed;
+        if (mine && !failed) {
             tell(s, (uint8_t)i, true);
         }
     }
-    repair_fresh(s);
+    if (!failed) {
+        repair_fresh(s);
+    }
 }
 
 static void repair_fresh(struct store *s)
@@ -232,6 +240,12 @@ void store_leases_check(struct store *s)
         s->shards[i].due_ms = 0;
     }
     schedule(s);
+}
+
+void store_shard_repair(struct store *s, uint8_t shard)
+{
+    s->shards[shard].fresh = true;
+    store_lease_suspect(s, shard);
 }
 
 void store_lease_suspect(struct store *s, uint8_t shard)

@@ -20,6 +20,9 @@ bool store_lease_take(struct store *s, uint8_t shard, const struct redis_reply *
 void store_lease_words(struct store_words *w, struct store *s, uint8_t shard);
 void store_lease_release_words(struct store_words *w, struct store *s, uint8_t shard);
 
+/* Something about its accounts was left half done: looks at them again soon. */
+void store_shard_repair(struct store *s, uint8_t shard);
+
 /* --- polling for changes by other nodes (store_poll.c) --- */
 
 void store_poll_start(struct store *s);
@@ -62,6 +65,16 @@ const char *store_directory_incarnation(struct store *s, struct str name);
 /* Takes state and times from a state record just read. */
 void store_directory_note(struct store *s, struct str id, const json_t *state);
 
+/* A load of all rows: begin, one call a row, end; rows not seen are forgotten. */
+void store_directory_load_begin(struct store *s);
+void store_directory_load_row(struct store *s, struct directory_row *row);
+void store_directory_load_end(struct store *s);
+/* The shard's set of accounts has it; false if the directory does not. */
+bool store_directory_confirm(struct store *s, struct str name);
+/* The next row from *at on, in these shards, that no set of accounts has. */
+const struct directory_row *
+store_directory_unconfirmed(struct store *s, const bool shards[STORE_SHARDS], size_t *at);
+
 /* Brings memory and Redis together for the shards marked: loads the directory, ends what
  * a crash interrupted, adds what is missing. */
 struct store_repair;
@@ -84,6 +97,25 @@ void store_repair_cancel(struct store_repair *op);
 /* The words of one call of account_delete.lua. */
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position);
+/* The words of directory_swap.lua: an absent slice is "no row". */
+void store_directory_swap_words(struct store_words *w, struct store *s, const char *name,
+                                struct str seen, struct str next);
+/* A field of a:<acc>; purpose by its name. */
+struct store_place store_account_place(const struct store_acct *acct, const char *field);
+
+/* --- the parts of a record (account_record.c) --- */
+
+/* Puts field and sealed value of everything in `record`, secrets apart, as words. False
+ * with ERR_TOO_LARGE. */
+bool account_record_words(struct store *s, const struct store_acct *acct,
+                          const json_t *record, struct store_words *w, struct err *err);
+/* From HGETALL: sets acct->incarnation, gives new references. ERR_NO_ACCOUNT when the
+ * hash is empty. */
+bool account_record_read(struct store *s, struct store_acct *acct,
+                         const struct redis_reply *all, json_t **record_out,
+                         json_t **state_out, struct err *err);
+bool account_field_seal(struct store *s, const struct store_acct *acct, const char *field,
+                        const json_t *json, struct store_words *w, struct err *err);
 
 /* --- settings and tokens --- */
 

@@ -38,9 +38,13 @@ enum store_lua {
     STORE_LUA_ACCOUNT_CREATE,
     STORE_LUA_ACCOUNT_UPDATE,
     STORE_LUA_ACCOUNT_DELETE,
+    STORE_LUA_DIRECTORY_SWAP,
     STORE_LUA_SETTINGS_SET,
     STORE_LUA_TOKEN_DELETE,
     STORE_LUA_TOKEN_TOUCH,
+    STORE_LUA_COMMIT,
+    STORE_LUA_CURSOR,
+    STORE_LUA_TRIM,
     STORE_LUA_COUNT
 };
 
@@ -195,6 +199,7 @@ struct store_shard {
     bool asked;            /* a lease call is in flight */
     bool fresh;            /* just taken: the directory needs a repair first */
     bool repairing;        /* then the owner is told */
+    bool told;             /* the owner knows that we hold it */
     int64_t asked_ms;      /* monotonic: the call in flight began */
     int64_t good_until_ms; /* monotonic: certainly ours until then */
     int64_t due_ms;        /* monotonic: when to ask again */
@@ -231,6 +236,8 @@ struct store {
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+
+    struct map *committing; /* names of accounts with a commit in flight */
 
     struct store_directory *directory;
     struct store_settings_cache *settings;

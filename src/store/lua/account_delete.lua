@@ -1,11 +1,15 @@
 -- Removes every key of an account. The first call removes the keys of its own; each call
 -- looks through one page of the feed for entries about it.
--- KEYS: lease, epoch, accounts, dirty, feed, f:<acc>, then the other keys of the account
+-- KEYS: lease, epoch, accounts, dirty, feed, f:<acc>, a:<acc>, its other keys
 -- ARGV: owner, epoch, account name, key prefix of its indexes ("…:m:<acc>:"),
---       feed position ("-" at first), entries a page
+--       feed position ("-" at first), entries a page, incarnation
 -- Gives the next feed position, or "" when done.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
     return redis.error_reply('FENCED lease lost')
+end
+local incarnation = redis.call('HGET', KEYS[7], 'inc')
+if incarnation and incarnation ~= ARGV[7] then
+    return '' -- created anew meanwhile: the one to delete is gone
 end
 if ARGV[5] == '-' then
     for _, box in ipairs(redis.call('HKEYS', KEYS[6])) do
