@@ -104,8 +104,14 @@ static void release(struct imap_open *op)
 
 void imap_open_fail(struct imap_open *op, const struct err *err)
 {
-    op_fail_err(&op->base.op, err);
+    if (!op_is_running(&op->base.op)) {
+        return;
+    }
+    /* Children first: their callbacks must find this operation alive. Detached, so that
+     * the connection's end does not become this operation's error. */
+    imap_op_detach(&op->base);
     release(op);
+    op_fail_err(&op->base.op, err);
 }
 
 void imap_open_failf(struct imap_open *op, enum err_code code, const char *fmt, ...)
@@ -123,7 +129,6 @@ void imap_open_failf(struct imap_open *op, enum err_code code, const char *fmt, 
 
 static void open_abort(struct op *base)
 {
-    /* The connection's end must not become this operation's error. */
     imap_op_detach(IMAP_OP(base));
     release(OPEN(IMAP_OP(base)));
 }
@@ -645,5 +650,7 @@ void imap_open_cancel(struct imap_open *op)
 
 void imap_open_conn_failed(struct imap_open *op, const struct err *err)
 {
+    net_starttls_cancel(op->upgrading);
+    op->upgrading = NULL;
     op_fail_err(&op->base.op, err);
 }
