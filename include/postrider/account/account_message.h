@@ -75,7 +75,7 @@ struct account_call *account_message_move_start(struct account *a, struct str id
                                                 struct str path, int64_t deadline_ms,
                                                 account_call_cb *cb, void *ctx);
 
-/* --- streams ------------------------------------------------------------------------------------ */
+/* --- streams --- */
 
 struct account_stream;
 struct account_stream_info {

@@ -21,8 +21,7 @@ enum {
     SYNC_MAILBOXES_MAX = 10000
 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table --- */
 
 struct mailbox_table {
     struct mailbox **items;
