@@ -24,8 +24,7 @@
 #include "postrider/imap/imap_value.h"
 #include "postrider/net/net.h"
 
-/* --- capabilities
- * ---------------------------------------------------------------------------- */
+/* --- capabilities --- */
 
 enum imap_cap {
     IMAP_CAP_IDLE = 1 << 0,
@@ -60,8 +59,7 @@ enum imap_cap {
     IMAP_CAP_IMAP4REV1 = 1 << 29
 };
 
-/* --- opening
- * ---------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 enum imap_security {
     IMAP_SECURITY_TLS,           /* TLS from the first byte */
@@ -103,8 +101,7 @@ struct imap_open *imap_open_start(struct net *net, const struct imap_conn_params
                                   void *ctx) ATTR_RETURNS_NONNULL;
 void imap_open_cancel(struct imap_open *op);
 
-/* --- the connection
- * --------------------------------------------------------------------------- */
+/* --- the connection --- */
 
 /* Data nobody asked for. Every member may be NULL. Arrival order is kept, also with
  * respect to command callbacks and rows: what came first is told first (command callbacks
