@@ -245,8 +245,6 @@ struct store {
 };
 
 void store_lua_init(struct store *s);
-/* The source, for a command that must not depend on the store's life. */
-struct str store_lua_source(enum store_lua script);
 
 /* Tells the readers of this node that events were appended. */
 void store_appended(struct store *s, const struct store_acct *acct);
