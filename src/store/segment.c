@@ -168,6 +168,10 @@ static void put_flags(const struct msg_row *rows, size_t count, struct buf *out)
     }
     buf_put_varint(out, dict_count);
     for (size_t d = 0; d < dict_count; d++) {
+        for (size_t k = 0; k < dict[d]->keyword_count; k++) {
+            const uint8_t *ids = dict[d]->keywords;
+            CHECK(ids[k] < MAILBOX_KEYWORDS_MAX && (k == 0 || ids[k] > ids[k - 1]));
+        }
         buf_put_byte(out, (char)dict[d]->flags);
         buf_put_byte(out, (char)dict[d]->keyword_count);
         buf_put(out, dict[d]->keywords, dict[d]->keyword_count);

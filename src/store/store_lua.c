@@ -23,6 +23,9 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_SETTINGS_SET] = ROW(settings_set),
     [STORE_LUA_TOKEN_DELETE] = ROW(token_delete),
     [STORE_LUA_TOKEN_TOUCH] = ROW(token_touch),
+    [STORE_LUA_COMMIT] = ROW(commit),
+    [STORE_LUA_CURSOR] = ROW(cursor),
+    [STORE_LUA_TRIM] = ROW(trim),
 };
 
 void store_lua_init(struct store *s)

@@ -42,6 +42,9 @@ enum store_lua {
     STORE_LUA_SETTINGS_SET,
     STORE_LUA_TOKEN_DELETE,
     STORE_LUA_TOKEN_TOUCH,
+    STORE_LUA_COMMIT,
+    STORE_LUA_CURSOR,
+    STORE_LUA_TRIM,
     STORE_LUA_COUNT
 };
 
@@ -233,6 +236,7 @@ struct store {
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+
 
     struct store_directory *directory;
     struct store_settings_cache *settings;
