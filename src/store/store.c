@@ -84,8 +84,6 @@ void store_free(struct store **sp)
     store_leases_stop(s);
     store_poll_stop(s);
     store_calls_end(&s->background, true);
-    store_leases_give_up(s);
-    store_calls_end(&s->background, false);
     map_free(&s->committing);
     store_directory_free(&s->directory);
     store_settings_cache_free(&s->settings);
