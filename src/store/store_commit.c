@@ -19,7 +19,7 @@
 enum {
     FEED_ENTRIES = 100000,
     TOKEN_SIZE = 8,
-    TAG_STATE = SIZE_MAX >> 1
+    TAG_STATE = INT32_MAX /* no index of a change */
 };
 
 static const struct backoff_policy again_policy = {
