@@ -8,6 +8,10 @@
 
 #include "postrider/base/utf8.h"
 
+enum {
+    ENCODED_WORD_MAX = 256 /* bytes looked at for its end */
+};
+
 /* What the current mailbox has so far. */
 struct reader {
     struct arena *arena;
@@ -17,6 +21,7 @@ struct reader {
     bool no_quote; /* no closing quote, parenthesis from here on: stop looking */
     bool no_comment;
     bool has_angle;
+    bool has_at;        /* text has one */
     struct buf text;    /* outside of brackets and comments, quotes kept */
     struct buf comment; /* the last one */
     struct buf angle;   /* inside the brackets */
@@ -122,10 +127,11 @@ static void add(struct reader *r, struct str name, struct str address)
     r->items[r->out->count++] = (struct mime_address){.name = name, .address = address};
 }
 
-/* White space next to "@" and "." of an address goes (RFC 5322 §4.4); the rest of it
+/* White space next to "@" goes, and next to "." after it (RFC 5322 §4.4); the rest of it
  * separates words. */
 static void squeeze(struct buf *out, struct str s)
 {
+    bool after_at = false;
     for (size_t i = 0; i < s.len; i++) {
         size_t end = i;
         while (end < s.len && ascii_is_space(s.ptr[end])) {
@@ -133,10 +139,13 @@ static void squeeze(struct buf *out, struct str s)
         }
         if (end == i) {
             buf_put_byte(out, s.ptr[i]);
+            after_at = after_at || s.ptr[i] == '@';
             continue;
         }
-        bool joins = out->len == 0 || end == s.len || s.ptr[end] == '@' ||
-                     out->bytes[out->len - 1] == '@';
+        char before = out->len > 0 ? out->bytes[out->len - 1] : '@';
+        char after = end < s.len ? s.ptr[end] : '@';
+        bool joins = before == '@' || after == '@' ||
+                     (after_at && (before == '.' || after == '.'));
         if (!joins) {
             buf_put_byte(out, ' ');
         }
@@ -181,7 +190,7 @@ static void flush(struct reader *r)
     } else {
         add_bare(r);
     }
-    r->has_angle = false;
+    r->has_angle = r->has_at = false;
     buf_clear(&r->text);
     buf_clear(&r->comment);
     buf_clear(&r->angle);
@@ -243,18 +252,44 @@ static void read_angle(struct reader *r)
     }
 }
 
+/* Length of an encoded word at `at`, or 0: some hold commas that they should not. */
+static size_t encoded_len(const struct reader *r, size_t at)
+{
+    struct str rest = str_tail(r->in, at);
+    if (!str_has_prefix(rest, "=?")) {
+        return 0;
+    }
+    unsigned marks = 1;
+    for (size_t i = 2; i + 1 < rest.len && i < ENCODED_WORD_MAX; i++) {
+        if (ascii_is_space(rest.ptr[i])) {
+            return 0;
+        }
+        if (rest.ptr[i] == '?' && marks >= 3 && rest.ptr[i + 1] == '=') {
+            return i + 2;
+        }
+        marks += rest.ptr[i] == '?' ? 1 : 0;
+    }
+    return 0;
+}
+
 static void read_plain(struct reader *r)
 {
+    size_t encoded = encoded_len(r, r->at);
+    if (encoded > 0) {
+        buf_put(&r->text, r->in.ptr + r->at, encoded);
+        r->at += encoded;
+        return;
+    }
     char c = r->in.ptr[r->at++];
     if (c == ',' || c == ';') {
         flush(r);
-    } else if (c == ':' && !r->has_angle &&
-               memchr(buf_c(&r->text), '@', r->text.len) == NULL) {
+    } else if (c == ':' && !r->has_angle && !r->has_at) {
         /* What came before was the name of a group. */
         buf_clear(&r->text);
         buf_clear(&r->comment);
     } else if (c != '>' && c != '\0') {
         buf_put_byte(&r->text, c);
+        r->has_at = r->has_at || c == '@';
     }
 }
 
@@ -316,6 +351,7 @@ void mime_addresses_parse(struct arena *arena, struct str value,
         }
     }
     flush(&r);
+    out->truncated = out->truncated || r.at < value.len;
     out->items = r.items;
     reader_fini(&r);
 }

@@ -32,6 +32,7 @@ struct mime_charset {
     const char *iconv_name;
     iconv_t cd; /* (iconv_t)-1 until needed */
     size_t unit;
+    bool by_bytes; /* what iconv does after an error depends on how it is fed */
     size_t max_bytes;
     size_t produced;
     bool started; /* the place of a byte order mark has passed */
@@ -366,7 +367,7 @@ static bool iconv_feed(struct mime_charset *c, struct str s, struct buf *out)
     }
     char stage[BLOCK_BYTES];
     do {
-        size_t n = sizeof stage - c->in_len;
+        size_t n = c->by_bytes ? 1 : sizeof stage - c->in_len;
         n = n < s.len ? n : s.len;
         memcpy(stage, c->in, c->in_len);
         memcpy(stage + c->in_len, s.ptr, n);
@@ -457,6 +458,8 @@ struct mime_charset *charset_new_row(size_t row, size_t max_bytes)
         row_of_kind(CHARSET_UTF16) <= row && row <= row_of_kind(CHARSET_UTF16) + 2;
     bool wide32 = c->iconv_name != NULL && strncmp(c->iconv_name, "UTF-32", 6) == 0;
     c->unit = wide16 ? 2 : wide32 ? 4 : 1;
+    c->by_bytes = c->iconv_name != NULL && (strcmp(c->iconv_name, "UTF-7") == 0 ||
+                                            strncmp(c->iconv_name, "ISO-2022", 8) == 0);
     buf_init(&c->held, c->max_bytes);
     return c;
 }

@@ -6,7 +6,7 @@
 
 enum {
     DATE_MAX_BYTES = 128, /* comments aside, a date has about 40 */
-    FIRST_YEAR = 1900,
+    FIRST_YEAR = 1970,
     LAST_YEAR = 9999
 };
 

@@ -150,7 +150,7 @@ static void qp_text(struct mime_decoder *d, char c, struct buf *out)
     bool after_cr = d->held_len > 0 && d->held[d->held_len - 1] == '\r';
     if (c == '\n') {
         d->held_len = 0;
-        buf_put(out, "\r\n" + (after_cr ? 0 : 1), after_cr ? 2 : 1);
+        buf_put_c(out, after_cr ? "\r\n" : "\n");
         return;
     }
     qp_release(d, out);

@@ -236,6 +236,25 @@ static bool status_differs(const struct mailbox *m, const struct imap_status *s)
             s->highest_modseq != m->highest_modseq);
 }
 
+/* An empty mailbox needs no SELECT to be indexed: STATUS said everything there is. */
+static bool take_empty(struct mailbox *m, const struct imap_status *s)
+{
+    const uint32_t need =
+        IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT | IMAP_STATUS_UIDVALIDITY;
+    if (m->phase != MAILBOX_PHASE_NEW || m->uid_validity != 0 ||
+        (s->has & need) != need || s->messages != 0 || s->uid_next == 0 ||
+        s->uid_validity == 0) {
+        return false;
+    }
+    m->phase = MAILBOX_PHASE_LIVE;
+    m->uid_validity = s->uid_validity;
+    m->start_uid = m->srv_uid_next = s->uid_next;
+    m->last_uid = s->uid_next - 1;
+    m->low_uid = 1;
+    m->highest_modseq = (s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 ? s->highest_modseq : 0;
+    return true;
+}
+
 static void compare_row(struct sync_list *l, const struct list_row *row)
 {
     struct mailbox_table *table = l->sc.table;
@@ -247,7 +266,8 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         m->number = box;
         mailbox_table_add(table, m);
     }
-    if (take_listing(m, row)) {
+    bool now_live = mailbox_is_synced(m) && take_empty(m, &row->status);
+    if (take_listing(m, row) || now_live) {
         l->fresh[l->dirty_count] = fresh && !l->first;
         l->dirty[l->dirty_count++] = m;
     }
@@ -278,7 +298,8 @@ static void find_missing(struct sync_list *l)
         l->result.missing++;
         if (m->gone_since_ms == 0) {
             m->gone_since_ms = now_ms;
-        } else if (now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms) {
+        } else if (m->box != l->sc.busy_box &&
+                   now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms) {
             l->removed[l->removed_count++] = m;
         }
     }

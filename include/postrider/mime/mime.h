@@ -122,8 +122,8 @@ struct mime_headers {
     bool malformed;  /* a line was no header and was skipped */
 };
 
-/* CR LF and LF end lines (a lone CR is a space); a leading "From " line and lines without a colon are
- * skipped; ends at an empty line or with the input. */
+/* CR LF and LF end lines (a lone CR is a space); a leading "From " line and lines without
+ * a colon are skipped; ends at an empty line or with the input. */
 void mime_headers_parse(struct arena *arena, struct str block, struct mime_headers *out);
 /* Raw value of the first header of this name (any case), or absent. */
 struct str mime_headers_get(const struct mime_headers *h, const char *name);
@@ -163,7 +163,7 @@ struct mime_ids {
 void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out);
 
 /* RFC 5322 date, its obsolete forms and the usual mistakes; milliseconds UTC. False if it
- * is no date of the years 1900–9999; the output is untouched then. */
+ * is no date of the years 1970–9999; the output is untouched then. */
 bool mime_date_parse(struct str value, int64_t *ms_out);
 
 /* --- download header --- */

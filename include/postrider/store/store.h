@@ -75,8 +75,7 @@ bool store_owns(const struct store *s, uint8_t shard);
 typedef void store_lease_cb(struct store *s, uint8_t shard, bool owned, void *ctx);
 void store_set_lease_cb(struct store *s, store_lease_cb *cb, void *ctx);
 
-/* --- naming
- * ---------------------------------------------------------------------------------- */
+/* --- naming --- */
 
 struct store_acct {
     char *id;                        /* as the API shows it */
