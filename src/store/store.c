@@ -84,6 +84,7 @@ void store_free(struct store **sp)
     store_leases_stop(s);
     store_poll_stop(s);
     store_calls_end(&s->background, true);
+    map_free(&s->committing);
     store_directory_free(&s->directory);
     store_settings_cache_free(&s->settings);
     store_token_cache_free(&s->tokens);
