@@ -237,6 +237,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
     } else if (*slot != NULL) {
         conn_free(*slot);
         *slot = NULL;
+        /* At the connection limit the listener is watched again only by the next run. */
+        httpd_wake(ctx);
     }
 }
 
