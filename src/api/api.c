@@ -110,10 +110,8 @@ static void on_body(struct httpd_req *req, void *ctx ATTR_UNUSED)
     struct api_call_frame *frame = frame_of(req);
     bool is_stream = (frame->entry->route->flags & API_STREAM_BODY) != 0;
     if (httpd_req_body_too_large(req)) {
-        if (frame->state == API_CALL_HANDLER && frame->call.on_cancel != NULL) {
-            frame->call.on_cancel(&frame->call);
-        }
-        api_reply_err(&frame->call, &too_large);
+        cancel_handler(frame);
+        api_reply_error_plain(req, &too_large, NULL, NULL);
     } else if (!is_stream) {
         run_handler(frame);
     } else if (frame->call.on_body_end != NULL) {
