@@ -227,10 +227,14 @@ void imap_op_abort(struct op *base)
     if (cmd == NULL) {
         return;
     }
+    /* The operation ends before the connection does, so that its callback comes first. */
     if (timed_out) {
+        op_fail(base, ERR_TIMEOUT, "%s: no answer within %lld ms", base->type->name,
+                (long long)op->deadline_ms);
         /* Answers come in order: who owes this one is not going to give others. */
         imap_conn_failf(c, ERR_TIMEOUT, "no answer to %s", cmd->type->name);
     } else {
+        op_fail(base, ERR_CANCELED, "%s: canceled", base->type->name);
         after_cancel(c, cmd);
     }
 }
