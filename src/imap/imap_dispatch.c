@@ -241,7 +241,7 @@ static void on_flags(struct imap_conn *c, const struct imap_resp *resp)
 
 static void on_list(struct imap_conn *c, const struct imap_resp *resp)
 {
-    if (!offer(c, resp) && c->events.on_list != NULL) {
+    if (!offer(c, resp) && resp->list.wire.len > 0 && c->events.on_list != NULL) {
         c->events.on_list(c->events_ctx, &resp->list);
     }
 }

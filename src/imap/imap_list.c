@@ -167,7 +167,7 @@ static bool list_untagged(struct imap_op *base, struct imap_cmd *cmd,
         }
         return true;
     }
-    if (within_budget(op)) {
+    if (resp->list.wire.len > 0 && within_budget(op)) {
         keep(op, &resp->list);
     }
     return true;

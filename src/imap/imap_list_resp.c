@@ -89,7 +89,8 @@ bool imap_parse_list(struct imap_doc *doc, struct imap_resp *resp)
                     ? raw_name(doc, name, doc->end)
                     : imap_tok_str(doc, name);
     out->path = display_path(doc, out);
-    return out->wire.len > 0;
+    /* An empty name is the answer to LIST "" "": the delimiter alone (RFC 9051 §6.3.9). */
+    return true;
 }
 
 bool imap_parse_lsub(struct imap_doc *doc, struct imap_resp *resp)
