@@ -17,7 +17,7 @@
 
 static const int64_t forever_ms = INT64_C(1) << 40;
 
-/* --- building */
+/* --- building --- */
 
 struct imap_cmd *imap_cmd_new(struct imap_op *owner, const struct imap_cmd_type *type)
 {
@@ -133,7 +133,7 @@ void imap_cmd_send(struct imap_cmd *cmd)
     imap_conn_pump(c);
 }
 
-/* --- sending */
+/* --- sending --- */
 
 void imap_cmd_write(struct imap_cmd *cmd)
 {
@@ -160,7 +160,7 @@ struct imap_op *imap_cmd_listener(const struct imap_cmd *cmd)
     return cmd->owner != NULL && op_is_running(&cmd->owner->op) ? cmd->owner : NULL;
 }
 
-/* --- operations */
+/* --- operations --- */
 
 void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadline_ms)
 {
@@ -327,7 +327,7 @@ bool imap_op_piece_ended(struct imap_op *op, const struct err *err)
     return op->pieces == 0;
 }
 
-/* --- copies */
+/* --- copies --- */
 
 struct imap_set imap_set_dup(struct arena *arena, const struct imap_set *set)
 {

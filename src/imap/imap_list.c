@@ -55,7 +55,7 @@ struct imap_list {
 
 static void send(struct imap_list *op, enum list_state state);
 
-/* --- ends */
+/* --- ends --- */
 
 static void list_done(struct op *base)
 {
@@ -101,7 +101,7 @@ static void deliver(struct imap_list *op)
     imap_op_complete(&op->base);
 }
 
-/* --- what comes in */
+/* --- what comes in --- */
 
 static bool within_budget(struct imap_list *op)
 {
@@ -223,7 +223,7 @@ static const struct imap_cmd_type list_cmd = {.name = "LIST",
                                               .on_untagged = list_untagged,
                                               .on_end = list_end};
 
-/* --- what goes out */
+/* --- what goes out --- */
 
 static uint32_t usable_parts(const struct imap_list *op)
 {
