@@ -40,6 +40,21 @@ void arena_reset(struct arena *a)
     arena_fini(a);
 }
 
+void arena_recycle(struct arena *a)
+{
+    struct arena_block *keep = a->head;
+    if (keep == NULL || keep->cap > BLOCK_MAX) {
+        arena_fini(a);
+        return;
+    }
+    a->head = keep->next;
+    arena_fini(a);
+    memset(keep->bytes, 0, keep->used);
+    keep->used = 0;
+    keep->next = NULL;
+    a->head = keep;
+}
+
 static struct arena_block *block_new(struct arena *a, size_t need)
 {
     /* Doubling keeps the chain short for big users and the first block small for the

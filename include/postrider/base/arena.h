@@ -24,6 +24,9 @@ void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 /* Frees all allocations, keeps the arena usable. */
 void arena_reset(struct arena *a);
+/* The same, but keeps one block of ordinary size for the next round: for an arena that is
+ * filled and emptied at a high rate. */
+void arena_recycle(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n) ATTR_MALLOC ATTR_RETURNS_NONNULL;
 void *arena_calloc(struct arena *a, size_t count,

@@ -31,16 +31,21 @@ enum {
 struct store;
 
 struct store_config {
-    const char *prefix;           /* "pr" */
+    struct loop *loop;
+    const char *prefix;           /* NULL = "pr" */
     struct master_key_config key; /* may_create is decided by store_open */
     const char *node_id;          /* from the locked data.dir: 32 hex digits */
     int64_t lease_ttl_ms;         /* 0 = 30 s; renewed every third of it */
-    int64_t log_retention_ms;
+    int64_t log_retention_ms;     /* 0 = 7 days */
+    /* For command-line tools beside a running daemon: no leases, no polling, no repair;
+     * node_id may be NULL. What needs a lease ends with ERR_FENCED. */
+    bool passive;
 };
 
 struct store *store_new(struct redis *redis,
                         const struct store_config *config) ATTR_RETURNS_NONNULL;
-/* All operations ended before. Gives the leases back if Redis is there. */
+/* All operations ended before, and the Redis client, whose state callback the store took,
+ * still lives. Leases run out by themselves: store_close_start gives them back. */
 void store_free(struct store **s);
 
 /* Brings the store up: key check value (master key made only if Redis has none), lookup
@@ -65,9 +70,12 @@ struct loop *store_loop(struct store *s);
 bool store_is_well(const struct store *s, struct err *err);
 /* Does this node own the shard now? */
 bool store_owns(const struct store *s, uint8_t shard);
+/* Called when a shard came to this node or left it, except while opening and closing. A
+ * shard that came has its accounts in the directory by then. */
+typedef void store_lease_cb(struct store *s, uint8_t shard, bool owned, void *ctx);
+void store_set_lease_cb(struct store *s, store_lease_cb *cb, void *ctx);
 
-/* --- naming
- * ---------------------------------------------------------------------------------- */
+/* --- naming --- */
 
 struct store_acct {
     char *id;                        /* as the API shows it */

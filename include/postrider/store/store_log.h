@@ -3,7 +3,9 @@
  *          cur:<acc> maps a reader's name to the last entry it has finished
  *          dirty is the set of accounts of a shard whose log is ahead of some reader
  * Owner    entries are borrowed until the callback returns
- * Limits   STORE_LOG_PAGE entries a read */
+ * Limits   STORE_LOG_PAGE entries a read
+ * Errors   store.h's; ERR_NO_ACCOUNT when the account is gone; a cursor that is no entry
+ *          id is ERR_INVALID */
 #ifndef POSTRIDER_STORE_STORE_LOG_H
 #define POSTRIDER_STORE_STORE_LOG_H
 
@@ -17,7 +19,9 @@ enum {
 
 struct log_entry {
     char entry_id[STORE_ENTRY_ID_SIZE]; /* "1700000000000-0" */
-    bool readable; /* false: the sealed part is damaged; event.type and id hold */
+    /* false: the sealed part is damaged; event.type and id hold. The type is
+     * EVENT_TYPE_COUNT if it is unknown here. */
+    bool readable;
     struct event event;
 };
 
@@ -25,8 +29,7 @@ struct log_entry {
 int store_entry_id_cmp(const char *a, const char *b);
 
 struct store_log_read;
-/* gap: the cursor lies before the oldest entry kept and something in between was trimmed.
- */
+/* gap: entries behind the cursor were trimmed before they were read. */
 typedef void store_log_read_cb(struct store_log_read *op, const struct err *err,
                                const struct log_entry *entries, size_t count, bool gap,
                                void *ctx);
@@ -49,16 +52,21 @@ struct store_cursors *store_cursors_start(struct store *s, const struct store_ac
 
 struct store_log_op;
 typedef void store_log_cb(struct store_log_op *op, const struct err *err, void *ctx);
-/* Moves a cursor; with the lease checked; takes the account out of `dirty` if every
- * reader named in `readers` has reached the last entry. */
+/* Moves a cursor, also backwards; with the lease checked; takes the account out of `dirty`
+ * if every reader named in `readers` has reached the last entry, else puts it in. The
+ * name "t:" is taken. */
 struct store_log_op *store_cursor_set_start(struct store *s, const struct store_acct *a,
                                             const char *reader, const char *entry_id,
                                             const char *const *readers,
                                             size_t reader_count, store_log_cb *cb,
                                             void *ctx);
-/* Trims entries older than the retention that every reader named has passed. */
+/* Trims entries older than the retention that every reader named has passed. A reader
+ * without a stored cursor counts as standing at its entry_id here: the time it was
+ * created, "1700000000000-0"; "" keeps everything. No readers: age alone decides. */
 struct store_log_op *store_log_trim_start(struct store *s, const struct store_acct *a,
-                                          store_log_cb *cb, void *ctx);
+                                          const struct store_cursor *readers,
+                                          size_t reader_count, store_log_cb *cb,
+                                          void *ctx);
 
 /* Accounts of all owned shards whose log is ahead of a reader: names, not ids. */
 struct store_dirty;

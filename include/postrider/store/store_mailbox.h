@@ -107,8 +107,7 @@ void mailbox_clear_rows(struct mailbox *m);
 void message_id_format(uint32_t number, uint32_t uid, char out[12]);
 bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out);
 
-/* --- reading
- * ---------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 /* All mailbox records of an account. The callback takes the mailboxes (array in the op).
  */
@@ -120,8 +119,9 @@ struct store_mailboxes *store_mailboxes_start(struct store *s, const struct stor
                                               store_mailboxes_cb *cb, void *ctx);
 void store_mailboxes_cancel(struct store_mailboxes *op);
 
-/* Rows with uid_lo ≤ UID ≤ uid_hi, segment by segment in rising order. The mailbox must
- * not be committed meanwhile. */
+/* Rows with uid_lo ≤ UID ≤ uid_hi, segment by segment in rising order. The directory is
+ * copied at the start; a commit meanwhile that changes a segment still to be read ends the
+ * scan with ERR_STALE. So it is with reading by rank. */
 struct store_scan;
 typedef void store_scan_rows(struct store_scan *op, const struct msg_row *rows,
                              size_t count, void *ctx);
@@ -142,12 +142,19 @@ struct store_rank *store_rank_start(struct store *s, const struct store_acct *a,
                                     uint32_t count, store_rank_cb *cb, void *ctx);
 void store_rank_cancel(struct store_rank *op);
 
-/* --- the one-call commit (architecture §4)
- * ------------------------------------------------------ */
+/* --- the one-call commit (architecture §4) --- */
+
+enum {
+    STORE_COMMIT_EVENTS = 1000,
+    STORE_COMMIT_SEGMENTS = 1024, /* read or written */
+    STORE_COMMIT_DEADLINE_MS = 30 * 1000
+};
 
 struct mailbox_change {
-    struct mailbox
-        *m;      /* record as it shall be; version = the stored one; updated on success */
+    /* Record as it shall be; version and directory = the stored ones. Copied at the start,
+     * except that version, directory, count and inline rows are set on success: it must
+     * live until the callback, and its rows must not be cleared meanwhile. */
+    struct mailbox *m;
     bool remove; /* the mailbox goes, with its index */
     bool drop_rows;                /* all stored segments go first (reset) */
     const struct msg_row *upserts; /* rising UID; new rows and rows to replace */
@@ -171,8 +178,14 @@ struct store_commit_params {
 /* Everything in one Lua call: lease, epoch, incarnation and versions are checked; index,
  * records, events, feed, dirty mark and state are written; or nothing is. Rows, events
  * and strings are copied before this returns, so they may be freed at once. Segments that
- * an edit touches are read first. An answer lost on the way is settled by reading the
- * version back. */
+ * an edit touches are read first.
+ * One commit at a time for each mailbox, and one with a state for each account: the caller
+ * sees to that.
+ * An answer lost on the way is settled by repeating the call, which knows itself again by
+ * its token, until STORE_COMMIT_DEADLINE_MS. Only then is the outcome open: ERR_TIMEOUT,
+ * or ERR_STORE_DOWN; the next commit tells by ERR_STALE if it had been carried out.
+ * ERR_NO_ACCOUNT: the account is gone; ERR_LIMIT: more than STORE_COMMIT_EVENTS events or
+ * STORE_COMMIT_SEGMENTS segments, or a value is too large; nothing was written. */
 struct store_commit;
 typedef void store_commit_cb(struct store_commit *op, const struct err *err, void *ctx);
 struct store_commit *store_commit_start(struct store *s,

@@ -21,8 +21,7 @@ enum {
     SYNC_MAILBOXES_MAX = 10000
 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table --- */
 
 struct mailbox_table {
     struct mailbox **items;
@@ -57,6 +56,7 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
+    uint32_t busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
     sync_new_row_fn *on_new_row;
@@ -72,6 +72,7 @@ struct sync_flag_row {
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
+    uint32_t order;       /* of arrival among rows of one UID */
     struct str *keywords; /* in the arena */
 };
 
@@ -126,12 +127,14 @@ struct sync_pass_result {
 struct sync_pass;
 typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
                           const struct sync_pass_result *result, void *ctx);
-/* live: NULL = SELECT first and compare; else the mailbox is selected on conn and live
- * holds what happened since (emptied by the pass). While a pass runs, further events go
- * to the same live record and are left for the next one. */
+/* select: SELECT first and compare with the index; else the mailbox is selected on conn
+ * and live holds what happened since. The pass takes what live holds at its start; what
+ * the connection says while it runs is left there for the next pass. live->modseq is kept
+ * up to date. */
 struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
-                                  struct mailbox *m, struct sync_live *live,
+                                  struct mailbox *m, struct sync_live *live, bool select,
                                   sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+/* Ends as soon as a commit on its way has come back. */
 void sync_pass_cancel(struct sync_pass *op);
 
 #endif

@@ -1,0 +1,50 @@
+/* api: the REST server: route tables behind an HTTP listener.
+ * Shape    an index over the route tables, the listener, and the OpenAPI document
+ * Owner    the app; tables, ports and services are borrowed for its lifetime
+ * Calls    loop thread
+ * Errors   api_new: those of httpd_new. A table that contradicts itself asserts: that is
+ * a programming error and every start shows it. */
+#ifndef POSTRIDER_API_API_H
+#define POSTRIDER_API_API_H
+
+#include "postrider/api/api_auth.h"
+#include "postrider/api/api_route.h"
+#include "postrider/httpd/httpd.h"
+
+struct api_table {
+    const struct api_route *rows;
+    size_t count;
+};
+
+struct api_health_port {
+    void *ctx;
+    bool (*is_well)(void *ctx); /* loop, store and leases */
+};
+
+struct api_config {
+    struct httpd_config httpd;
+    struct api_auth_port auth;
+    struct api_health_port health;  /* is_well NULL = always well */
+    bool token_in_query;            /* ?access_token= */
+    int64_t timeout_ms;             /* 0 = API_TIMEOUT_MS */
+    const struct api_table *tables; /* besides the built-in rows */
+    size_t table_count;
+    void *services; /* given to handlers */
+};
+
+struct api *api_new(struct loop *loop, const struct api_config *config, struct err *err);
+uint16_t api_port(const struct api *api);
+/* Stops listening; calls under way go on. */
+void api_quiesce(struct api *api);
+size_t api_active(const struct api *api);
+/* Cancels what is left and closes all. Operations of the authentication port that were
+ * canceled here still call back: they find nothing to do. */
+void api_free(struct api **api);
+
+/* GET /health, /swagger.json and /v1/openapi.json: part of every api. */
+extern const struct api_table api_builtin_table;
+
+/* The OpenAPI 3.1 document of some tables; a new value. */
+json_t *api_openapi(const struct api_table *tables, size_t count) ATTR_RETURNS_NONNULL;
+
+#endif

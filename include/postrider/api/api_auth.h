@@ -1,0 +1,48 @@
+/* api_auth: the port through which the API asks who a token belongs to.
+ * Shape    `start` looks a token up and checks scope, permission, restrictions and rate
+ * limits of its row; the answer is an identity or an error
+ * Owner    the query is borrowed during `start` only; `arg` is the caller's
+ * Calls    loop thread; the callback comes exactly once, later, also after `cancel`
+ * Errors   ERR_UNAUTHORIZED: no such token; ERR_FORBIDDEN: it does not allow this;
+ * ERR_RATE_LIMITED; ERR_STORE_DOWN. Extra members of the body go into `details`. */
+#ifndef POSTRIDER_API_API_AUTH_H
+#define POSTRIDER_API_API_AUTH_H
+
+#include "postrider/base/err.h"
+#include "postrider/base/str.h"
+#include "postrider/json/json.h"
+
+struct api_route;
+
+enum {
+    API_TOKEN_MAX = 256,
+    API_ACCOUNT_MAX = 256
+};
+
+struct api_identity {
+    char token_id[80];                     /* for audit; "" = nobody (public rows) */
+    char account[API_ACCOUNT_MAX * 4 + 1]; /* the account the token is bound to, or "" */
+};
+
+struct api_auth_query {
+    struct str token; /* never empty */
+    const struct api_route *route;
+    struct str account;   /* the {account} of the path, absent if it has none */
+    const char *remote;   /* address */
+    const char *referrer; /* header, may be NULL */
+};
+
+/* who is NULL on failure. details: more members of the error body, borrowed, may be NULL.
+ */
+typedef void api_auth_cb(void *arg, const struct api_identity *who, const struct err *err,
+                         json_t *details);
+
+struct api_auth_port {
+    void *ctx;
+    /* Returns a handle for cancel. */
+    void *(*start)(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
+                   void *arg);
+    void (*cancel)(void *ctx, void *handle);
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* enrich: the port through which readers of the log get the content of a message.
+ * Shape    an interface declared here and implemented by account: content is fetched when it is
+ *          told, never stored (architecture §4)
+ * Owner    the data given to the callback is borrowed
+ * Calls    loop thread; the callback fires exactly once, later
+ * Errors   ERR_NO_MESSAGE: the message vanished (tell it as gone); ERR_UNAVAILABLE, ERR_TIMEOUT
+ *          and others: tell the event without content */
+#ifndef POSTRIDER_CHANGELOG_ENRICH_H
+#define POSTRIDER_CHANGELOG_ENRICH_H
+
+#include "postrider/event/event.h"
+
+struct enrich_request;
+/* data: the whole `data` member of a messageNew webhook. */
+typedef void enrich_cb(struct enrich_request *req, const struct err *err, json_t *data,
+                       void *ctx);
+
+struct enricher {
+    void *impl;
+    struct enrich_request *(*start)(void *impl, struct str account, const struct event *event,
+                                    int64_t deadline_ms, enrich_cb *cb, void *ctx);
+    void (*cancel)(struct enrich_request *req);
+};
+
+#endif

@@ -1,0 +1,436 @@
+/* The actor's life: load, wait for a slot, connect, watch, fail, wait, again.
+ *
+ *   LOADING ──► QUEUED ──► OPENING ──► ONLINE
+ *      ▲           ▲          │          │
+ *      │           └─ WAITING ◄┴──────────┘   (retry by the table of errors)
+ *      └──────────────┘ (the store's memory is stale)
+ *   any ──► STOPPING ──► STOPPED
+ *
+ * LOADING: record and table are being read, nothing may be used. WAITING: both are valid
+ * unless `reload`. ONLINE: the watching connection is logged in; account_watch.c runs it.
+ */
+#include "account_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+
+enum {
+    OPEN_MS = 90000,
+    LONG_LIFE_MS = 5 * 60 * 1000
+};
+
+static const uint32_t account_magic = 0xacc0917eu;
+
+static void connect_begin(struct account *a);
+static void load_begin(struct account *a);
+static void stop_check(struct account *a);
+
+static void on_next(struct deferred *d)
+{
+    struct account *a = container_of(d, struct account, next);
+    CHECK_MAGIC(a, account_magic);
+    if (a->phase == ACCOUNT_PHASE_STOPPING) {
+        stop_check(a);
+    } else {
+        account_watch_next(a);
+    }
+}
+
+struct account *account_new(struct accounts *as, struct str id)
+{
+    struct account *a = MEM_NEW(struct account);
+    a->magic = account_magic;
+    a->as = as;
+    list_init(&a->node);
+    store_acct_init(as->store, &a->acct, id);
+    a->state = "init";
+    a->phase = ACCOUNT_PHASE_STOPPED;
+    a->next.fn = on_next;
+    a->watch.account = a;
+    account_work_init(a);
+    return a;
+}
+
+void account_free(struct account **ap)
+{
+    struct account *a = *ap;
+    *ap = NULL;
+    CHECK_MAGIC(a, account_magic);
+    CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
+    loop_undefer(&a->next);
+    timer_stop(&a->retry);
+    mailbox_table_fini(&a->table);
+    sync_live_fini(&a->watch.live);
+    store_acct_fini(&a->acct);
+    json_decref(a->record);
+    mem_free(a->pending);
+    a->magic = 0;
+    mem_free(a);
+}
+
+/* --- loading
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static bool is_quiet(const struct account *a)
+{
+    return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
+           a->commit == NULL && account_watch_is_quiet(a) && account_work_is_quiet(a);
+}
+
+static void wait_for(struct account *a, int64_t delay_ms);
+
+static void on_retry(struct timer *t)
+{
+    struct account *a = container_of(t, struct account, retry);
+    if (a->phase != ACCOUNT_PHASE_WAITING) {
+        return;
+    }
+    if (!is_quiet(a)) {
+        wait_for(a, 10); /* what was cut off still works on the table */
+        return;
+    }
+    if (a->reload) {
+        load_begin(a);
+    } else {
+        connect_begin(a);
+    }
+}
+
+static void wait_for(struct account *a, int64_t delay_ms)
+{
+    a->phase = ACCOUNT_PHASE_WAITING;
+    timer_set(a->as->loop, &a->retry, delay_ms, on_retry);
+}
+
+static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *err,
+                     struct mailbox **boxes, size_t count, uint32_t next_number,
+                     void *ctx)
+{
+    struct account *a = ctx;
+    a->load_boxes = NULL;
+    if (a->phase != ACCOUNT_PHASE_LOADING) {
+        for (size_t i = 0; i < count; i++) {
+            mailbox_free(&boxes[i]);
+        }
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    mailbox_table_fini(&a->table);
+    for (size_t i = 0; i < count; i++) {
+        mailbox_table_add(&a->table, boxes[i]);
+    }
+    a->table.next_number = next_number > 0 ? next_number : 1;
+    a->reload = false;
+    connect_begin(a);
+}
+
+static void take_record(struct account *a, const struct store_acct *acct, json_t *record,
+                        json_t *state)
+{
+    memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
+    json_decref(a->record);
+    a->record = json_incref(record);
+    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    const char *from = json_string_value(json_object_get(record, "notifyFrom"));
+    a->notify_from_ms = 0;
+    if (from != NULL) {
+        (void)clock_parse_iso(str_of(from), &a->notify_from_ms);
+    }
+}
+
+static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                      const struct store_acct *acct, json_t *record, json_t *state,
+                      void *ctx)
+{
+    struct account *a = ctx;
+    a->load = NULL;
+    if (a->phase != ACCOUNT_PHASE_LOADING) {
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code == ERR_NO_ACCOUNT) {
+        a->phase =
+            ACCOUNT_PHASE_WAITING; /* deleted meanwhile; the registry will hear of it */
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    take_record(a, acct, record, state);
+    a->load_boxes = store_mailboxes_start(a->as->store, &a->acct, on_boxes, a);
+}
+
+static void load_begin(struct account *a)
+{
+    a->phase = ACCOUNT_PHASE_LOADING;
+    a->reload = true;
+    a->load = store_account_get_start(a->as->store, str_of(a->acct.id), on_loaded, a);
+}
+
+/* --- connecting
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
+                      struct imap_conn *conn, void *ctx)
+{
+    struct account *a = ctx;
+    a->open = NULL;
+    slot_release(a->as, &a->slot);
+    if (a->phase != ACCOUNT_PHASE_OPENING) {
+        imap_conn_close(&conn);
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    account_conn_attach(&a->watch, conn);
+    a->phase = ACCOUNT_PHASE_ONLINE;
+    account_watch_begin(a);
+}
+
+static void on_slot(struct slot_wait *w)
+{
+    struct account *a = container_of(w, struct account, slot);
+    struct arena arena = {0};
+    struct imap_conn_params params;
+    struct err err = {0};
+    a->phase = ACCOUNT_PHASE_OPENING;
+    if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
+        a->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, a);
+    } else {
+        slot_release(a->as, &a->slot);
+        account_fail(a, &err);
+    }
+    arena_fini(&arena);
+}
+
+static void connect_begin(struct account *a)
+{
+    const char *off = account_is_off(a->record);
+    if (off != NULL) {
+        a->phase = ACCOUNT_PHASE_WAITING;
+        account_set_state(a, "disconnected");
+        return;
+    }
+    account_set_state(a, "connecting");
+    a->phase = ACCOUNT_PHASE_QUEUED;
+    const char *host =
+        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
+    slot_request(a->as, host != NULL ? host : "", &a->slot, on_slot);
+}
+
+/* --- failing
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* Ends all that runs; their callbacks find the phase changed. */
+static void shut(struct account *a, const struct err *why)
+{
+    timer_stop(&a->retry);
+    slot_release(a->as, &a->slot);
+    imap_open_cancel(a->open);
+    account_watch_end(a);
+    account_work_shut(a, why);
+}
+
+void account_fail(struct account *a, const struct err *err)
+{
+    if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_WAITING) {
+        return;
+    }
+    bool was_online = a->phase == ACCOUNT_PHASE_ONLINE;
+    bool lived =
+        was_online && loop_now_ms(a->as->loop) - a->online_since_ms >= LONG_LIFE_MS;
+    const struct account_reaction *reaction = account_reaction_get(err);
+    log_at(LOG_DEBUG, "account", "back to waiting", LOG_S("account", a->acct.name),
+           LOG_ERR_FIELDS(err));
+    a->phase = ACCOUNT_PHASE_WAITING;
+    shut(a, err);
+    /* A pass that was cut off may have moved records in memory that were never stored. */
+    a->reload = true;
+    bool network = reaction == account_reaction_get(&(struct err){.code = ERR_NET});
+    if (was_online && network) {
+        /* Lost, not refused: nothing is told before a try to come back has failed. */
+        account_set_state(a, "connecting");
+        if (lived) {
+            backoff_reset(&a->backoff);
+        }
+    } else if (a->record != NULL) {
+        account_tell_error(a, err);
+    }
+    int64_t delay_ms = backoff_next_ms(&a->backoff, &reaction->retry);
+    wait_for(a,
+             was_online && network && a->backoff.tries <= 1 ? delay_ms / 10 : delay_ms);
+}
+
+/* --- control
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+void account_start(struct account *a)
+{
+    CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
+    load_begin(a);
+}
+
+/* Operations end on their own turn; look again until the last one has. */
+static void on_stop_poll(struct timer *t)
+{
+    stop_check(container_of(t, struct account, poll));
+}
+
+static void stop_check(struct account *a)
+{
+    if (a->phase != ACCOUNT_PHASE_STOPPING || !is_quiet(a)) {
+        if (a->phase == ACCOUNT_PHASE_STOPPING && !timer_is_set(&a->poll)) {
+            timer_set(a->as->loop, &a->poll, 5, on_stop_poll);
+        }
+        return;
+    }
+    timer_stop(&a->poll);
+    a->phase = ACCOUNT_PHASE_STOPPED;
+    event_fini(&a->commit_event);
+    accounts_stop_cb *cb = a->on_stopped;
+    cb(a->stop_ctx);
+}
+
+void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
+{
+    struct err why = {0};
+    (void)err_set(&why, ERR_UNAVAILABLE, "the account is being closed");
+    bool was_stopped = a->phase == ACCOUNT_PHASE_STOPPED;
+    a->on_stopped = cb;
+    a->stop_ctx = ctx;
+    a->phase = ACCOUNT_PHASE_STOPPING;
+    if (!was_stopped) {
+        shut(a, &why);
+    }
+    loop_defer(a->as->loop, &a->next, on_next);
+}
+
+void account_reload(struct account *a)
+{
+    struct err why = {0};
+    (void)err_set(&why, ERR_UNAVAILABLE, "the account's settings changed");
+    if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_STOPPED) {
+        return;
+    }
+    a->phase = ACCOUNT_PHASE_WAITING;
+    shut(a, &why);
+    a->reload = true;
+    a->error_told = false;
+    backoff_reset(&a->backoff);
+    account_set_state(a, "connecting");
+    wait_for(a, 0);
+}
+
+void account_reconnect(struct account *a)
+{
+    account_reload(a);
+}
+
+void account_sync_now(struct account *a)
+{
+    if (a->phase == ACCOUNT_PHASE_ONLINE) {
+        a->list_due = a->inbox_due = true;
+        for (size_t i = 0; i < a->table.count; i++) {
+            if (mailbox_is_synced(a->table.items[i])) {
+                account_pending_add(a, a->table.items[i]->box);
+            }
+        }
+        loop_defer(a->as->loop, &a->next, on_next);
+    }
+}
+
+/* --- what others ask
+ * -------------------------------------------------------------------------------------------------
+ */
+
+const char *account_id(const struct account *a)
+{
+    return a->acct.id;
+}
+
+const struct store_acct *account_store_acct(const struct account *a)
+{
+    return &a->acct;
+}
+
+const char *account_state(const struct account *a)
+{
+    return a->state;
+}
+
+const struct err *account_last_err(const struct account *a)
+{
+    return &a->last_err;
+}
+
+int64_t account_last_err_at_ms(const struct account *a)
+{
+    return a->last_err_at_ms;
+}
+
+json_t *account_record(const struct account *a)
+{
+    return a->record;
+}
+
+struct mailbox_table *account_mailboxes(struct account *a)
+{
+    return &a->table;
+}
+
+struct mailbox *account_mailbox_by_path(struct account *a, struct str path)
+{
+    if (path.len > 0 && path.ptr[0] == '\\') {
+        struct arena arena = {0};
+        const char *use = arena_strndup(&arena, path.ptr, path.len);
+        struct mailbox *m = str_ieq_c(path, "\\Inbox")
+                                ? mailbox_table_inbox(&a->table)
+                                : mailbox_table_by_use(&a->table, use);
+        arena_fini(&arena);
+        return m;
+    }
+    if (str_ieq_c(path, "INBOX")) {
+        return mailbox_table_inbox(&a->table);
+    }
+    for (size_t i = 0; i < a->table.count; i++) {
+        if (str_eq_c(path, a->table.items[i]->path)) {
+            return a->table.items[i];
+        }
+    }
+    return NULL;
+}
+
+struct mailbox *account_mailbox_by_number(struct account *a, uint32_t number)
+{
+    return mailbox_table_by_number(&a->table, number);
+}
+
+void account_mailbox_touch(struct account *a, struct mailbox *m)
+{
+    if (m == mailbox_table_inbox(&a->table) &&
+        imap_conn_has(a->watch.conn, IMAP_CAP_IDLE)) {
+        return; /* the watching connection hears of it */
+    }
+    account_pending_add(a, m->box);
+    loop_defer(a->as->loop, &a->next, on_next);
+}
+
+void account_mailboxes_refresh(struct account *a)
+{
+    a->list_due = true;
+    loop_defer(a->as->loop, &a->next, on_next);
+}

@@ -1,0 +1,61 @@
+/* A connection of an account and the events it brings. */
+#include "account_priv.h"
+
+static void live_changed(struct account_conn *c)
+{
+    if (c->on_live != NULL) {
+        c->on_live(c);
+    }
+}
+
+static void on_exists(void *ctx, uint32_t count ATTR_UNUSED)
+{
+    struct account_conn *c = ctx;
+    sync_live_exists(&c->live);
+    live_changed(c);
+}
+
+static void on_expunge(void *ctx, uint32_t seq)
+{
+    struct account_conn *c = ctx;
+    sync_live_expunge(&c->live, seq);
+    live_changed(c);
+}
+
+static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier ATTR_UNUSED)
+{
+    struct account_conn *c = ctx;
+    sync_live_vanished(&c->live, uids);
+    live_changed(c);
+}
+
+static void on_row(void *ctx, const struct imap_row *row)
+{
+    struct account_conn *c = ctx;
+    sync_live_row(&c->live, row);
+    live_changed(c);
+}
+
+static void on_closed(void *ctx, const struct err *err)
+{
+    struct account_conn *c = ctx;
+    c->on_lost(c, err);
+}
+
+static const struct imap_conn_events events = {.on_exists = on_exists,
+                                               .on_expunge = on_expunge,
+                                               .on_vanished = on_vanished,
+                                               .on_row = on_row,
+                                               .on_closed = on_closed};
+
+void account_conn_attach(struct account_conn *c, struct imap_conn *conn)
+{
+    c->conn = conn;
+    sync_live_reset(&c->live);
+    imap_conn_set_events(conn, &events, c);
+}
+
+void account_conn_close(struct account_conn *c)
+{
+    imap_conn_close(&c->conn);
+}

@@ -1,0 +1,221 @@
+#ifndef POSTRIDER_ACCOUNT_PRIV_H
+#define POSTRIDER_ACCOUNT_PRIV_H
+
+#include "postrider/account/account.h"
+#include "postrider/base/map.h"
+#include "postrider/loop/backoff.h"
+
+enum account_phase {
+    ACCOUNT_PHASE_LOADING,  /* reading record and mailboxes from the store */
+    ACCOUNT_PHASE_WAITING,  /* for the retry timer, or for good (disabled) */
+    ACCOUNT_PHASE_QUEUED,   /* for a handshake slot of the host */
+    ACCOUNT_PHASE_OPENING,  /* connecting and logging in */
+    ACCOUNT_PHASE_ONLINE,   /* the watching connection is up */
+    ACCOUNT_PHASE_STOPPING, /* waiting for operations to end */
+    ACCOUNT_PHASE_STOPPED
+};
+
+/* A connection and what it said without being asked. */
+struct account_conn {
+    struct account *account;
+    struct imap_conn *conn;
+    struct sync_live live;
+    void (*on_live)(struct account_conn *c); /* live changed */
+    void (*on_lost)(struct account_conn *c, const struct err *err);
+};
+
+void account_conn_attach(struct account_conn *c, struct imap_conn *conn);
+void account_conn_close(struct account_conn *c);
+
+/* --- handshake slots per host (account_registry.c) --- */
+
+struct host_slots;
+struct slot_wait {
+    struct list node;
+    struct host_slots *host; /* NULL: neither waiting nor holding */
+    bool granted;
+    void (*on_grant)(struct slot_wait *w);
+};
+/* Calls on_grant at once or later. */
+void slot_request(struct accounts *as, const char *host, struct slot_wait *w,
+                  void (*on_grant)(struct slot_wait *w));
+void slot_release(struct accounts *as, struct slot_wait *w);
+
+/* --- work connections (account_work.c) --- */
+
+enum work_state {
+    WORK_STATE_OPENING,
+    WORK_STATE_FREE,
+    WORK_STATE_SELECTING,
+    WORK_STATE_LENT,
+    WORK_STATE_DROPPED /* not the account's any more; freed when its operation has ended
+                        */
+};
+
+struct work_conn {
+    struct account_conn c;
+    enum work_state state;
+    struct imap_open *open;
+    struct imap_select *select;
+    struct slot_wait slot;
+    struct account_work *user;
+    uint32_t box; /* selected, 0 = none */
+    struct timer idle;
+    bool doomed; /* close when given back */
+};
+
+enum work_req_state {
+    WORK_REQ_WAITING,
+    WORK_REQ_SELECTING,
+    WORK_REQ_GRANTED,
+    WORK_REQ_FAILED
+};
+
+struct account_work {
+    struct list node;
+    struct account *account;
+    enum work_req_state state;
+    enum account_lane lane;
+    uint32_t box;
+    struct work_conn *wc;
+    struct timer deadline;
+    struct deferred tell;
+    struct err err;
+    account_work_cb *cb;
+    void *ctx;
+};
+
+void account_work_init(struct account *a);
+/* Fails all requests and closes all connections. */
+void account_work_shut(struct account *a, const struct err *why);
+/* True when nothing of it is in flight. */
+bool account_work_is_quiet(const struct account *a);
+size_t account_work_count(const struct account *a);
+struct work_conn *account_work_slot(struct account_work *w);
+
+/* --- the actor
+ * ---------------------------------------------------------------------------------------------
+ */
+
+struct account {
+    uint32_t magic;
+    struct accounts *as;
+    struct list node;
+    struct store_acct acct;
+    enum account_phase phase;
+    const char *state; /* as the API shows it */
+    struct err last_err;
+    int64_t last_err_at_ms;
+    bool error_told;  /* the event for last_err is in the log */
+    bool reload;      /* the memory of the store is stale: load before connecting */
+    bool initialized; /* accountInitialized was committed */
+    json_t *record;
+    struct mailbox_table table;
+    int64_t notify_from_ms;
+    int64_t online_since_ms;
+    struct backoff backoff;
+    struct timer retry;
+    struct deferred next; /* runs account_watch_next */
+    /* loading */
+    struct store_account_op *load;
+    struct store_mailboxes *load_boxes;
+    /* watching connection */
+    struct slot_wait slot;
+    struct imap_open *open;
+    struct account_conn watch;
+    struct imap_idle *idle;
+    struct sync_pass *pass;
+    struct sync_list *list;
+    struct timer poll;
+    bool list_due, inbox_due;
+    uint32_t watch_box; /* selected on the watching connection */
+    /* passes of the other mailboxes, one after the other on a work connection */
+    uint32_t *pending;
+    size_t pending_count, pending_cap;
+    struct account_work *sync_work;
+    struct sync_pass *sync_pass;
+    uint32_t sync_box;
+    struct sync_live *sync_live;
+    /* state commits, one at a time */
+    struct store_commit *commit;
+    const char *commit_state;
+    struct event commit_event;
+    bool commit_again;
+    /* work */
+    struct work_conn *work[ACCOUNT_WORK_MAX];
+    struct list requests[3]; /* per lane */
+    /* stopping */
+    accounts_stop_cb *on_stopped;
+    void *stop_ctx;
+};
+
+struct account *account_new(struct accounts *as, struct str id);
+/* Frees a stopped actor. */
+void account_free(struct account **a);
+void account_start(struct account *a);
+/* Closes everything, then calls back once. */
+void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx);
+/* The record changed: reads it again and reconnects. */
+void account_reload(struct account *a);
+
+/* account_watch.c */
+void account_watch_begin(struct account *a); /* connection is up */
+void account_watch_next(struct account *a);
+void account_watch_end(struct account *a); /* cancels what runs on it */
+bool account_watch_is_quiet(const struct account *a);
+void account_pending_add(struct account *a, uint32_t box);
+void account_pending_run(struct account *a);
+struct sync_ctx account_sync_ctx(struct account *a);
+/* The connection or the store failed: back to waiting, by the table of errors. */
+void account_fail(struct account *a, const struct err *err);
+
+/* account_state.c */
+void account_set_state(struct account *a, const char *state);
+/* Commits state, last error and, when it is news, the event. */
+void account_tell_error(struct account *a, const struct err *err);
+void account_tell_initialized(struct account *a);
+/* What to do about a failure. */
+struct account_reaction {
+    const char *state; /* state shown, NULL = "connecting" */
+    bool tells;        /* an event is due */
+    struct backoff_policy retry;
+};
+const struct account_reaction *account_reaction_get(const struct err *err);
+
+/* account_params.c: a record's imap section as connection parameters; strings in the
+ * arena. */
+bool account_imap_params(struct arena *arena, struct accounts *as, json_t *record,
+                         struct imap_conn_params *out, struct err *err);
+/* NULL or the reason why the record asks for no connection. */
+const char *account_is_off(json_t *record);
+
+/* account_message.c: what of a new message is fetched at once, and kept for the log's
+ * readers. */
+extern const uint32_t account_content_items;
+void account_on_new_row(void *ctx, const struct mailbox *m, const struct imap_row *row,
+                        const char *event_id);
+
+/* account_cache.c: content of new messages, kept for the readers of the log */
+void accounts_cache_put(struct accounts *as, const char *event_id,
+                        json_t *data); /* taken */
+json_t *accounts_cache_get(struct accounts *as,
+                           const char *event_id); /* borrowed or NULL */
+void accounts_cache_free(struct accounts *as);
+
+struct accounts {
+    struct loop *loop;
+    struct net *net;
+    struct store *store;
+    struct accounts_config config;
+    char *ca_file;
+    struct map *by_id; /* struct account */
+    struct map *hosts; /* struct host_slots */
+    struct list all;
+    struct content_cache *cache;
+    size_t stopping;
+    accounts_stop_cb *on_stopped;
+    void *stop_ctx;
+    struct deferred stopped;
+};
+
+#endif

@@ -1,0 +1,184 @@
+/* What an account shows and tells about itself: state, last error, and the events of the
+ * account. */
+#include "account_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+
+#include <stdio.h>
+
+/* --- the table of failures (sync.md §11) --- */
+
+#define MINUTES(n) ((int64_t)(n)*60 * 1000)
+
+static const struct account_reaction on_network = {
+    .state = "connectError", .tells = true, .retry = {2000, MINUTES(10), 150, 20}};
+static const struct account_reaction on_certificate = {
+    .state = "connectError", .tells = true, .retry = {MINUTES(60), MINUTES(60), 100, 10}};
+static const struct account_reaction on_auth = {
+    .state = "authenticationError",
+    .tells = true,
+    .retry = {MINUTES(5), MINUTES(360), 300, 10}};
+static const struct account_reaction on_throttle = {
+    .state = "connecting", .retry = {MINUTES(1), MINUTES(30), 200, 20}};
+static const struct account_reaction on_store = {.state = "connecting",
+                                                 .retry = {500, 5000, 150, 20}};
+static const struct account_reaction on_protocol = {
+    .state = "connectError", .tells = true, .retry = {5000, MINUTES(10), 200, 20}};
+
+static const struct {
+    enum err_code code;
+    const struct account_reaction *reaction;
+} reactions[] = {
+    {ERR_DNS, &on_network},
+    {ERR_CONNECT, &on_network},
+    {ERR_CLOSED, &on_network},
+    {ERR_NET, &on_network},
+    {ERR_TIMEOUT, &on_network},
+    {ERR_TLS, &on_network},
+    {ERR_BYE, &on_network},
+    {ERR_EGRESS, &on_certificate},
+    {ERR_TLS_CERT, &on_certificate},
+    {ERR_STARTTLS, &on_certificate},
+    {ERR_AUTH, &on_auth},
+    {ERR_THROTTLED, &on_throttle},
+    {ERR_MAXCONN, &on_throttle},
+    {ERR_STORE_DOWN, &on_store},
+    {ERR_STORE_REPLY, &on_store},
+    {ERR_FENCED, &on_store},
+    {ERR_STALE, &on_store},
+    {ERR_UNAVAILABLE, &on_store},
+};
+
+const struct account_reaction *account_reaction_get(const struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reactions); i++) {
+        if (reactions[i].code == err->code) {
+            return reactions[i].reaction;
+        }
+    }
+    return &on_protocol;
+}
+
+/* --- commits of the state --- */
+
+static void commit_run(struct account *a);
+
+static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                         void *ctx)
+{
+    struct account *a = ctx;
+    a->commit = NULL;
+    if (err->code != ERR_OK) {
+        log_at(LOG_WARN, "account", "state not stored", LOG_S("account", a->acct.name),
+               LOG_ERR_FIELDS(err));
+        a->error_told = false;
+    }
+    if (a->phase == ACCOUNT_PHASE_STOPPING) {
+        loop_defer(a->as->loop, &a->next, a->next.fn);
+    } else if (a->commit_again) {
+        commit_run(a);
+    }
+}
+
+static json_t *last_error_json(const struct account *a)
+{
+    if (a->last_err.code == ERR_OK) {
+        return json_null();
+    }
+    char date[CLOCK_ISO_SIZE];
+    clock_format_iso(a->last_err_at_ms, date);
+    const char *code = a->last_err.peer_code[0] != '\0'
+                           ? a->last_err.peer_code
+                           : err_info_get(a->last_err.code)->api_code;
+    return json_pack("{s:s, s:s*, s:s, s:s}", "response", a->last_err.msg,
+                     "serverResponseCode", code, "code", err_code_name(a->last_err.code),
+                     "date", date);
+}
+
+/* Writes the state as it is now; one commit at a time, the last state wins. */
+static void commit_run(struct account *a)
+{
+    if (a->commit != NULL) {
+        a->commit_again = true;
+        return;
+    }
+    a->commit_again = false;
+    json_t *info = json_pack("{s:o, s:b}", "lastError", last_error_json(a), "initialized",
+                             (int)a->initialized);
+    bool has_event = a->commit_event.data != NULL;
+    struct store_commit_params params = {.acct = &a->acct,
+                                         .state = a->state,
+                                         .state_info = info,
+                                         .events = &a->commit_event,
+                                         .event_count = has_event ? 1 : 0};
+    a->commit = store_commit_start(a->as->store, &params, on_committed, a);
+    a->commit_event = (struct event){0};
+    json_decref(info);
+}
+
+void account_set_state(struct account *a, const char *state)
+{
+    if (strcmp(a->state, state) == 0) {
+        return;
+    }
+    log_at(LOG_INFO, "account", "state changed", LOG_S("account", a->acct.name),
+           LOG_S("from", a->state), LOG_S("to", state));
+    a->state = state;
+    store_directory_set_state(a->as->store, str_of(a->acct.id), state, &a->last_err);
+    if (strcmp(state, "connecting") != 0 && a->acct.incarnation[0] != '\0') {
+        commit_run(a); /* passing through is not worth a write */
+    }
+}
+
+static void account_event(struct account *a, enum event_type type, json_t *data,
+                          uint64_t discriminator)
+{
+    if (a->commit_event.data != NULL) {
+        event_fini(&a->commit_event); /* superseded before it was stored */
+    }
+    event_init(&a->commit_event, type, clock_wall_ms(), 0, 0, NULL, NULL, data);
+    store_event_id(a->as->store, &a->acct, 0, 0, 0, event_type_name(type), discriminator,
+                   a->commit_event.id);
+}
+
+void account_tell_error(struct account *a, const struct err *err)
+{
+    const struct account_reaction *reaction = account_reaction_get(err);
+    bool same = a->error_told && a->last_err.code == err->code &&
+                strcmp(a->last_err.peer_code, err->peer_code) == 0;
+    a->last_err = *err;
+    a->last_err_at_ms = clock_wall_ms();
+    if (reaction->tells && !same) {
+        bool auth = strcmp(reaction->state, "authenticationError") == 0;
+        const char *code = err->peer_code[0] != '\0' ? err->peer_code
+                                                     : err_info_get(err->code)->api_code;
+        account_event(
+            a, auth ? EVENT_AUTHENTICATION_ERROR : EVENT_CONNECT_ERROR,
+            json_pack("{s:s, s:s*}", "response", err->msg, "serverResponseCode", code),
+            (uint64_t)a->last_err_at_ms);
+        a->error_told = true;
+        log_at(LOG_WARN, "account", "connection failed", LOG_S("account", a->acct.name),
+               LOG_ERR_FIELDS(err));
+    }
+    const char *before = a->state;
+    account_set_state(a, reaction->state);
+    if (before == a->state && a->commit_event.data != NULL) {
+        commit_run(a);
+    }
+    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+}
+
+void account_tell_initialized(struct account *a)
+{
+    a->last_err = (struct err){.code = ERR_OK};
+    a->error_told = false;
+    if (!a->initialized) {
+        a->initialized = true;
+        account_event(a, EVENT_ACCOUNT_INITIALIZED, json_pack("{s:b}", "initialized", 1),
+                      0);
+    }
+    account_set_state(a, "connected");
+    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+}

@@ -1,0 +1,314 @@
+/* The watching connection: lists mailboxes, keeps INBOX up to date, idles in between.
+ * Whenever one thing has ended, account_watch_next looks what is due, in this order:
+ *
+ *   a listing ─► SELECT and compare INBOX ─► live data of INBOX ─► IDLE
+ *
+ * Other mailboxes are brought up to date one after the other on a work connection.
+ * Starting a command ends IDLE by itself; nothing delays the first trigger, and what
+ * comes during a pass is left for the next. */
+#include "account_priv.h"
+
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+
+enum {
+    IDLE_MAX_MS = 24 * 60 * 1000,
+    CATCH_UP_MS =
+        15 * 60 * 1000,     /* the stored cursor of INBOX moves at least this often … */
+    CATCH_UP_CHANGES = 200, /* … and after so many live changes */
+    WORK_WAIT_MS = 300000
+};
+
+struct sync_ctx account_sync_ctx(struct account *a)
+{
+    return (struct sync_ctx){
+        .store = a->as->store,
+        .acct = &a->acct,
+        .table = &a->table,
+        .notify_from_ms = a->notify_from_ms,
+        .batch_messages = a->as->config.batch_messages,
+        .delete_confirm_ms = a->as->config.delete_confirm_ms,
+        .busy_box = a->sync_box,
+        .new_items = account_content_items,
+        .on_new_row = account_on_new_row,
+        .on_new_ctx = a,
+    };
+}
+
+static void next_soon(struct account *a)
+{
+    loop_defer(a->as->loop, &a->next, a->next.fn);
+}
+
+/* --- mailboxes other than INBOX --- */
+
+void account_pending_add(struct account *a, uint32_t box)
+{
+    for (size_t i = 0; i < a->pending_count; i++) {
+        if (a->pending[i] == box) {
+            return;
+        }
+    }
+    if (a->pending_count == a->pending_cap) {
+        a->pending_cap = a->pending_cap > 0 ? a->pending_cap * 2 : 8;
+        a->pending = mem_realloc(a->pending, a->pending_cap * sizeof *a->pending);
+    }
+    a->pending[a->pending_count++] = box;
+}
+
+static void sync_finish(struct account *a, bool broken)
+{
+    account_work_end(&a->sync_work, broken);
+    a->sync_box = 0;
+    a->sync_live = NULL;
+    next_soon(a);
+}
+
+static void pass_start(struct account *a, bool select);
+
+static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
+                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
+{
+    struct account *a = ctx;
+    struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
+    a->sync_pass = NULL;
+    if (a->phase != ACCOUNT_PHASE_ONLINE) {
+        sync_finish(a, true);
+        return;
+    }
+    if (err->code == ERR_NO_MAILBOX) {
+        /* Gone or forbidden: the listing will tell; trying again at once would not. */
+        a->list_due = true;
+        sync_finish(a, false);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        log_at(LOG_DEBUG, "account", "mailbox not synced", LOG_S("account", a->acct.name),
+               LOG_ERR_FIELDS(err));
+        bool store = account_reaction_get(err) ==
+                     account_reaction_get(&(struct err){.code = ERR_STORE_DOWN});
+        if (m != NULL) {
+            account_pending_add(a, m->box);
+        }
+        sync_finish(a, true);
+        if (store) {
+            account_fail(a, err);
+        }
+        return;
+    }
+    if (m != NULL && !sync_live_is_empty(a->sync_live)) {
+        pass_start(a, false);
+        return;
+    }
+    sync_finish(a, false);
+}
+
+static void pass_start(struct account *a, bool select)
+{
+    struct sync_ctx sc = account_sync_ctx(a);
+    struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
+    struct work_conn *wc = account_work_slot(a->sync_work);
+    wc->box = m->box;
+    a->sync_live = &wc->c.live;
+    a->sync_pass =
+        sync_pass_start(wc->c.conn, &sc, m, a->sync_live, select, on_other_pass, a);
+}
+
+static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *err,
+                         struct imap_conn *conn ATTR_UNUSED, void *ctx)
+{
+    struct account *a = ctx;
+    if (err->code != ERR_OK || a->phase != ACCOUNT_PHASE_ONLINE ||
+        mailbox_table_by_box(&a->table, a->sync_box) == NULL) {
+        if (err->code != ERR_OK) {
+            log_at(LOG_DEBUG, "account", "no connection to sync with",
+                   LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
+            a->list_due = false; /* the poll timer finds what is still to be done */
+        }
+        sync_finish(a, false);
+        return;
+    }
+    pass_start(a, true);
+}
+
+void account_pending_run(struct account *a)
+{
+    while (a->sync_work == NULL && a->pending_count > 0 &&
+           a->phase == ACCOUNT_PHASE_ONLINE) {
+        uint32_t box = a->pending[0];
+        memmove(a->pending, a->pending + 1, --a->pending_count * sizeof *a->pending);
+        if (mailbox_table_by_box(&a->table, box) != NULL) {
+            a->sync_box = box;
+            a->sync_work = account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS,
+                                              on_sync_work, a);
+        }
+    }
+}
+
+/* --- the watching connection
+ * --------------------------------------------------------------------------------------
+ */
+
+static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
+                    const struct sync_list_result *result, void *ctx)
+{
+    struct account *a = ctx;
+    a->list = NULL;
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    const struct mailbox *inbox = mailbox_table_inbox(&a->table);
+    for (size_t i = 0; i < result->changed_count; i++) {
+        /* INBOX is watched: its STATUS line lags behind what the connection says. */
+        if (result->changed[i] != inbox) {
+            account_pending_add(a, result->changed[i]->box);
+        }
+    }
+    next_soon(a);
+}
+
+static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
+                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
+{
+    struct account *a = ctx;
+    a->pass = NULL;
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    next_soon(a);
+}
+
+static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
+                        void *ctx)
+{
+    struct account *a = ctx;
+    a->idle = NULL;
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    next_soon(a);
+}
+
+static void on_poll_timer(struct timer *t)
+{
+    struct account *a = container_of(t, struct account, poll);
+    const struct mailbox *inbox = mailbox_table_inbox(&a->table);
+    a->list_due = true;
+    a->inbox_due = a->inbox_due || inbox == NULL || inbox->highest_modseq == 0 ||
+                   !imap_conn_has(a->watch.conn, IMAP_CAP_IDLE) ||
+                   a->watch.live.changes >= CATCH_UP_CHANGES ||
+                   (a->watch.live.changes > 0 &&
+                    loop_now_ms(a->as->loop) - a->online_since_ms >= CATCH_UP_MS);
+    next_soon(a);
+}
+
+static void watch_pass(struct account *a, struct mailbox *inbox, bool select)
+{
+    struct sync_ctx sc = account_sync_ctx(a);
+    if (select) {
+        a->watch_box = inbox->box;
+        a->online_since_ms = loop_now_ms(a->as->loop);
+    }
+    a->pass = sync_pass_start(a->watch.conn, &sc, inbox, &a->watch.live, select,
+                              on_watch_pass, a);
+}
+
+/* Everything is indexed and watched: say so. */
+static void settle(struct account *a)
+{
+    for (size_t i = 0; i < a->table.count; i++) {
+        const struct mailbox *m = a->table.items[i];
+        if (mailbox_is_synced(m) && m->phase != MAILBOX_PHASE_LIVE &&
+            m->phase != MAILBOX_PHASE_PARKED) {
+            account_set_state(a, "syncing");
+            return;
+        }
+    }
+    backoff_reset(&a->backoff);
+    account_tell_initialized(a);
+}
+
+static void watch_idle(struct account *a)
+{
+    if (a->idle != NULL) {
+        return;
+    }
+    if (imap_conn_has(a->watch.conn, IMAP_CAP_IDLE) && a->watch_box != 0) {
+        a->idle = imap_idle_start(a->watch.conn, IDLE_MAX_MS, on_idle_end, a);
+    }
+    if (!timer_is_set(&a->poll)) {
+        timer_set(a->as->loop, &a->poll, a->as->config.poll_interval_ms, on_poll_timer);
+    }
+}
+
+void account_watch_next(struct account *a)
+{
+    if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL) {
+        return;
+    }
+    if (a->list_due) {
+        struct sync_ctx sc = account_sync_ctx(a);
+        a->list_due = false;
+        a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
+        return;
+    }
+    struct mailbox *inbox = mailbox_table_inbox(&a->table);
+    if (inbox != NULL && (a->inbox_due || a->watch_box != inbox->box)) {
+        a->inbox_due = false;
+        watch_pass(a, inbox, true);
+        return;
+    }
+    if (inbox != NULL && !sync_live_is_empty(&a->watch.live)) {
+        watch_pass(a, inbox, false);
+        return;
+    }
+    watch_idle(a);
+    account_pending_run(a);
+    if (a->sync_work == NULL && a->pending_count == 0) {
+        settle(a);
+    } else if (strcmp(a->state, "connected") != 0) {
+        account_set_state(a, "syncing");
+    }
+}
+
+static void on_watch_live(struct account_conn *c)
+{
+    next_soon(c->account);
+}
+
+static void on_watch_lost(struct account_conn *c, const struct err *err)
+{
+    account_fail(c->account, err);
+}
+
+void account_watch_begin(struct account *a)
+{
+    a->watch.on_live = on_watch_live;
+    a->watch.on_lost = on_watch_lost;
+    a->watch_box = 0;
+    a->list_due = true;
+    a->inbox_due = true;
+    a->online_since_ms = loop_now_ms(a->as->loop);
+    next_soon(a);
+}
+
+void account_watch_end(struct account *a)
+{
+    timer_stop(&a->poll);
+    sync_list_cancel(a->list);
+    sync_pass_cancel(a->pass);
+    sync_pass_cancel(a->sync_pass);
+    account_conn_close(&a->watch); /* ends IDLE */
+    a->pending_count = 0;
+    a->watch_box = 0;
+}
+
+bool account_watch_is_quiet(const struct account *a)
+{
+    return a->list == NULL && a->pass == NULL && a->idle == NULL &&
+           a->sync_pass == NULL && a->sync_work == NULL;
+}

@@ -1,0 +1,405 @@
+/* Work connections: at most ACCOUNT_WORK_MAX beside the watching one, opened when a
+ * request finds none free, closed after ACCOUNT_WORK_IDLE_MS without work.
+ *
+ *   request ──► waiting (per lane) ──► [select the mailbox] ──► granted ──►
+ * account_work_end connection: opening ──► free ◄──► selecting / lent ──► closed
+ *
+ * Lanes in order: interactive, sync, bulk; bulk leaves one connection for the others. */
+#include "account_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/mem.h"
+
+enum {
+    OPEN_MS = 60000,
+    SELECT_MS = 60000,
+    REQUESTS_MAX = 256,
+    SYNC_IDLE_MS = 3000 /* a connection that only sync used is not kept for long */
+};
+
+static void work_dispatch(struct account *a);
+
+/* --- connections
+ * ------------------------------------------------------------------------------------------
+ */
+
+static void conn_reap(struct work_conn *wc)
+{
+    if (wc->open == NULL && wc->select == NULL) {
+        sync_live_fini(&wc->c.live);
+        mem_free(wc);
+    }
+}
+
+static void conn_drop(struct work_conn *wc)
+{
+    struct account *a = wc->c.account;
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        if (a->work[i] == wc) {
+            a->work[i] = NULL;
+        }
+    }
+    timer_stop(&wc->idle);
+    slot_release(a->as, &wc->slot);
+    wc->state = WORK_STATE_DROPPED;
+    wc->user = NULL;
+    imap_open_cancel(wc->open);
+    imap_select_cancel(wc->select);
+    account_conn_close(&wc->c);
+    conn_reap(wc);
+}
+
+static void request_end(struct account_work *w, const struct err *err)
+{
+    w->err = *err;
+    w->state = err->code == ERR_OK ? WORK_REQ_GRANTED : WORK_REQ_FAILED;
+    timer_stop(&w->deadline);
+    list_remove(&w->node);
+    if (err->code != ERR_OK && w->wc != NULL) {
+        w->wc->user = NULL;
+        w->wc = NULL;
+    }
+    loop_defer(w->account->as->loop, &w->tell, w->tell.fn);
+}
+
+static void on_work_lost(struct account_conn *c, const struct err *err)
+{
+    struct work_conn *wc = container_of(c, struct work_conn, c);
+    struct account_work *user = wc->user;
+    if (user != NULL && user->state == WORK_REQ_SELECTING) {
+        request_end(user, err);
+    }
+    if (wc->state == WORK_STATE_LENT) {
+        wc->doomed =
+            true; /* its user's commands end with this error, then it comes back */
+        return;
+    }
+    struct account *a = c->account;
+    conn_drop(wc);
+    work_dispatch(a);
+}
+
+static void on_idle_timer(struct timer *t)
+{
+    conn_drop(container_of(t, struct work_conn, idle));
+}
+
+static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
+                      struct imap_conn *conn, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->open = NULL;
+    if (wc->state == WORK_STATE_DROPPED) {
+        imap_conn_close(&conn);
+        conn_reap(wc);
+        return;
+    }
+    struct account *a = wc->c.account;
+    slot_release(a->as, &wc->slot);
+    if (err->code != ERR_OK) {
+        conn_drop(wc);
+        /* Without any connection the waiting ones would wait for nothing. */
+        if (account_work_count(a) == 0 && err->code != ERR_CANCELED) {
+            for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+                list_foreach (node, &a->requests[lane]) {
+                    request_end(container_of(node, struct account_work, node), err);
+                }
+            }
+        }
+        return;
+    }
+    account_conn_attach(&wc->c, conn);
+    wc->state = WORK_STATE_FREE;
+    timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
+    work_dispatch(a);
+}
+
+static void on_slot(struct slot_wait *w)
+{
+    struct work_conn *wc = container_of(w, struct work_conn, slot);
+    struct account *a = wc->c.account;
+    struct arena arena = {0};
+    struct imap_conn_params params;
+    struct err err = {0};
+    if (!account_imap_params(&arena, a->as, a->record, &params, &err)) {
+        /* The watching connection reports it; this one is just not there. */
+        params = (struct imap_conn_params){.host = "", .user = ""};
+    }
+    wc->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, wc);
+    arena_fini(&arena);
+}
+
+static void conn_open(struct account *a)
+{
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        if (a->work[i] == NULL) {
+            struct work_conn *wc = MEM_NEW(struct work_conn);
+            a->work[i] = wc;
+            wc->c.account = a;
+            wc->c.on_lost = on_work_lost;
+            wc->state = WORK_STATE_OPENING;
+            const char *host = json_string_value(
+                json_object_get(json_object_get(a->record, "imap"), "host"));
+            slot_request(a->as, host != NULL ? host : "", &wc->slot, on_slot);
+            return;
+        }
+    }
+}
+
+/* --- granting
+ * ----------------------------------------------------------------------------------------------
+ */
+
+static void grant(struct account_work *w)
+{
+    w->wc->state = WORK_STATE_LENT;
+    request_end(w, &(struct err){.code = ERR_OK});
+}
+
+static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
+                        const struct imap_selected *selected ATTR_UNUSED, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->select = NULL;
+    if (wc->state == WORK_STATE_DROPPED) {
+        conn_reap(wc);
+        return;
+    }
+    struct account_work *w = wc->user;
+    struct account *a = wc->c.account;
+    wc->box = err->code == ERR_OK && w != NULL ? w->box : 0;
+    if (w == NULL || err->code != ERR_OK) {
+        wc->user = NULL;
+        wc->state = WORK_STATE_FREE;
+        if (w != NULL) {
+            w->wc = NULL;
+            request_end(w, err);
+        }
+        if (!imap_conn_is_open(wc->c.conn)) {
+            conn_drop(wc);
+        }
+        work_dispatch(a);
+        return;
+    }
+    grant(w);
+}
+
+static void assign(struct work_conn *wc, struct account_work *w)
+{
+    struct account *a = w->account;
+    timer_stop(&wc->idle);
+    list_remove(&w->node);
+    wc->user = w;
+    w->wc = wc;
+    if (w->box == 0 || w->box == wc->box) {
+        grant(w);
+        return;
+    }
+    struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
+    if (m == NULL) {
+        wc->user = NULL;
+        struct err err = {0};
+        (void)err_set(&err, ERR_NO_MAILBOX, "the mailbox does not exist any more");
+        request_end(w, &err);
+        return;
+    }
+    wc->state = WORK_STATE_SELECTING;
+    w->state = WORK_REQ_SELECTING;
+    sync_live_reset(&wc->c.live);
+    struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
+                                        .condstore = true};
+    wc->select = imap_select_start(wc->c.conn, &params, SELECT_MS, on_selected, wc);
+}
+
+/* A free connection, best with the mailbox selected already. */
+static struct work_conn *find_free(struct account *a, uint32_t box, size_t *free_out)
+{
+    struct work_conn *best = NULL;
+    size_t vacant = 0;
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        struct work_conn *wc = a->work[i];
+        if (wc == NULL || wc->state == WORK_STATE_FREE) {
+            vacant++;
+        }
+        if (wc != NULL && wc->state == WORK_STATE_FREE &&
+            (best == NULL || wc->box == box)) {
+            best = wc;
+        }
+    }
+    *free_out = vacant;
+    return best;
+}
+
+static size_t opening_count(const struct account *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        n += a->work[i] != NULL && a->work[i]->state == WORK_STATE_OPENING;
+    }
+    return n;
+}
+
+static void work_dispatch(struct account *a)
+{
+    size_t wanted = 0;
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_foreach (node, &a->requests[lane]) {
+            struct account_work *w = container_of(node, struct account_work, node);
+            size_t vacant;
+            struct work_conn *wc = find_free(a, w->box, &vacant);
+            if (w->lane == ACCOUNT_LANE_BULK && vacant <= 1) {
+                break;
+            }
+            if (wc != NULL) {
+                assign(wc, w);
+            } else if (++wanted > opening_count(a)) {
+                conn_open(a);
+            }
+        }
+    }
+}
+
+/* --- requests
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void on_tell(struct deferred *d)
+{
+    struct account_work *w = container_of(d, struct account_work, tell);
+    w->cb(w, &w->err, w->state == WORK_REQ_GRANTED ? w->wc->c.conn : NULL, w->ctx);
+}
+
+static void on_deadline(struct timer *t)
+{
+    struct account_work *w = container_of(t, struct account_work, deadline);
+    struct err err = {0};
+    (void)err_set(&err, ERR_TIMEOUT, "no free connection to the mail server in time");
+    request_end(w, &err);
+}
+
+static size_t request_count(const struct account *a)
+{
+    size_t n = 0;
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_foreach (node, &a->requests[lane]) {
+            n++;
+        }
+    }
+    return n;
+}
+
+struct account_work *account_work_start(struct account *a, enum account_lane lane,
+                                        uint32_t box, int64_t deadline_ms,
+                                        account_work_cb *cb, void *ctx)
+{
+    struct account_work *w = MEM_NEW(struct account_work);
+    list_init(&w->node);
+    w->account = a;
+    w->lane = lane;
+    w->box = box;
+    w->cb = cb;
+    w->ctx = ctx;
+    w->tell.fn = on_tell;
+    list_append(&a->requests[lane], &w->node);
+    struct err err = {0};
+    if (a->phase != ACCOUNT_PHASE_ONLINE) {
+        (void)err_set(&err, ERR_UNAVAILABLE, "account is %s%s%s", a->state,
+                      a->last_err.code != ERR_OK ? ": " : "",
+                      a->last_err.code != ERR_OK ? a->last_err.msg : "");
+        request_end(w, &err);
+    } else if (request_count(a) > REQUESTS_MAX) {
+        (void)err_set(&err, ERR_UNAVAILABLE, "too many requests wait for this account");
+        request_end(w, &err);
+    } else {
+        timer_set(a->as->loop, &w->deadline, deadline_ms, on_deadline);
+        work_dispatch(a);
+    }
+    return w;
+}
+
+void account_work_end(struct account_work **wp, bool broken)
+{
+    struct account_work *w = *wp;
+    if (w == NULL) {
+        return;
+    }
+    *wp = NULL;
+    struct account *a = w->account;
+    struct work_conn *wc = w->wc;
+    timer_stop(&w->deadline);
+    loop_undefer(&w->tell);
+    list_remove(&w->node);
+    bool sync_only = w->lane == ACCOUNT_LANE_SYNC;
+    mem_free(w);
+    if (wc == NULL) {
+        return;
+    }
+    wc->user = NULL;
+    if (wc->state == WORK_STATE_SELECTING) {
+        return; /* goes on; on_selected finds no user */
+    }
+    wc->state = WORK_STATE_FREE;
+    wc->c.on_live = NULL;
+    if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
+        conn_drop(wc);
+    } else {
+        timer_set(a->as->loop, &wc->idle, sync_only ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS,
+                  on_idle_timer);
+    }
+    work_dispatch(a);
+}
+
+struct work_conn *account_work_slot(struct account_work *w)
+{
+    return w->wc;
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+void account_work_init(struct account *a)
+{
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_init(&a->requests[lane]);
+    }
+}
+
+void account_work_shut(struct account *a, const struct err *why)
+{
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_foreach (node, &a->requests[lane]) {
+            request_end(container_of(node, struct account_work, node), why);
+        }
+    }
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        struct work_conn *wc = a->work[i];
+        if (wc == NULL) {
+            continue;
+        }
+        struct account_work *user = wc->user;
+        if (user != NULL && user->state == WORK_REQ_SELECTING) {
+            request_end(user, why);
+        }
+        if (wc->state == WORK_STATE_LENT) {
+            wc->doomed = true;
+            account_conn_close(&wc->c); /* ends the user's commands */
+        } else {
+            conn_drop(wc);
+        }
+    }
+}
+
+bool account_work_is_quiet(const struct account *a)
+{
+    return account_work_count(a) == 0;
+}
+
+size_t account_work_count(const struct account *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        n += a->work[i] != NULL;
+    }
+    return n;
+}

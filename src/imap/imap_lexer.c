@@ -1,0 +1,282 @@
+/* imap_lexer: one line segment of a response into tokens.
+ *
+ *   token   = atom / quoted / literal / list          ; RFC 9051 §9, widened for reading:
+ *   atom    = 1*<any byte except SP ( ) " CR LF>      ; a "\" begins an atom, within one
+ *                                                     ; it begins the next: "\A\B" is two
+ *   quoted  = <"> *(<any> / "\" <"> / "\\") <">       ; a quote ends the string only
+ * before ; SP ) ] or the end of the line: ; some servers do not escape list    = "("
+ * *(token / SP) ")" section = ("BODY" / "BINARY") [".PEEK" / ".SIZE"] "[" … "]" ["<"
+ * number ["." number] ">"] ; in a FETCH row, one atom; a literal ; may stand inside the
+ * brackets
+ *
+ * Lists nest by index, never by recursion: while a list is open its `next` links to the
+ * list around it, and becomes the skip index when it closes. */
+#include "imap_codec_priv.h"
+
+#include "postrider/base/mem.h"
+
+enum byte_class {
+    BYTE_ATOM,
+    BYTE_SPACE,
+    BYTE_OPEN,
+    BYTE_CLOSE,
+    BYTE_QUOTE,
+    BYTE_BACKSLASH,
+    BYTE_BRACKET
+};
+
+static const uint8_t byte_classes[256] = {
+    [' '] = BYTE_SPACE,      ['\r'] = BYTE_SPACE,  ['\n'] = BYTE_SPACE,
+    ['('] = BYTE_OPEN,       [')'] = BYTE_CLOSE,   ['"'] = BYTE_QUOTE,
+    ['\\'] = BYTE_BACKSLASH, ['['] = BYTE_BRACKET,
+};
+
+static enum byte_class class_of(char c)
+{
+    return (enum byte_class)byte_classes[(uint8_t)c];
+}
+
+enum {
+    TOKS_MIN = 32
+};
+
+void imap_toks_begin(struct imap_toks *t, const struct imap_limits *limits, bool fetch)
+{
+    t->count = 0;
+    t->count_max = limits->nodes_max;
+    t->depth_max = limits->depth_max;
+    t->depth = 0;
+    t->skipped = 0;
+    t->open = IMAP_TOK_NONE;
+    t->section = IMAP_TOK_NONE;
+    t->fetch = fetch;
+    t->cut = false;
+    t->malformed = false;
+}
+
+void imap_toks_fini(struct imap_toks *t)
+{
+    mem_free(t->items);
+    t->items = NULL;
+    t->count = 0;
+    t->cap = 0;
+}
+
+static struct imap_tok *toks_add(struct imap_toks *t, enum imap_tok_type type, size_t off,
+                                 size_t len)
+{
+    if (t->skipped > 0 || t->count >= t->count_max) {
+        t->cut = true;
+        return NULL;
+    }
+    if (t->count == t->cap) {
+        t->cap = t->cap > 0 ? t->cap * 2 : TOKS_MIN;
+        t->items = mem_realloc(t->items, t->cap * sizeof *t->items);
+    }
+    struct imap_tok *tok = &t->items[t->count++];
+    *tok = (struct imap_tok){.off = (uint32_t)off,
+                             .len = (uint32_t)len,
+                             .next = t->count,
+                             .type = (uint8_t)type};
+    return tok;
+}
+
+static void list_open(struct imap_toks *t, size_t off)
+{
+    if (t->depth >= t->depth_max) {
+        t->cut = true;
+        t->skipped++;
+        return;
+    }
+    struct imap_tok *tok = toks_add(t, IMAP_TOK_LIST, off, 0);
+    if (tok == NULL) {
+        t->skipped++;
+        return;
+    }
+    tok->next = t->open;
+    t->open = t->count - 1;
+    t->depth++;
+}
+
+static void list_close(struct imap_toks *t, size_t off)
+{
+    if (t->skipped > 0) {
+        t->skipped--;
+        return;
+    }
+    if (t->open == IMAP_TOK_NONE) {
+        t->malformed = true;
+        return;
+    }
+    struct imap_tok *list = &t->items[t->open];
+    t->open = list->next;
+    list->next = t->count;
+    list->len = (uint32_t)(off - list->off);
+    t->depth--;
+}
+
+/* Index of the quote that ends the string, or `to`. */
+static size_t quoted_end(const char *text, size_t at, size_t to, bool *escaped_out)
+{
+    for (; at < to; at++) {
+        char c = text[at];
+        char next = at + 1 < to ? text[at + 1] : ' ';
+        if (c == '\\' && (next == '"' || next == '\\') && at + 1 < to) {
+            *escaped_out = true;
+            at++;
+        } else if (c == '"' && (next == ' ' || next == ')' || next == ']')) {
+            return at;
+        }
+    }
+    return to;
+}
+
+/* Returns where to go on; `to` with malformed set if the string does not end. */
+static size_t lex_quoted(struct imap_toks *t, const char *text, size_t at, size_t to)
+{
+    bool escaped = false;
+    size_t end = quoted_end(text, at + 1, to, &escaped);
+    struct imap_tok *tok = toks_add(t, IMAP_TOK_QUOTED, at + 1, end - (at + 1));
+    if (tok != NULL && escaped) {
+        tok->flags |= IMAP_TOK_ESCAPED;
+    }
+    if (end == to) {
+        t->malformed = true;
+        return to;
+    }
+    return end + 1;
+}
+
+/* From behind "[" to behind "]" and an origin; `to` and *closed_out false if it is not
+ * here. */
+static size_t section_end(const char *text, size_t at, size_t to, bool *closed_out)
+{
+    bool quoted = false;
+    *closed_out = false;
+    for (; at < to; at++) {
+        if (quoted && text[at] == '\\' && at + 1 < to) {
+            at++;
+        } else if (text[at] == '"') {
+            quoted = !quoted;
+        } else if (text[at] == ']' && !quoted) {
+            break;
+        }
+    }
+    if (at >= to) {
+        return to;
+    }
+    *closed_out = true;
+    at++;
+    if (at < to && text[at] == '<') {
+        size_t end = at + 1;
+        while (end < to && (ascii_is_digit(text[end]) || text[end] == '.')) {
+            end++;
+        }
+        at = end < to && text[end] == '>' ? end + 1 : at;
+    }
+    return at;
+}
+
+static bool names_section(struct str name)
+{
+    static const char *const names[] = {"BODY", "BODY.PEEK", "BINARY", "BINARY.PEEK",
+                                        "BINARY.SIZE"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (str_ieq_c(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t lex_atom(struct imap_toks *t, const char *text, size_t at, size_t to)
+{
+    size_t from = at;
+    bool open_section = false;
+    at += text[at] == '\\' ? 1 : 0;
+    for (; at < to; at++) {
+        enum byte_class class = class_of(text[at]);
+        if (class == BYTE_BRACKET && t->fetch && t->depth == 1 &&
+            names_section(str_from(text + from, at - from))) {
+            bool closed;
+            at = section_end(text, at + 1, to, &closed);
+            open_section = !closed;
+            break;
+        }
+        if (class != BYTE_ATOM && class != BYTE_BRACKET) {
+            break;
+        }
+    }
+    struct imap_tok *tok = toks_add(t, IMAP_TOK_ATOM, from, at - from);
+    if (tok != NULL && open_section) {
+        t->section = t->count - 1;
+    }
+    return at;
+}
+
+/* The rest of a section name behind a literal inside the brackets. */
+static size_t lex_section_rest(struct imap_toks *t, const char *text, size_t at,
+                               size_t to)
+{
+    bool closed;
+    at = section_end(text, at, to, &closed);
+    struct imap_tok *tok = &t->items[t->section];
+    tok->len = (uint32_t)(at - tok->off);
+    if (closed) {
+        t->section = IMAP_TOK_NONE;
+    }
+    return at;
+}
+
+bool imap_lex(struct imap_toks *t, const char *text, size_t from, size_t to,
+              size_t literal_at)
+{
+    size_t at = from;
+    if (t->section != IMAP_TOK_NONE) {
+        at = lex_section_rest(t, text, at, literal_at);
+    }
+    while (at < literal_at) {
+        switch (class_of(text[at])) {
+        case BYTE_SPACE:
+            at++;
+            break;
+        case BYTE_OPEN:
+            list_open(t, at++);
+            break;
+        case BYTE_CLOSE:
+            list_close(t, at++);
+            break;
+        case BYTE_QUOTE:
+            at = lex_quoted(t, text, at, to);
+            break;
+        case BYTE_ATOM:
+        case BYTE_BACKSLASH:
+        case BYTE_BRACKET:
+            at = lex_atom(t, text, at, literal_at);
+            break;
+        }
+    }
+    return at == literal_at && literal_at < to;
+}
+
+void imap_lex_literal(struct imap_toks *t, size_t off, size_t len, bool streamed)
+{
+    if (t->section != IMAP_TOK_NONE) {
+        return;
+    }
+    struct imap_tok *tok = toks_add(t, IMAP_TOK_LITERAL, off, len);
+    if (tok != NULL && streamed) {
+        tok->flags |= IMAP_TOK_STREAMED;
+    }
+}
+
+void imap_lex_end(struct imap_toks *t, size_t text_len)
+{
+    if (t->open != IMAP_TOK_NONE || t->skipped > 0 || t->section != IMAP_TOK_NONE) {
+        t->malformed = true;
+    }
+    t->skipped = 0;
+    while (t->open != IMAP_TOK_NONE) {
+        list_close(t, text_len);
+    }
+}

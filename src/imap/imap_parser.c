@@ -1,0 +1,637 @@
+/* imap_parser: framing of the server's byte stream, and delivery of what was framed.
+ *
+ *   response = *(segment literal) segment
+ *   segment  = *<any byte> (CRLF / LF)                 ; a bare LF only outside quotes
+ *   literal  = "{" number ["+"] "}" CRLF *OCTET / "~" literal       ; RFC 9051 §9
+ *
+ *           head known, data        {n} kept
+ *   LINE ─────────────────► LINE ─────────────► LITERAL ──► LINE
+ *     ▲                      │ {n} of BODY[…] and a sink
+ *     │                      └─────────────────► STREAM ───► LINE
+ *     └── line end without literal: interpret, on_response, reset
+ *
+ * The text of a response is looked at where it lies as long as one chunk holds all of it;
+ * else it is carried over in a buffer. Bytes that are streamed, and sets, are never part
+ * of the text. Every decision is taken at a position that the bytes alone define (a line
+ * end, the end of the head, a limit), so the chunking cannot change the outcome. */
+#include "imap_codec_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/mem.h"
+#include "postrider/base/num.h"
+
+enum {
+    PARSER_MAGIC = 0x494d5052, /* "IMPR" */
+    KIB = 1024,
+    MIB = 1024 * 1024,
+    CRLF_LEN = 2,
+    LITERAL_DIGITS_MAX = 19, /* significant ones: more cannot be framed (RFC 9051 §9) */
+    CARRY_KEEP_MAX = 64 * KIB,
+    TOKS_KEEP_MAX = 4096,
+    RANGES_KEEP_MAX = 4096
+};
+
+/* No message is that long; nothing announced above is worth waiting for. */
+static const uint64_t literal_size_max = (uint64_t)2 * 1024 * MIB;
+
+const struct imap_limits imap_limits_pre_auth = {.line_max = 8 * KIB,
+                                                 .literal_max = 4 * KIB,
+                                                 .total_max = 64 * KIB,
+                                                 .depth_max = 32,
+                                                 .nodes_max = 4096};
+const struct imap_limits imap_limits_default = {.line_max = 1 * MIB,
+                                                .literal_max = 1 * MIB,
+                                                .total_max = 8 * MIB,
+                                                .depth_max = 256,
+                                                .nodes_max = 200000};
+
+enum parser_state {
+    STATE_LINE,
+    STATE_LITERAL,
+    STATE_STREAM,
+    STATE_FAILED
+};
+
+struct imap_parser {
+    uint32_t magic;
+    enum parser_state state;
+    struct imap_parser_events events;
+    void *ctx;
+    struct imap_limits limits;
+    bool utf8, stop;
+    struct err failure;
+
+    /* the response so far */
+    const char *text; /* in the chunk, or the carry's bytes */
+    size_t len;
+    bool carried;
+    struct buf carry;
+    bool head_known;
+    struct imap_head head;
+    size_t segment;      /* where the current one begins */
+    size_t kept;         /* bytes of literals in the text */
+    uint64_t left;       /* bytes of the current literal still to come */
+    bool behind_literal; /* the segment follows a literal … */
+    bool blank_skipped;  /* … and an empty line behind it was skipped */
+    size_t quote_at;     /* how far quotes were looked for */
+    bool quoted;         /* state there */
+    uint32_t set_depth;  /* parentheses open in the text of a SET response */
+    uint32_t row_scan;   /* next token to look at for the UID of a row */
+    uint32_t row_uid;
+    struct imap_toks toks;
+    struct imap_setlex set;
+    struct arena arena;
+};
+
+/* What is left of the chunk. */
+struct input {
+    const char *at, *end;
+};
+
+struct imap_parser *imap_parser_new(const struct imap_parser_events *events, void *ctx)
+{
+    struct imap_parser *p = MEM_NEW(struct imap_parser);
+    p->magic = PARSER_MAGIC;
+    p->events = *events;
+    p->ctx = ctx;
+    p->limits = imap_limits_default;
+    buf_init(&p->carry, SIZE_MAX / 4);
+    return p;
+}
+
+void imap_parser_free(struct imap_parser **pp)
+{
+    struct imap_parser *p = *pp;
+    if (p == NULL) {
+        return;
+    }
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    *pp = NULL;
+    buf_fini(&p->carry);
+    imap_toks_fini(&p->toks);
+    imap_setlex_fini(&p->set);
+    arena_fini(&p->arena);
+    p->magic = 0;
+    mem_free(p);
+}
+
+void imap_parser_set_limits(struct imap_parser *p, const struct imap_limits *limits)
+{
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    /* Tokens hold 32-bit offsets. */
+    CHECK(limits->total_max <= UINT32_MAX / 2 && limits->line_max <= limits->total_max &&
+          limits->literal_max <= limits->total_max);
+    p->limits = *limits;
+}
+
+void imap_parser_set_utf8(struct imap_parser *p, bool enabled)
+{
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    p->utf8 = enabled;
+}
+
+void imap_parser_stop(struct imap_parser *p)
+{
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    p->stop = true;
+}
+
+bool imap_parser_is_idle(const struct imap_parser *p)
+{
+    return p->state == STATE_LINE && p->len == 0;
+}
+
+void imap_parser_trim(struct imap_parser *p)
+{
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    if (!imap_parser_is_idle(p)) {
+        return;
+    }
+    buf_release(&p->carry);
+    imap_toks_fini(&p->toks);
+    imap_setlex_fini(&p->set);
+    arena_reset(&p->arena);
+}
+
+/* --- taking bytes
+ * ------------------------------------------------------------------------------ */
+
+/* From now on the text lies in the carry buffer. */
+static void carry_text(struct imap_parser *p)
+{
+    if (!p->carried) {
+        buf_clear(&p->carry);
+        buf_put(&p->carry, p->text, p->len);
+        p->text = buf_c(&p->carry);
+        p->carried = true;
+    }
+}
+
+static void take(struct imap_parser *p, struct input *in, size_t n)
+{
+    if (p->carried) {
+        buf_put(&p->carry, in->at, n);
+        p->text = buf_c(&p->carry);
+    }
+    p->len += n;
+    in->at += n;
+}
+
+/* How many more bytes of text the limits allow. */
+static size_t line_room(const struct imap_parser *p)
+{
+    size_t line_max = p->limits.line_max + CRLF_LEN, line = p->len - p->kept;
+    size_t total_max = p->limits.total_max + CRLF_LEN;
+    size_t line_left = line < line_max ? line_max - line : 0;
+    size_t total_left = p->len < total_max ? total_max - p->len : 0;
+    return line_left < total_left ? line_left : total_left;
+}
+
+static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct err *err)
+{
+    if (n > line_room(p)) {
+        return err_set(err, ERR_LIMIT, "a response line is longer than %zu bytes",
+                       p->limits.line_max);
+    }
+    take(p, in, n);
+    return true;
+}
+
+/* --- the end of a response
+ * --------------------------------------------------------------------- */
+
+static void reset(struct imap_parser *p)
+{
+    if (p->carry.cap > CARRY_KEEP_MAX) {
+        buf_release(&p->carry);
+    }
+    if (p->toks.cap > TOKS_KEEP_MAX) {
+        imap_toks_fini(&p->toks);
+    }
+    if (p->set.cap > RANGES_KEEP_MAX) {
+        imap_setlex_fini(&p->set);
+    }
+    if (p->arena.head != NULL) {
+        arena_recycle(&p->arena);
+    }
+    p->toks.count = 0;
+    p->len = 0;
+    p->carried = false;
+    p->head_known = false;
+    p->segment = 0;
+    p->kept = 0;
+    p->behind_literal = false;
+    p->blank_skipped = false;
+    p->quote_at = 0;
+    p->quoted = false;
+    p->set_depth = 0;
+    p->row_scan = 0;
+    p->row_uid = 0;
+}
+
+static void give_up(struct imap_resp *resp, enum imap_resp_kind kind, struct str line)
+{
+    uint32_t number = resp->number;
+    line.len = line.len < IMAP_TEXT_PREFIX_MAX ? line.len : IMAP_TEXT_PREFIX_MAX;
+    *resp = (struct imap_resp){.kind = kind, .number = number, .text = line};
+}
+
+static void interpret(struct imap_parser *p, struct imap_doc *doc, struct imap_resp *resp)
+{
+    const struct imap_head *head = &p->head;
+    struct str line = str_from(p->text, doc->end);
+    resp->kind = head->kind;
+    resp->cond = head->cond;
+    resp->number = head->number <= UINT32_MAX ? (uint32_t)head->number : 0;
+    if (head->kind == IMAP_RESP_UNKNOWN) {
+        give_up(resp, IMAP_RESP_UNKNOWN, line);
+    } else if (head->shape == IMAP_SHAPE_TEXT) {
+        resp->tag = head->tag_len > 0 ? str_from(p->text, head->tag_len) : STR_NULL;
+        imap_parse_resp_text(doc, resp);
+    } else if (head->number > UINT32_MAX || !head->def->parse(doc, resp)) {
+        give_up(resp, IMAP_RESP_UNPARSED, line);
+    }
+}
+
+/* line_end: where the last segment's CRLF begins. */
+static void finish(struct imap_parser *p, size_t line_end)
+{
+    if (!p->head.blank) {
+        struct imap_doc doc = {.arena = &p->arena,
+                               .text = p->text,
+                               .rest = p->head.rest,
+                               .end = line_end,
+                               .toks = &p->toks,
+                               .set = &p->set,
+                               .utf8 = p->utf8};
+        struct imap_resp resp = {0};
+        if (p->head.shape != IMAP_SHAPE_TEXT) {
+            imap_lex_end(&p->toks, line_end);
+        }
+        interpret(p, &doc, &resp);
+        p->events.on_response(p->ctx, &resp);
+    }
+    reset(p);
+}
+
+/* --- literals
+ * ---------------------------------------------------------------------------------- */
+
+struct literal_head {
+    size_t at; /* of "{" or "~" */
+    struct str digits;
+};
+
+/* Looks backwards from the line end for [~]{digits[+]}. */
+static bool find_literal(const char *text, size_t from, size_t to,
+                         struct literal_head *out)
+{
+    if (to - from < 3 || text[to - 1] != '}') {
+        return false;
+    }
+    size_t end = to - 1;
+    end -= text[end - 1] == '+' ? 1 : 0;
+    size_t at = end;
+    while (at > from && ascii_is_digit(text[at - 1])) {
+        at--;
+    }
+    if (at == end || at == from || text[at - 1] != '{') {
+        return false;
+    }
+    out->digits = str_from(text + at, end - at);
+    at--;
+    out->at = at > from && text[at - 1] == '~' ? at - 1 : at;
+    return true;
+}
+
+static bool literal_size(struct str digits, uint64_t *out, struct err *err)
+{
+    while (digits.len > 1 && digits.ptr[0] == '0') {
+        digits = str_tail(digits, 1);
+    }
+    if (digits.len > LITERAL_DIGITS_MAX || !num_u64(digits, UINT64_MAX, out)) {
+        return err_set(err, ERR_PROTOCOL, "a literal has a size of %zu digits",
+                       digits.len);
+    }
+    if (*out > literal_size_max) {
+        return err_set(err, ERR_LIMIT, "a literal of %llu bytes was announced",
+                       (unsigned long long)*out);
+    }
+    return true;
+}
+
+/* The UID that the row told so far; looks at every token once per row. */
+static uint32_t row_uid(struct imap_parser *p, const struct imap_doc *doc)
+{
+    const struct imap_toks *t = &p->toks;
+    p->row_scan = p->row_scan > 0 ? p->row_scan : 1;
+    while (p->row_scan < t->count) {
+        const struct imap_tok *name = &t->items[p->row_scan];
+        const struct imap_tok *value =
+            name->next < t->count ? &t->items[name->next] : NULL;
+        uint64_t uid;
+        if (p->row_uid == 0 && imap_tok_is_word(doc, name, "UID") &&
+            imap_tok_num(doc, value, UINT32_MAX, &uid) == IMAP_NUM_OK) {
+            p->row_uid = (uint32_t)uid;
+        }
+        p->row_scan = name->next;
+    }
+    return p->row_uid;
+}
+
+/* Does the literal whose header begins at `at` come right behind the token? */
+static bool follows(const struct imap_parser *p, const struct imap_tok *tok, size_t at)
+{
+    while (at > 0 && p->text[at - 1] == ' ') {
+        at--;
+    }
+    return at == (size_t)tok->off + tok->len;
+}
+
+/* Is the literal a section's value in the list of a FETCH row, and does the owner want to
+ * have it streamed? */
+static bool wants_stream(struct imap_parser *p, size_t at, uint64_t size)
+{
+    const struct imap_toks *t = &p->toks;
+    if (p->events.on_literal_begin == NULL || p->head.shape != IMAP_SHAPE_ROW ||
+        t->depth != 1 || t->open != 0 || t->skipped > 0 || t->cut ||
+        t->section != IMAP_TOK_NONE) {
+        return false;
+    }
+    struct imap_doc doc = {
+        .arena = &p->arena, .text = p->text, .end = p->len, .toks = &p->toks};
+    struct imap_section section;
+    const struct imap_tok *last = &t->items[t->count - 1];
+    if (!follows(p, last, at) || !imap_section_parse(&doc, last, &section)) {
+        return false;
+    }
+    struct imap_literal literal = {.size = size,
+                                   .in_fetch = true,
+                                   .seq = (uint32_t)p->head.number,
+                                   .uid = row_uid(p, &doc),
+                                   .section = section.name,
+                                   .origin = section.origin};
+    return p->events.on_literal_begin(p->ctx, &literal);
+}
+
+static void literal_done(struct imap_parser *p)
+{
+    p->state = STATE_LINE;
+    p->segment = p->len;
+    p->quote_at = p->len;
+    p->quoted = false;
+    p->behind_literal = true;
+    p->blank_skipped = false;
+}
+
+static bool literal_begin(struct imap_parser *p, const struct literal_head *head,
+                          struct err *err)
+{
+    uint64_t size;
+    if (!literal_size(head->digits, &size, err)) {
+        return false;
+    }
+    p->left = size;
+    if (wants_stream(p, head->at, size)) {
+        carry_text(p);
+        imap_lex_literal(&p->toks, p->len, 0, true);
+        p->state = STATE_STREAM;
+        if (size == 0) {
+            literal_done(p);
+            p->events.on_literal_data(p->ctx, "", 0, true);
+        }
+        return true;
+    }
+    if (size > p->limits.literal_max || p->len + size > p->limits.total_max) {
+        return err_set(err, ERR_LIMIT, "a literal of %llu bytes is too long to be kept",
+                       (unsigned long long)size);
+    }
+    imap_lex_literal(&p->toks, p->len, (size_t)size, false);
+    p->kept += (size_t)size;
+    p->state = STATE_LITERAL;
+    if (size == 0) {
+        literal_done(p);
+    }
+    return true;
+}
+
+static void step_literal(struct imap_parser *p, struct input *in)
+{
+    size_t have = (size_t)(in->end - in->at);
+    size_t n = p->left < have ? (size_t)p->left : have;
+    take(p, in, n);
+    p->left -= n;
+    if (p->left == 0) {
+        literal_done(p);
+    }
+}
+
+static void step_stream(struct imap_parser *p, struct input *in)
+{
+    size_t have = (size_t)(in->end - in->at);
+    size_t n = p->left < have ? (size_t)p->left : have;
+    const char *data = in->at;
+    in->at += n;
+    p->left -= n;
+    bool end = p->left == 0;
+    if (end) {
+        literal_done(p);
+    }
+    p->events.on_literal_data(p->ctx, data, n, end);
+}
+
+/* --- lines
+ * -------------------------------------------------------------------------------------
+ */
+
+/* Does the bare LF that ends the text stand inside a quoted string? Continues where the
+ * last such question stopped, so many of them cost one pass. */
+static bool is_quoted(struct imap_parser *p)
+{
+    const char *text = p->text;
+    size_t last = p->len - 1;
+    for (size_t i = p->quote_at; i < last; i++) {
+        char c = text[i], next = text[i + 1];
+        if (p->quoted && c == '\\' && (next == '"' || next == '\\')) {
+            i++;
+        } else if (c == '"' && !p->quoted) {
+            p->quoted = true;
+        } else if (c == '"' &&
+                   (next == ' ' || next == ')' || next == ']' || next == '\n')) {
+            p->quoted = false;
+        }
+    }
+    p->quote_at = last;
+    return p->quoted;
+}
+
+/* The text ends with LF. */
+static bool segment_end(struct imap_parser *p, struct err *err)
+{
+    size_t lf = p->len - 1;
+    bool crlf = lf > p->segment && p->text[lf - 1] == '\r';
+    size_t to = crlf ? lf - 1 : lf;
+    if (p->head.shape == IMAP_SHAPE_TEXT) {
+        finish(p, to);
+        return true;
+    }
+    if (!crlf && is_quoted(p)) {
+        return true;
+    }
+    if (p->head.shape == IMAP_SHAPE_ROW && p->behind_literal && !p->blank_skipped &&
+        to == p->segment) {
+        /* Some servers announce a literal one or two bytes too short: its line end is
+         * here, and the row goes on behind. A row never ends right behind a literal. */
+        p->blank_skipped = true;
+        p->segment = p->len;
+        p->quote_at = p->len;
+        return true;
+    }
+    size_t from = p->segment < p->head.rest ? p->head.rest : p->segment;
+    struct literal_head literal = {.at = to};
+    bool candidate = from < to && find_literal(p->text, from, to, &literal);
+    if (imap_lex(&p->toks, p->text, from < to ? from : to, to, literal.at) && candidate) {
+        return literal_begin(p, &literal, err);
+    }
+    finish(p, to);
+    return true;
+}
+
+static void head_done(struct imap_parser *p)
+{
+    p->head_known = true;
+    p->quote_at = p->head.rest;
+    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
+    if (p->head.shape == IMAP_SHAPE_SET) {
+        carry_text(p);
+        imap_setlex_begin(&p->set, p->limits.total_max,
+                          p->head.def->parse == imap_parse_search,
+                          p->head.def->parse == imap_parse_vanished);
+    }
+}
+
+/* Byte by byte up to the end of the words that tell what the response is. */
+static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
+{
+    if (p->len == 0) {
+        /* Padding of some servers; not part of any response. */
+        while (in->at < in->end && *in->at == '\0') {
+            in->at++;
+        }
+        p->text = in->at;
+    }
+    while (in->at < in->end && !p->head_known) {
+        char c = *in->at;
+        if (!take_line(p, in, 1, err)) {
+            return false;
+        }
+        bool may_end = c == ' ' || c == '\n' || c == '[' || c == '+';
+        if ((may_end || p->len >= IMAP_HEAD_MAX) &&
+            imap_head_parse(p->text, p->len, &p->head)) {
+            head_done(p);
+            if (c == '\n') {
+                return segment_end(p, err);
+            }
+        }
+    }
+    return true;
+}
+
+/* A digit behind a space, outside parentheses, begins the set: in ESEARCH only behind
+ * ALL. */
+static bool set_begins(const struct imap_parser *p, char c)
+{
+    if (!ascii_is_digit(c) || p->set_depth > 0 || p->text[p->len - 1] != ' ') {
+        return false;
+    }
+    static const struct str all = {.ptr = " ALL ", .len = 5};
+    return p->head.def->parse != imap_parse_esearch ||
+           (p->len >= p->segment + all.len &&
+            str_ieq(str_from(p->text + p->len - all.len, all.len), all));
+}
+
+/* One byte of a SEARCH, ESEARCH or VANISHED, or a run of bytes of its set. In the text an
+ * asterisk holds the set's place. */
+static bool step_set(struct imap_parser *p, struct input *in, struct err *err)
+{
+    if (p->set.active) {
+        size_t used;
+        uint64_t max = (uint64_t)p->limits.total_max * IMAP_SET_BYTES_PER_TOTAL;
+        size_t have = (size_t)(in->end - in->at);
+        bool ok = imap_setlex_feed(&p->set, in->at, have, &used);
+        in->at += used;
+        if (!ok || p->set.bytes > max) {
+            return err_set(err, ERR_LIMIT, "a set of message numbers is too long");
+        }
+        return true;
+    }
+    char c = *in->at;
+    if (set_begins(p, c)) {
+        static const char mark[] = "* ";
+        struct input place = {.at = mark, .end = mark + 2};
+        p->set.active = true;
+        p->set.seen = true;
+        return take_line(p, &place, 2, err);
+    }
+    if (c == '(') {
+        p->set_depth++;
+    } else if (c == ')' && p->set_depth > 0) {
+        p->set_depth--;
+    }
+    return take_line(p, in, 1, err) && (c != '\n' || segment_end(p, err));
+}
+
+static bool step_line(struct imap_parser *p, struct input *in, struct err *err)
+{
+    if (!p->head_known) {
+        return step_head(p, in, err);
+    }
+    if (p->head.shape == IMAP_SHAPE_SET) {
+        return step_set(p, in, err);
+    }
+    const char *lf = memchr(in->at, '\n', (size_t)(in->end - in->at));
+    size_t n = lf != NULL ? (size_t)(lf - in->at) + 1 : (size_t)(in->end - in->at);
+    return take_line(p, in, n, err) && (lf == NULL || segment_end(p, err));
+}
+
+static bool step(struct imap_parser *p, struct input *in, struct err *err)
+{
+    switch (p->state) {
+    case STATE_LINE:
+        return step_line(p, in, err);
+    case STATE_LITERAL:
+        step_literal(p, in);
+        return true;
+    case STATE_STREAM:
+        step_stream(p, in);
+        return true;
+    case STATE_FAILED:
+        break;
+    }
+    *err = p->failure;
+    return false;
+}
+
+bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
+                      size_t *used_out, struct err *err)
+{
+    CHECK_MAGIC(p, PARSER_MAGIC);
+    struct input in = {.at = data, .end = data + len};
+    bool ok = p->state != STATE_FAILED;
+    p->stop = false;
+    while (ok && in.at < in.end && !p->stop) {
+        ok = step(p, &in, &p->failure);
+    }
+    *used_out = (size_t)(in.at - data);
+    if (!ok) {
+        p->state = STATE_FAILED;
+        if (err != NULL) {
+            *err = p->failure;
+        }
+        return false;
+    }
+    if (p->len > 0) {
+        carry_text(p);
+    }
+    return true;
+}

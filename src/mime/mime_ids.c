@@ -1,0 +1,70 @@
+#include "postrider/mime/mime.h"
+
+#include "postrider/base/utf8.h"
+
+/* "<" inner ">" in the arena: UTF-8, without white space and controls. */
+static struct str id_make(struct arena *arena, struct str inner)
+{
+    struct buf text = BUF_INIT(3 * (size_t)MIME_ID_MAX + 2);
+    buf_put_byte(&text, '<');
+    while (inner.len > 0) {
+        size_t good = 0;
+        while (good < inner.len && (unsigned char)inner.ptr[good] > 0x20 &&
+               inner.ptr[good] != 0x7f) {
+            good++;
+        }
+        utf8_put_repaired(&text, str_from(inner.ptr, good));
+        inner = str_tail(inner, good + 1);
+    }
+    buf_put_byte(&text, '>');
+    struct str id = text.len > 2 ? arena_str(arena, buf_str(&text)) : STR_NULL;
+    buf_fini(&text);
+    return id;
+}
+
+/* The next id at or after *at without its brackets; false at the end. An opening bracket
+ * that is never closed ends at the next one. */
+static bool id_next(struct str value, size_t *at, struct str *inner_out)
+{
+    while (*at < value.len && value.ptr[*at] != '<') {
+        (*at)++;
+    }
+    if (*at == value.len) {
+        return false;
+    }
+    size_t start = ++(*at);
+    while (*at < value.len && value.ptr[*at] != '>' && value.ptr[*at] != '<') {
+        (*at)++;
+    }
+    *inner_out = str_from(value.ptr + start, *at - start);
+    return true;
+}
+
+void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out)
+{
+    *out = (struct mime_ids){0};
+    struct str *items = ARENA_ARRAY(arena, struct str, MIME_IDS_MAX);
+    struct str inner;
+    size_t at = 0;
+    value = str_trim(value);
+    while (id_next(value, &at, &inner)) {
+        struct str id = inner.len <= MIME_ID_MAX ? id_make(arena, inner) : STR_NULL;
+        if (id.ptr != NULL && out->count == MIME_IDS_MAX) {
+            out->truncated = true;
+            break;
+        }
+        if (id.ptr != NULL) {
+            items[out->count++] = id;
+        }
+    }
+    /* Some programs forget the brackets. */
+    bool lone = out->count == 0 && value.len > 0 && value.len <= MIME_ID_MAX &&
+                str_find_byte(value, '<') == SIZE_MAX &&
+                str_find_byte(value, '@') != SIZE_MAX &&
+                str_find_byte(value, ' ') == SIZE_MAX;
+    if (lone) {
+        items[out->count] = id_make(arena, value);
+        out->count += items[out->count].ptr != NULL ? 1 : 0;
+    }
+    out->items = items;
+}

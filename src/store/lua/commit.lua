@@ -1,0 +1,73 @@
+-- Writes one commit of an account: index, mailbox records, state, events. All or nothing.
+-- KEYS: lease, epoch, a:<acc>, f:<acc>, log:<acc>, feed, dirty, then m:<acc>:<box> of
+--       each change
+-- ARGV: owner, epoch, incarnation, account name, commit token, sealed state or "", next
+--       number or "", entries the feed keeps, number of changes; then of each change:
+--       box, first 8 bytes of the stored record, new record or "" to remove, "1" if all
+--       stored segments go first, n and n segment fields to remove, n and n times field
+--       and segment; then of each event: type, id, sealed event
+-- The token of the last commit stays in field c of a:<acc>: a call whose answer was lost
+-- can be repeated as it is, and is recognised if it had been carried out.
+if redis.call('HGET', KEYS[3], 'c') == ARGV[5] then
+    return redis.status_reply('OK')
+end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
+    return redis.error_reply('FENCED lease lost')
+end
+local incarnation = redis.call('HGET', KEYS[3], 'inc')
+if not incarnation then
+    return redis.error_reply('GONE account does not exist')
+end
+if incarnation ~= ARGV[3] then
+    return redis.error_reply('STALE account was created anew')
+end
+
+local none = string.rep('\0', 8)
+local at = 10
+local starts = {}
+for i = 1, tonumber(ARGV[9]) do
+    starts[i] = at
+    local stored = redis.call('HGET', KEYS[4], ARGV[at]) or none
+    if string.sub(stored, 1, 8) ~= ARGV[at + 1] then
+        return redis.error_reply('STALE mailbox record changed')
+    end
+    at = at + 5 + tonumber(ARGV[at + 4])
+    at = at + 1 + 2 * tonumber(ARGV[at])
+end
+
+redis.call('HSET', KEYS[3], 'c', ARGV[5])
+if ARGV[6] ~= '' then
+    redis.call('HSET', KEYS[3], 'st', ARGV[6])
+end
+if ARGV[7] ~= '' then
+    redis.call('HSET', KEYS[4], 'n', ARGV[7])
+end
+for i, start in ipairs(starts) do
+    local index = KEYS[7 + i]
+    if ARGV[start + 3] == '1' then
+        redis.call('UNLINK', index)
+    end
+    if ARGV[start + 2] == '' then
+        redis.call('HDEL', KEYS[4], ARGV[start])
+    else
+        redis.call('HSET', KEYS[4], ARGV[start], ARGV[start + 2])
+    end
+    local p = start + 5
+    for _ = 1, tonumber(ARGV[start + 4]) do
+        redis.call('HDEL', index, ARGV[p])
+        p = p + 1
+    end
+    for _ = 1, tonumber(ARGV[p]) do
+        redis.call('HSET', index, ARGV[p + 1], ARGV[p + 2])
+        p = p + 2
+    end
+end
+for i = at, #ARGV, 3 do
+    local entry = redis.call('XADD', KEYS[5], '*', 't', ARGV[i], 'i', ARGV[i + 1],
+                             'd', ARGV[i + 2])
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'a', ARGV[4], 'e', entry)
+end
+if #ARGV > at then
+    redis.call('SADD', KEYS[7], ARGV[4])
+end
+return redis.status_reply('OK')

@@ -1,0 +1,7 @@
+-- Gives the lease of one shard back. The epoch stays.
+-- KEYS: lease
+-- ARGV: owner
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    return redis.call('DEL', KEYS[1])
+end
+return 0

@@ -1,0 +1,116 @@
+#include "postrider/base/check.h"
+#include "postrider/base/codec.h"
+#include "postrider/base/mem.h"
+#include "postrider/base/num.h"
+#include "store_index.h"
+
+#include <stdio.h>
+
+enum {
+    MESSAGE_ID_BYTES = 8,
+    MESSAGE_ID_DIGITS = 11,
+    MESSAGE_ID_ROOM = 16
+};
+
+static const char *const phase_names[] = {
+    [MAILBOX_PHASE_NEW] = "new",   [MAILBOX_PHASE_INITIAL] = "initial",
+    [MAILBOX_PHASE_LIVE] = "live", [MAILBOX_PHASE_PARKED] = "parked",
+    [MAILBOX_PHASE_GONE] = "gone",
+};
+
+const char *mailbox_phase_name(enum mailbox_phase phase)
+{
+    CHECK((size_t)phase < ARRAY_LEN(phase_names));
+    return phase_names[phase];
+}
+
+struct mailbox *mailbox_new(uint32_t box, struct str wire, struct str path,
+                            char delimiter)
+{
+    struct mailbox *m = MEM_NEW(struct mailbox);
+    m->box = box;
+    m->wire = mem_strndup(wire.ptr, wire.len);
+    m->wire_len = wire.len;
+    m->path = mem_strndup(path.ptr, path.len);
+    m->delimiter = delimiter;
+    return m;
+}
+
+void mailbox_clear_rows(struct mailbox *m)
+{
+    mem_free(m->segments);
+    mem_free(m->inline_segment);
+    m->segments = NULL;
+    m->segment_count = 0;
+    m->inline_segment = NULL;
+    m->inline_len = 0;
+    m->count = 0;
+}
+
+void mailbox_free(struct mailbox **mp)
+{
+    struct mailbox *m = *mp;
+    if (m == NULL) {
+        return;
+    }
+    *mp = NULL;
+    mailbox_clear_rows(m);
+    for (size_t i = 0; i < m->keyword_count; i++) {
+        mem_free(m->keywords[i]);
+    }
+    mem_free(m->keywords);
+    mem_free(m->mailbox_id);
+    mem_free(m->path);
+    mem_free(m->wire);
+    mem_free(m);
+}
+
+int mailbox_keyword_id(struct mailbox *m, struct str name, bool add)
+{
+    for (size_t i = 0; i < m->keyword_count; i++) {
+        if (str_ieq_c(name, m->keywords[i])) {
+            return (int)i;
+        }
+    }
+    if (!add || m->keyword_count >= MAILBOX_KEYWORDS_MAX || name.len == 0 ||
+        name.len > MAILBOX_KEYWORD_BYTES_MAX) {
+        return -1;
+    }
+    m->keywords = mem_realloc(m->keywords, (m->keyword_count + 1) * sizeof *m->keywords);
+    m->keywords[m->keyword_count] = mem_strndup(name.ptr, name.len);
+    return (int)m->keyword_count++;
+}
+
+void message_id_format(uint32_t number, uint32_t uid, char out[12])
+{
+    uint8_t raw[MESSAGE_ID_BYTES];
+    num_put_be32(raw, number);
+    num_put_be32(raw + 4, uid);
+    struct buf text = BUF_INIT(MESSAGE_ID_ROOM);
+    CHECK(base64url_encode(&text, raw, sizeof raw) && text.len == MESSAGE_ID_DIGITS);
+    memcpy(out, buf_c(&text), MESSAGE_ID_DIGITS + 1);
+    buf_fini(&text);
+}
+
+bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out)
+{
+    if (id.len != MESSAGE_ID_DIGITS) {
+        return false;
+    }
+    struct buf raw = BUF_INIT(MESSAGE_ID_ROOM);
+    bool ok = base64url_decode(&raw, id) && raw.len == MESSAGE_ID_BYTES;
+    if (ok) {
+        const uint8_t *p = (const uint8_t *)raw.bytes;
+        uint32_t number = num_get_be32(p), uid = num_get_be32(p + 4);
+        char again[MESSAGE_ID_DIGITS + 1];
+        message_id_format(number, uid, again);
+        /* One spelling only: stray low bits of the last digit are refused. */
+        ok = uid > 0 && str_eq_c(id, again);
+        if (ok) {
+            *number_out = number;
+            *uid_out = uid;
+        }
+    }
+    buf_fini(&raw);
+    return ok;
+}

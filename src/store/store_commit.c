@@ -1,0 +1,374 @@
+/* The commit:
+ *
+ *     reading ──all answers──► sent ──OK──► done
+ *        │                     │  ▲
+ *        │                     │  └── again (100 ms … 2 s) ──┐
+ *        │                     └──answer lost──► in doubt ───┘
+ *        └──any error──► failed ◄── refused
+ *
+ * reading: the segments an edit touches and the state record; nothing is written yet, so
+ * any failure is final and harmless. In doubt: the call may or may not have been carried
+ * out; it is repeated byte for byte, and the token in it makes that safe. Only the
+ * deadline ends it without an answer. */
+#include "commit_box.h"
+#include "store_parts.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/rand.h"
+
+enum {
+    FEED_ENTRIES = 100000,
+    TOKEN_SIZE = 8,
+    TAG_STATE = SIZE_MAX >> 1
+};
+
+static const struct backoff_policy again_policy = {
+    .first_ms = 100, .max_ms = 2000, .factor_percent = 200, .jitter_percent = 20};
+
+struct store_commit {
+    struct store_op base;
+    struct store_acct acct;
+    struct commit_box *boxes;
+    size_t box_count;
+    struct str *events; /* three words each */
+    size_t event_count;
+    uint32_t next_number;
+    const char *state;
+    json_t *state_info;
+    uint8_t token[TOKEN_SIZE];
+
+    size_t waiting; /* answers still to come while reading */
+    struct buf state_sealed;
+    struct store_words words;
+    bool in_doubt;
+    struct backoff backoff;
+    struct timer again;
+    store_commit_cb *cb;
+    void *ctx;
+};
+
+static void commit_abort(struct op *op)
+{
+    timer_stop(&container_of(op, struct store_commit, base.op)->again);
+    store_op_abort(op);
+}
+
+static void commit_done(struct op *op)
+{
+    struct store_commit *self = container_of(op, struct store_commit, base.op);
+    struct store *s = self->base.store;
+    bool ok = op->err.code == ERR_OK;
+    for (size_t i = 0; ok && i < self->box_count; i++) {
+        commit_box_settle(&self->boxes[i]);
+    }
+    if (op->err.code == ERR_FENCED) {
+        store_lease_suspect(s, self->acct.shard);
+    }
+    if (ok && self->event_count > 0) {
+        store_appended(s, &self->acct);
+    }
+    self->cb(self, &op->err, self->ctx);
+}
+
+static void commit_fini(struct op *op)
+{
+    struct store_commit *self = container_of(op, struct store_commit, base.op);
+    json_decref(self->state_info);
+    buf_fini(&self->state_sealed);
+    store_op_fini(op);
+}
+
+static const struct op_type commit_type = {"store commit", sizeof(struct store_commit),
+                                           commit_abort, commit_done, commit_fini};
+
+static void fail_err(struct store_commit *self, const struct err *err)
+{
+    timer_stop(&self->again);
+    store_op_fail_err(&self->base, err);
+}
+
+/* --- sending ----------------------------------------------------------------------- */
+
+static void send_words(struct store_commit *self);
+
+static void on_again(struct timer *t)
+{
+    send_words(container_of(t, struct store_commit, again));
+}
+
+/* After a lost answer also replies of a server that is still starting tell nothing. */
+static bool tells_nothing(const struct store_commit *self,
+                          const struct store_reply *reply)
+{
+    switch ((int)reply->err->code) {
+    case ERR_STORE_DOWN:
+    case ERR_TIMEOUT:
+        return self->in_doubt || reply->maybe_executed;
+    case ERR_STORE_REPLY:
+        return self->in_doubt && strcmp(reply->err->peer_code, "OOM") != 0;
+    default:
+        return false;
+    }
+}
+
+static void on_committed(void *ctx, const struct store_reply *reply)
+{
+    struct store_commit *self = ctx;
+    if (reply->err == NULL) {
+        op_complete(&self->base.op);
+    } else if (tells_nothing(self, reply)) {
+        self->in_doubt = true;
+        timer_set(self->base.store->loop, &self->again,
+                  backoff_next_ms(&self->backoff, &again_policy), on_again);
+    } else {
+        fail_err(self, reply->err);
+    }
+}
+
+static void send_words(struct store_commit *self)
+{
+    store_op_script(&self->base, STORE_LUA_COMMIT, &self->words, on_committed, 0);
+}
+
+static void put_keys(struct store_commit *self)
+{
+    static const char *const account_keys[] = {"a", "f", "log"};
+    static const char *const shard_keys[] = {"feed", "dirty"};
+    struct store *s = self->base.store;
+    struct store_words *w = &self->words;
+    store_words_lease_keys(w, s, self->acct.shard);
+    for (size_t i = 0; i < ARRAY_LEN(account_keys); i++) {
+        store_word(w, store_key(w->arena, s, &self->acct, account_keys[i]));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(shard_keys); i++) {
+        store_word(w, store_key_shard(w->arena, s, self->acct.shard, shard_keys[i]));
+    }
+    for (size_t i = 0; i < self->box_count; i++) {
+        store_word(w, store_key_box(w->arena, s, &self->acct, "m", self->boxes[i].box));
+    }
+}
+
+static void put_common(struct store_commit *self)
+{
+    struct store_words *w = &self->words;
+    store_words_lease_args(w, self->base.store, self->acct.shard);
+    store_word_c(w, self->acct.incarnation);
+    store_word_c(w, self->acct.name);
+    store_word(w, str_from(self->token, sizeof self->token));
+    store_word_buf(w, &self->state_sealed);
+    if (self->next_number != 0) {
+        store_word_u64(w, self->next_number);
+    } else {
+        store_word_c(w, "");
+    }
+    store_word_u64(w, FEED_ENTRIES);
+    store_word_u64(w, self->box_count);
+}
+
+/* Everything is known: the call is made up once. */
+static void make_words(struct store_commit *self)
+{
+    struct err err = {0};
+    size_t written = 0;
+    store_words_init(&self->words, &self->base.op.arena);
+    put_keys(self);
+    put_common(self);
+    for (size_t i = 0; i < self->box_count; i++) {
+        if (!commit_box_words(&self->boxes[i], self->base.store, &self->acct,
+                              &self->words, &written, &err)) {
+            fail_err(self, &err);
+            return;
+        }
+    }
+    if (written > STORE_COMMIT_SEGMENTS) {
+        err_set(&err, ERR_LIMIT, "commit: %zu segments to write", written);
+        fail_err(self, &err);
+        return;
+    }
+    for (size_t i = 0; i < 3 * self->event_count; i++) {
+        store_word(&self->words, self->events[i]);
+    }
+    send_words(self);
+}
+
+/* --- reading ----------------------------------------------------------------------- */
+
+/* A null in the information removes the member. */
+static bool merge_state(struct store_commit *self, json_t *record, struct err *err)
+{
+    if (self->state_info != NULL) {
+        const char *key;
+        json_t *value;
+        json_object_foreach(self->state_info, key, value)
+        {
+            if (json_is_null(value)) {
+                json_object_del(record, key);
+            } else {
+                json_object_set(record, key, value);
+            }
+        }
+    }
+    if (self->state != NULL) {
+        json_object_set_new(record, "state", json_string(self->state));
+    }
+    struct store_place place = store_account_place(&self->acct, ACCOUNT_FIELD_STATE);
+    return store_seal_json(self->base.store, &place, record, &self->state_sealed) ||
+           err_set(err, ERR_LIMIT, "account: the state record is too large");
+}
+
+static bool take_state(struct store_commit *self, const struct redis_reply *reply,
+                       struct err *err)
+{
+    json_t *record = NULL;
+    if (reply->type == REDIS_STRING) {
+        struct store_place place = store_account_place(&self->acct, ACCOUNT_FIELD_STATE);
+        record = store_open_json(self->base.store, &place, reply->str, err);
+        if (record == NULL) {
+            return false;
+        }
+    }
+    if (!json_is_object(record)) {
+        json_decref(record);
+        record = json_object();
+    }
+    bool ok = merge_state(self, record, err);
+    json_decref(record);
+    return ok;
+}
+
+static bool take_segments(struct store_commit *self, struct commit_box *b,
+                          const struct redis_reply *reply, struct err *err)
+{
+    struct arena *arena = &self->base.op.arena;
+    const struct msg_row **rows =
+        ARENA_ARRAY(arena, const struct msg_row *, b->read_count);
+    if (!store_segments_open(self->base.store, &self->acct, b->box, b->reads,
+                             b->read_count, reply, arena, rows, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < b->read_count; i++) {
+        b->rows[b->read_index[i]] = rows[i];
+    }
+    return true;
+}
+
+static void on_read(void *ctx, const struct store_reply *reply)
+{
+    struct store_commit *self = ctx;
+    struct err err = {0};
+    if (reply->err != NULL) {
+        fail_err(self, reply->err);
+        return;
+    }
+    bool ok = reply->tag == TAG_STATE
+                  ? take_state(self, reply->value, &err)
+                  : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
+    if (!ok) {
+        fail_err(self, &err);
+    } else if (--self->waiting == 0) {
+        make_words(self);
+    }
+}
+
+static void start_reading(struct store_commit *self)
+{
+    struct store *s = self->base.store;
+    struct arena *arena = &self->base.op.arena;
+    struct store_words w;
+    for (size_t i = 0; i < self->box_count; i++) {
+        const struct commit_box *b = &self->boxes[i];
+        if (b->read_count > 0) {
+            store_words_init(&w, arena);
+            store_segments_words(&w, s, &self->acct, b->box, b->reads, b->read_count);
+            self->waiting++;
+            store_op_send(&self->base, &w, on_read, i);
+        }
+    }
+    if (self->state != NULL || self->state_info != NULL) {
+        store_words_init(&w, arena);
+        store_word_c(&w, "HGET");
+        store_word(&w, store_key(arena, s, &self->acct, "a"));
+        store_word_c(&w, ACCOUNT_FIELD_STATE);
+        self->waiting++;
+        store_op_send(&self->base, &w, on_read, TAG_STATE);
+    }
+    if (self->waiting == 0) {
+        make_words(self);
+    }
+}
+
+/* --- starting ---------------------------------------------------------------------- */
+
+static bool copy_changes(struct store_commit *self,
+                         const struct store_commit_params *params, struct err *err)
+{
+    struct arena *arena = &self->base.op.arena;
+    size_t reads = 0;
+    self->box_count = params->change_count;
+    self->boxes = ARENA_ARRAY(arena, struct commit_box, params->change_count);
+    for (size_t i = 0; i < params->change_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            CHECK(self->boxes[k].box != params->changes[i].m->box);
+        }
+        if (!commit_box_init(&self->boxes[i], arena, &params->changes[i], err)) {
+            return false;
+        }
+        reads += self->boxes[i].read_count;
+    }
+    return reads <= STORE_COMMIT_SEGMENTS ||
+           err_set(err, ERR_LIMIT, "commit: %zu segments to read", reads);
+}
+
+static bool seal_events(struct store_commit *self,
+                        const struct store_commit_params *params, struct err *err)
+{
+    if (params->event_count > STORE_COMMIT_EVENTS) {
+        return err_set(err, ERR_LIMIT, "commit: %zu events", params->event_count);
+    }
+    struct arena *arena = &self->base.op.arena;
+    struct buf sealed = BUF_INIT(2 * EVENT_DATA_MAX);
+    bool ok = true;
+    self->event_count = params->event_count;
+    self->events = ARENA_ARRAY(arena, struct str, 3 * params->event_count);
+    for (size_t i = 0; ok && i < params->event_count; i++) {
+        const struct event *e = &params->events[i];
+        CHECK(e->id[0] != '\0');
+        buf_clear(&sealed);
+        ok = store_event_seal(self->base.store, &self->acct, e, &sealed) ||
+             err_set(err, ERR_LIMIT, "commit: an event of type %s is too large",
+                     event_type_name(e->type));
+        self->events[3 * i] = str_of(event_type_name(e->type));
+        self->events[3 * i + 1] = str_of(arena_strdup(arena, e->id));
+        self->events[3 * i + 2] = arena_str(arena, buf_str(&sealed));
+    }
+    buf_fini(&sealed);
+    return ok;
+}
+
+struct store_commit *store_commit_start(struct store *s,
+                                        const struct store_commit_params *params,
+                                        store_commit_cb *cb, void *ctx)
+{
+    struct store_commit *self = store_op_new(s, &commit_type, STORE_COMMIT_DEADLINE_MS);
+    struct arena *arena = &self->base.op.arena;
+    self->acct = store_acct_copy(arena, params->acct);
+    self->next_number = params->next_number;
+    self->state = arena_strdup(arena, params->state);
+    self->state_info = json_deep_copy(params->state_info);
+    self->cb = cb;
+    self->ctx = ctx;
+    buf_init(&self->state_sealed, STORE_VALUE_MAX);
+    rand_bytes(self->token, sizeof self->token);
+    if (op_is_running(&self->base.op)) {
+        struct err err = {0};
+        if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {
+            start_reading(self);
+        } else {
+            fail_err(self, &err);
+        }
+    }
+    for (size_t i = 0; i < params->event_count; i++) {
+        event_fini(&params->events[i]);
+    }
+    return self;
+}

@@ -1,0 +1,352 @@
+/* From what a pass learned to one commit: PREPARE reads the stored rows concerned and
+ * compares, CHECK holds the result against the server's count, COMMIT writes rows, events
+ * and cursor. */
+#include "sync_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+
+#include <stdlib.h>
+
+/* A server that says more than this went at once is asked again, UID by UID (mass-delete
+ * guard). */
+enum {
+    VANISH_GUARD_MIN = 50,
+    VANISH_GUARD_PERCENT = 10
+};
+
+static struct sync_pass *pass_of(struct op *op)
+{
+    return container_of(op, struct sync_pass, op);
+}
+
+/* --- PREPARE
+ * ------------------------------------------------------------------------------------------
+ */
+
+/* Live EXPUNGE numbers as ranks of the index, rising: each number counts the messages
+ * that were left when it came. Valid because the index had every message of the view
+ * before them. */
+static void expunged_to_ranks(struct sync_pass *p)
+{
+    uint32_t *ranks = p->expunged;
+    size_t count = 0;
+    for (size_t i = 0; i < p->expunged_count; i++) {
+        uint32_t rank = p->expunged[i] > 0 ? p->expunged[i] - 1 : 0;
+        size_t at = 0;
+        while (at < count && ranks[at] <= rank) {
+            rank++;
+            at++;
+        }
+        memmove(ranks + at + 1, ranks + at, (count - at) * sizeof *ranks);
+        ranks[at] = rank;
+        count++;
+    }
+}
+
+/* UIDs that the server has between the last stored row and this one. */
+static void late_before(struct sync_pass *p, uint32_t uid)
+{
+    const struct imap_set *set = &p->server_uids;
+    while (p->server_at < set->count) {
+        const struct imap_range *r = &set->ranges[p->server_at];
+        uint32_t next = p->server_next > r->lo ? p->server_next : r->lo;
+        for (; next < uid && next <= r->hi && p->diff.late_count < SYNC_LATE_MAX;
+             next++) {
+            sync_diff_late(&p->diff, next);
+        }
+        p->server_next = next;
+        if (r->hi >= uid || p->diff.late_count >= SYNC_LATE_MAX) {
+            return;
+        }
+        p->server_at++;
+    }
+}
+
+static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
+                           size_t count, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    for (size_t i = 0; i < count; i++) {
+        const struct msg_row *row = &rows[i];
+        uint32_t rank = p->scan_rank++;
+        if (p->expunged_at < p->expunged_count && p->expunged[p->expunged_at] == rank) {
+            p->expunged_at++;
+            sync_diff_delete(&p->diff, row->uid);
+            continue;
+        }
+        if (p->searched) {
+            late_before(p, row->uid);
+            p->server_next = row->uid + 1;
+            if (!imap_set_contains(&p->server_uids, row->uid)) {
+                sync_diff_delete(&p->diff, row->uid);
+                continue;
+            }
+        }
+        sync_diff_stored(&p->diff, &p->prior, p->m, row);
+    }
+}
+
+static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->scan = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "read the index");
+        return;
+    }
+    if (p->searched) {
+        late_before(p, p->m->last_uid + 1);
+    }
+    /* Flags of a message that is neither indexed nor new: it appeared below last_uid. */
+    size_t kept = 0;
+    for (size_t i = 0; i < p->diff.late_count; i++) {
+        if (p->diff.late[i] <= p->m->last_uid) {
+            p->diff.late[kept++] = p->diff.late[i];
+        }
+    }
+    p->diff.late_count = kept;
+    if (p->flushing) {
+        p->must_search = p->must_search || kept > 0;
+        (void)sync_apply_commit(&p->op);
+        return;
+    }
+    sync_pass_enter(p, PASS_STATE_CHECK);
+    sync_pass_run(p);
+}
+
+/* The stored rows that the batch can concern. False: none. */
+static bool scan_range(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+{
+    const struct sync_batch *b = &p->prior;
+    *lo = UINT32_MAX;
+    *hi = 0;
+    if (p->searched || p->expunged_count > 0) {
+        *lo = 1;
+        *hi = UINT32_MAX;
+        return p->m->count > 0 || p->searched;
+    }
+    if (b->flag_count > 0) {
+        *lo = b->flags[0].uid;
+        *hi = b->flags[b->flag_count - 1].uid;
+    }
+    if (b->vanished_count > 0) {
+        uint32_t first = b->vanished[0].lo, last = b->vanished[b->vanished_count - 1].hi;
+        *lo = first < *lo ? first : *lo;
+        *hi = last > *hi ? last : *hi;
+    }
+    return *hi > 0 && p->m->count > 0;
+}
+
+/* prior is compared with what is stored; ends in on_scanned, or false if nothing needs
+ * it. */
+static bool prepare_prior(struct sync_pass *p)
+{
+    uint32_t lo, hi;
+    sync_batch_sort(&p->prior);
+    sync_diff_clear(&p->diff);
+    p->scan_rank = 0;
+    p->expunged_at = 0;
+    p->server_at = 0;
+    p->server_next = 0;
+    if (!scan_range(p, &lo, &hi)) {
+        return false;
+    }
+    p->scan = store_scan_start(p->sc.store, p->sc.acct, p->m, lo, hi, on_stored_rows,
+                               on_scanned, p);
+    return true;
+}
+
+enum step sync_apply_prepare(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    if (p->scan != NULL || p->commit != NULL) {
+        return STEP_WAIT;
+    }
+    if (!p->searched) {
+        struct sync_batch filled = p->batch;
+        p->batch = p->prior;
+        p->prior = filled;
+        expunged_to_ranks(p);
+    }
+    if (prepare_prior(p)) {
+        return STEP_WAIT;
+    }
+    sync_pass_enter(p, PASS_STATE_CHECK);
+    return STEP_MORE;
+}
+
+/* --- CHECK
+ * ---------------------------------------------------------------------------------------------
+ */
+
+static bool too_many_vanished(const struct sync_pass *p)
+{
+    size_t guard = p->m->count * (size_t)VANISH_GUARD_PERCENT / 100;
+    guard = guard > VANISH_GUARD_MIN ? guard : VANISH_GUARD_MIN;
+    return p->diff.delete_count > guard;
+}
+
+enum step sync_apply_check(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    struct sync_diff *d = &p->diff;
+    /* Messages that appeared late were fetched into the batch meanwhile. */
+    for (size_t i = 0; i < p->batch.new_count; i++) {
+        sync_batch_adopt(&p->prior, &p->batch.news[i]);
+    }
+    p->batch.new_count = 0;
+    uint32_t expected =
+        p->m->count + (uint32_t)p->prior.new_count - (uint32_t)d->delete_count;
+    /* While changes come in, the count cannot be held against anything: the next pass
+     * will. */
+    p->agrees = sync_live_is_empty(p->live) && expected == sync_pass_exists(p);
+    bool doubt = !p->agrees || too_many_vanished(p) || p->must_search;
+    if (doubt && !p->searched && sync_live_is_empty(p->live)) {
+        log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
+               LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
+               LOG_I("box", p->m->box));
+        sync_pass_enter(p, PASS_STATE_SEARCH);
+        return STEP_MORE;
+    }
+    if (d->late_count > 0 && !p->late_done) {
+        p->late_done = true;
+        sync_pass_enter(p, PASS_STATE_LATE);
+        return STEP_MORE;
+    }
+    sync_pass_enter(p, PASS_STATE_COMMIT);
+    return STEP_MORE;
+}
+
+/* --- COMMIT
+ * ---------------------------------------------------------------------------------------------
+ */
+
+static struct event *build_events(struct sync_pass *p, size_t *count_out)
+{
+    const struct sync_batch *b = &p->prior;
+    const struct sync_diff *d = &p->diff;
+    struct event *events =
+        mem_array(b->new_count + d->change_count + d->delete_count, sizeof *events);
+    size_t n = 0;
+    for (size_t i = 0; i < b->new_count; i++) {
+        if (b->news[i].announce) {
+            sync_event_new(&p->sc, p->m, &b->news[i], &events[n++]);
+        }
+    }
+    for (size_t i = 0; i < d->change_count; i++) {
+        sync_event_updated(&p->sc, p->m, &d->changes[i].before, &d->changes[i].after,
+                           &events[n++]);
+    }
+    for (size_t i = 0; i < d->delete_count; i++) {
+        sync_event_deleted(&p->sc, p->m, d->deletes[i], &events[n++]);
+    }
+    *count_out = n;
+    return events;
+}
+
+/* The record's cursors as this pass leaves them; false if they stay as they are stored.
+ */
+static bool advance_cursors(struct sync_pass *p)
+{
+    struct mailbox *m = p->m;
+    const struct sync_batch *b = &p->prior;
+    const struct mailbox before = *m;
+    for (size_t i = 0; i < b->new_count; i++) {
+        m->last_uid = b->news[i].row.uid > m->last_uid ? b->news[i].row.uid : m->last_uid;
+        p->live->modseq = b->news[i].row.modseq > p->live->modseq ? b->news[i].row.modseq
+                                                                  : p->live->modseq;
+    }
+    if (p->flushing) {
+        return true;
+    }
+    if (p->agrees || p->searched) {
+        m->exists = sync_pass_exists(p);
+        uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
+        m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
+        if (p->selects && p->agrees) {
+            m->highest_modseq = p->highest_modseq;
+        }
+    }
+    if (p->full_flags) {
+        m->last_full_ms = clock_wall_ms();
+    }
+    return m->last_uid != before.last_uid || m->exists != before.exists ||
+           m->srv_uid_next != before.srv_uid_next ||
+           m->highest_modseq != before.highest_modseq ||
+           m->last_full_ms != before.last_full_ms;
+}
+
+static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                         void *ctx)
+{
+    struct sync_pass *p = ctx;
+    bool flushed = p->flushing;
+    p->commit = NULL;
+    p->flushing = false;
+    sync_batch_clear(&p->prior);
+    sync_diff_clear(&p->diff);
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "store changes");
+        return;
+    }
+    if (!flushed) {
+        sync_pass_enter(p, PASS_STATE_END);
+    } else if (p->fetch != NULL) {
+        imap_fetch_resume(p->fetch);
+        sync_apply_flush(p);
+    }
+    sync_pass_run(p);
+}
+
+enum step sync_apply_commit(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    if (p->commit != NULL) {
+        return STEP_WAIT;
+    }
+    sync_diff_new(&p->diff, &p->prior);
+    p->result.added += (uint32_t)p->prior.new_count;
+    p->result.updated += (uint32_t)p->diff.change_count;
+    p->result.deleted += (uint32_t)p->diff.delete_count;
+    size_t event_count;
+    struct event *events = build_events(p, &event_count);
+    bool moved = advance_cursors(p);
+    if (!moved && p->diff.upsert_count + p->diff.delete_count == 0) {
+        mem_free(events);
+        sync_pass_enter(p, PASS_STATE_END);
+        return STEP_MORE;
+    }
+    struct mailbox_change change = {.upserts = p->diff.upserts,
+                                    .upsert_count = p->diff.upsert_count,
+                                    .deletes = p->diff.deletes,
+                                    .delete_count = p->diff.delete_count};
+    sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+    mem_free(events);
+    return STEP_WAIT;
+}
+
+/* --- flush
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void sync_apply_flush(struct sync_pass *p)
+{
+    if (sync_batch_size(&p->batch) < p->sc.batch_messages) {
+        return;
+    }
+    if (p->flushing) {
+        imap_fetch_pause(p->fetch);
+        return;
+    }
+    struct sync_batch filled = p->batch;
+    p->batch = p->prior;
+    p->prior = filled;
+    p->flushing = true;
+    if (!prepare_prior(p)) {
+        (void)sync_apply_commit(&p->op);
+    }
+}

@@ -1,0 +1,295 @@
+#include "sync_priv.h"
+
+#include "postrider/base/map.h"
+#include "postrider/base/mem.h"
+
+#include <stdlib.h>
+
+static void *grow(void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap) {
+        return items;
+    }
+    *cap = *cap > 0 ? *cap * 2 : 16;
+    return mem_realloc(items, *cap * size);
+}
+
+void sync_batch_fini(struct sync_batch *b)
+{
+    arena_fini(&b->arena);
+    mem_free(b->news);
+    mem_free(b->flags);
+    mem_free(b->vanished);
+    *b = (struct sync_batch){0};
+}
+
+void sync_batch_clear(struct sync_batch *b)
+{
+    arena_reset(&b->arena);
+    b->new_count = b->flag_count = b->vanished_count = 0;
+}
+
+size_t sync_batch_size(const struct sync_batch *b)
+{
+    return b->new_count + b->flag_count + b->vanished_count;
+}
+
+bool sync_batch_is_empty(const struct sync_batch *b)
+{
+    return sync_batch_size(b) == 0;
+}
+
+void sync_batch_vanished(struct sync_batch *b, struct imap_range range)
+{
+    b->vanished =
+        grow(b->vanished, b->vanished_count, &b->vanished_cap, sizeof *b->vanished);
+    b->vanished[b->vanished_count++] = range;
+}
+
+void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
+{
+    b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+    sync_flag_row_copy(&b->arena, &b->flags[b->flag_count++], row);
+}
+
+static struct msg_row row_copy(struct arena *arena, const struct msg_row *row)
+{
+    struct msg_row copy = *row;
+    copy.keywords = row->keyword_count > 0
+                        ? arena_memdup(arena, row->keywords, row->keyword_count)
+                        : NULL;
+    copy.email_id = arena_str(arena, row->email_id);
+    return copy;
+}
+
+static int cmp_u8(const void *a, const void *b)
+{
+    return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+/* Keyword names as rising dictionary ids. Names beyond a full dictionary are not indexed.
+ */
+static const uint8_t *keyword_ids(struct arena *arena, struct mailbox *m,
+                                  const struct str *names, size_t count,
+                                  uint8_t *count_out)
+{
+    uint8_t *ids = count > 0 ? arena_alloc(arena, count) : NULL;
+    uint8_t n = 0;
+    for (size_t i = 0; i < count && n < MAILBOX_KEYWORDS_MAX; i++) {
+        int id = mailbox_keyword_id(m, names[i], true);
+        bool known = id < 0;
+        for (size_t k = 0; k < n && !known; k++) {
+            known = ids[k] == id;
+        }
+        if (!known) {
+            ids[n++] = (uint8_t)id;
+        }
+    }
+    if (n > 1) {
+        qsort(ids, n, 1, cmp_u8);
+    }
+    *count_out = n;
+    return ids;
+}
+
+uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size)
+{
+    static const uint8_t key[16] = "fingerprint of a";
+    uint64_t facts[2] = {(uint64_t)internaldate_ms, size};
+    uint64_t hash = map_siphash(key, facts, sizeof facts);
+    uint32_t folded = (uint32_t)(hash ^ hash >> 32);
+    return folded != 0 ? folded : 1;
+}
+
+void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
+                    bool announce)
+{
+    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    struct sync_new_row *out = &b->news[b->new_count++];
+    *out = (struct sync_new_row){
+        .internaldate_ms = row->internaldate_ms, .size = row->size, .announce = announce};
+    out->row.uid = row->uid;
+    out->row.modseq = row->modseq;
+    out->row.flags = row->flags.system;
+    out->row.keywords = keyword_ids(&b->arena, m, row->flags.keywords,
+                                    row->flags.keyword_count, &out->row.keyword_count);
+    const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
+    if ((row->has & marks) != 0) {
+        out->row.fingerprint = sync_fingerprint(row->internaldate_ms, row->size);
+    }
+    if (row->email_id.ptr != NULL && row->email_id.len <= MSG_EMAILID_MAX) {
+        out->row.email_id = arena_str(&b->arena, row->email_id);
+    }
+}
+
+void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
+{
+    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    struct sync_new_row *copy = &b->news[b->new_count++];
+    *copy = *row;
+    copy->row = row_copy(&b->arena, &row->row);
+}
+
+void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
+{
+    for (size_t i = 0; i < live->vanished_count; i++) {
+        sync_batch_vanished(b, live->vanished[i]);
+    }
+    for (size_t i = 0; i < live->row_count; i++) {
+        const struct sync_flag_row *row = &live->rows[i];
+        b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+        struct sync_flag_row *copy = &b->flags[b->flag_count++];
+        *copy = *row;
+        copy->keywords = row->keyword_count > 0
+                             ? ARENA_ARRAY(&b->arena, struct str, row->keyword_count)
+                             : NULL;
+        for (size_t k = 0; k < row->keyword_count; k++) {
+            copy->keywords[k] = arena_str(&b->arena, row->keywords[k]);
+        }
+    }
+}
+
+static int cmp_new(const void *a, const void *b)
+{
+    uint32_t x = ((const struct sync_new_row *)a)->row.uid;
+    uint32_t y = ((const struct sync_new_row *)b)->row.uid;
+    return (x > y) - (x < y);
+}
+
+/* Later facts about one UID win. */
+static int cmp_flag(const void *a, const void *b)
+{
+    const struct sync_flag_row *x = a, *y = b;
+    if (x->uid != y->uid) {
+        return x->uid > y->uid ? 1 : -1;
+    }
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+void sync_batch_sort(struct sync_batch *b)
+{
+    struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
+    imap_set_normalize(&vanished);
+    b->vanished_count = vanished.count;
+    if (b->new_count > 1) {
+        qsort(b->news, b->new_count, sizeof *b->news, cmp_new);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < b->new_count; i++) {
+        if (kept > 0 && b->news[kept - 1].row.uid == b->news[i].row.uid) {
+            b->news[kept - 1] = b->news[i];
+        } else {
+            b->news[kept++] = b->news[i];
+        }
+    }
+    b->new_count = kept;
+    for (size_t i = 0; i < b->flag_count; i++) {
+        b->flags[i].order = (uint32_t)i;
+    }
+    if (b->flag_count > 1) {
+        qsort(b->flags, b->flag_count, sizeof *b->flags, cmp_flag);
+    }
+    kept = 0;
+    for (size_t i = 0; i < b->flag_count; i++) {
+        if (kept > 0 && b->flags[kept - 1].uid == b->flags[i].uid) {
+            b->flags[kept - 1] = b->flags[i];
+        } else {
+            b->flags[kept++] = b->flags[i];
+        }
+    }
+    b->flag_count = kept;
+}
+
+/* --- diff
+ * -----------------------------------------------------------------------------------------
+ */
+
+void sync_diff_fini(struct sync_diff *d)
+{
+    arena_fini(&d->arena);
+    mem_free(d->upserts);
+    mem_free(d->deletes);
+    mem_free(d->changes);
+    mem_free(d->late);
+    *d = (struct sync_diff){0};
+}
+
+void sync_diff_clear(struct sync_diff *d)
+{
+    arena_reset(&d->arena);
+    d->upsert_count = d->delete_count = d->change_count = d->late_count = 0;
+    d->flags_seen = 0;
+}
+
+void sync_diff_delete(struct sync_diff *d, uint32_t uid)
+{
+    if (d->delete_count > 0 && d->deletes[d->delete_count - 1] == uid) {
+        return;
+    }
+    d->deletes = grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
+    d->deletes[d->delete_count++] = uid;
+}
+
+void sync_diff_late(struct sync_diff *d, uint32_t uid)
+{
+    d->late = grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
+    d->late[d->late_count++] = uid;
+}
+
+static void put_upsert(struct sync_diff *d, struct msg_row row)
+{
+    d->upserts = grow(d->upserts, d->upsert_count, &d->upsert_cap, sizeof *d->upserts);
+    d->upserts[d->upsert_count++] = row;
+}
+
+static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
+{
+    return a->keyword_count == b->keyword_count &&
+           (a->keyword_count == 0 ||
+            memcmp(a->keywords, b->keywords, a->keyword_count) == 0);
+}
+
+void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
+                      const struct msg_row *stored)
+{
+    struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
+    if (vanished.count > 0 && imap_set_contains(&vanished, stored->uid)) {
+        sync_diff_delete(d, stored->uid);
+        return;
+    }
+    while (d->flags_seen < b->flag_count && b->flags[d->flags_seen].uid < stored->uid) {
+        sync_diff_late(d, b->flags[d->flags_seen++].uid);
+    }
+    if (d->flags_seen == b->flag_count || b->flags[d->flags_seen].uid != stored->uid) {
+        return;
+    }
+    const struct sync_flag_row *server = &b->flags[d->flags_seen++];
+    struct msg_row after = row_copy(&d->arena, stored);
+    after.flags = server->system;
+    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
+                                 &after.keyword_count);
+    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
+    if (after.flags == stored->flags && same_keywords(&after, stored)) {
+        return; /* a MODSEQ that moved without a visible change is not worth a write */
+    }
+    put_upsert(d, after);
+    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
+    d->changes[d->change_count++] =
+        (struct sync_change){.before = row_copy(&d->arena, stored), .after = after};
+}
+
+static int cmp_upsert(const void *a, const void *b)
+{
+    uint32_t x = ((const struct msg_row *)a)->uid, y = ((const struct msg_row *)b)->uid;
+    return (x > y) - (x < y);
+}
+
+void sync_diff_new(struct sync_diff *d, const struct sync_batch *b)
+{
+    for (size_t i = 0; i < b->new_count; i++) {
+        put_upsert(d, b->news[i].row);
+    }
+    if (d->upsert_count > 1) {
+        qsort(d->upserts, d->upsert_count, sizeof *d->upserts, cmp_upsert);
+    }
+}

@@ -1,0 +1,202 @@
+/* The events of the engine: what happened to which message or mailbox, as thin data. */
+#include "sync_priv.h"
+
+#include "postrider/base/clock.h"
+#include "postrider/base/utf8.h"
+
+#include <string.h>
+
+/* Messages that turn up long after they were received are restored or copied mail. */
+static const int64_t seems_new_max_age_ms = 24 * 3600 * 1000;
+
+static const struct {
+    uint8_t bit;
+    const char *name;
+} system_flags[] = {{IMAP_FLAG_SEEN, "\\Seen"},
+                    {IMAP_FLAG_ANSWERED, "\\Answered"},
+                    {IMAP_FLAG_FLAGGED, "\\Flagged"},
+                    {IMAP_FLAG_DELETED, "\\Deleted"},
+                    {IMAP_FLAG_DRAFT, "\\Draft"}};
+
+static json_t *keyword_json(const struct mailbox *m, uint8_t id)
+{
+    struct buf text = BUF_INIT(4096);
+    (void)utf8_put_repaired(&text, str_of(m->keywords[id]));
+    json_t *value = json_stringn(buf_c(&text), text.len);
+    buf_fini(&text);
+    return value;
+}
+
+static bool has_keyword(const struct msg_row *row, uint8_t id)
+{
+    return row->keyword_count > 0 &&
+           memchr(row->keywords, id, row->keyword_count) != NULL;
+}
+
+/* Flags of `row` that `other` does not have; all of them when other is NULL. */
+static json_t *flags_json(const struct mailbox *m, const struct msg_row *row,
+                          const struct msg_row *other)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(system_flags); i++) {
+        uint8_t bit = system_flags[i].bit;
+        if ((row->flags & bit) != 0 && (other == NULL || (other->flags & bit) == 0)) {
+            json_array_append_new(list, json_string(system_flags[i].name));
+        }
+    }
+    for (size_t i = 0; i < row->keyword_count; i++) {
+        if (other == NULL || !has_keyword(other, row->keywords[i])) {
+            json_array_append_new(list, keyword_json(m, row->keywords[i]));
+        }
+    }
+    return list;
+}
+
+static const char *mailbox_use(const struct mailbox *m)
+{
+    if (m->special_use[0] != '\0') {
+        return m->special_use;
+    }
+    return str_ieq_c(str_of(m->path), "INBOX") ? "\\Inbox" : NULL;
+}
+
+static json_t *message_data(const struct mailbox *m, uint32_t uid)
+{
+    char id[12];
+    message_id_format(m->number, uid, id);
+    return json_pack("{s:s, s:I}", "id", id, "uid", (json_int_t)uid);
+}
+
+static void message_event(const struct sync_ctx *sc, const struct mailbox *m,
+                          uint32_t uid, enum event_type type, uint64_t discriminator,
+                          json_t *data, struct event *out)
+{
+    event_init(out, type, clock_wall_ms(), m->box, uid, m->path, mailbox_use(m), data);
+    store_event_id(sc->store, sc->acct, m->box, m->epoch, uid, event_type_name(type),
+                   discriminator, out->id);
+}
+
+void sync_event_new_id(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
+                       char out[EVENT_ID_SIZE])
+{
+    /* A UID arrives once in an epoch: nothing else is needed to tell arrivals apart. */
+    store_event_id(sc->store, sc->acct, m->box, m->epoch, uid,
+                   event_type_name(EVENT_MESSAGE_NEW), 0, out);
+}
+
+static bool seems_like_new(const struct mailbox *m, int64_t internaldate_ms)
+{
+    static const char *const old_homes[] = {"\\Sent", "\\Drafts", "\\Trash"};
+    for (size_t i = 0; i < ARRAY_LEN(old_homes); i++) {
+        if (str_ieq_c(str_of(m->special_use), old_homes[i])) {
+            return false;
+        }
+    }
+    return internaldate_ms == 0 ||
+           clock_wall_ms() - internaldate_ms < seems_new_max_age_ms;
+}
+
+void sync_event_new(const struct sync_ctx *sc, const struct mailbox *m,
+                    const struct sync_new_row *row, struct event *out)
+{
+    json_t *data = message_data(m, row->row.uid);
+    json_object_set_new(data, "path", json_string(m->path));
+    if (row->internaldate_ms != 0) {
+        char date[CLOCK_ISO_SIZE];
+        clock_format_iso(row->internaldate_ms, date);
+        json_object_set_new(data, "date", json_string(date));
+    }
+    json_object_set_new(data, "flags", flags_json(m, &row->row, NULL));
+    json_object_set_new(data, "size", json_integer((json_int_t)row->size));
+    json_object_set_new(data, "seemsLikeNew",
+                        json_boolean(seems_like_new(m, row->internaldate_ms)));
+    message_event(sc, m, row->row.uid, EVENT_MESSAGE_NEW, 0, data, out);
+}
+
+void sync_event_deleted(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
+                        struct event *out)
+{
+    message_event(sc, m, uid, EVENT_MESSAGE_DELETED, 0, message_data(m, uid), out);
+}
+
+void sync_event_updated(const struct sync_ctx *sc, const struct mailbox *m,
+                        const struct msg_row *before, const struct msg_row *after,
+                        struct event *out)
+{
+    json_t *flags = json_object();
+    json_t *added = flags_json(m, after, before);
+    json_t *deleted = flags_json(m, before, after);
+    if (json_array_size(added) > 0) {
+        json_object_set(flags, "added", added);
+    }
+    if (json_array_size(deleted) > 0) {
+        json_object_set(flags, "deleted", deleted);
+    }
+    json_decref(added);
+    json_decref(deleted);
+    json_object_set_new(flags, "value", flags_json(m, after, NULL));
+    json_t *data = message_data(m, after->uid);
+    json_object_set_new(data, "changes", json_pack("{s:o}", "flags", flags));
+    /* MODSEQ names the change; a server without it has the version of the record that the
+     * commit will write, which a repetition after a crash shares. */
+    message_event(sc, m, after->uid, EVENT_MESSAGE_UPDATED,
+                  after->modseq != 0 ? after->modseq : m->version + 1, data, out);
+}
+
+static struct str last_component(const struct mailbox *m)
+{
+    struct str name = str_of(m->path);
+    for (size_t i = name.len; m->delimiter != 0 && i > 0; i--) {
+        if (name.ptr[i - 1] == m->delimiter && i < name.len) {
+            return str_tail(name, i);
+        }
+    }
+    return name;
+}
+
+static json_t *mailbox_data(const struct mailbox *m)
+{
+    struct str name = last_component(m);
+    const char *use = mailbox_use(m);
+    return json_pack("{s:s, s:s%, s:o}", "path", m->path, "name", name.ptr, name.len,
+                     "specialUse", use != NULL ? json_string(use) : json_false());
+}
+
+static void mailbox_event(const struct sync_ctx *sc, const struct mailbox *m,
+                          enum event_type type, json_t *data, struct event *out)
+{
+    event_init(out, type, clock_wall_ms(), m->box, 0, m->path, mailbox_use(m), data);
+    store_event_id(sc->store, sc->acct, m->box, m->epoch, 0, event_type_name(type), 0,
+                   out->id);
+}
+
+static json_t *uid_validity_json(uint32_t uid_validity)
+{
+    return uid_validity != 0 ? json_sprintf("%u", uid_validity) : json_false();
+}
+
+void sync_event_mailbox_new(const struct sync_ctx *sc, const struct mailbox *m,
+                            struct event *out)
+{
+    json_t *data = mailbox_data(m);
+    if (m->uid_validity != 0) {
+        json_object_set_new(data, "uidValidity", uid_validity_json(m->uid_validity));
+    }
+    mailbox_event(sc, m, EVENT_MAILBOX_NEW, data, out);
+}
+
+void sync_event_mailbox_deleted(const struct sync_ctx *sc, const struct mailbox *m,
+                                struct event *out)
+{
+    mailbox_event(sc, m, EVENT_MAILBOX_DELETED, mailbox_data(m), out);
+}
+
+void sync_event_mailbox_reset(const struct sync_ctx *sc, const struct mailbox *m,
+                              uint32_t prev_uid_validity, struct event *out)
+{
+    json_t *data = mailbox_data(m);
+    json_object_set_new(data, "uidValidity", uid_validity_json(m->uid_validity));
+    json_object_set_new(data, "prevUidValidity", uid_validity_json(prev_uid_validity));
+    json_object_set_new(data, "reason", json_string("uidValidityChange"));
+    mailbox_event(sc, m, EVENT_MAILBOX_RESET, data, out);
+}

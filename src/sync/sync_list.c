@@ -1,0 +1,419 @@
+/* One listing of the mailboxes against the table: new ones are added, missing ones marked
+ * and, when a later listing misses them too, deleted; STATUS tells which need a pass.
+ *
+ *   LIST (+ STATUS) ──► COMPARE ──► COMMIT (slices) ──► callback
+ *
+ * A listing without INBOX or without any selectable mailbox is a fault of the server and
+ * changes nothing. */
+#include "sync_priv.h"
+
+#include "postrider/base/clock.h"
+#include "postrider/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    LIST_SLICE = 200
+};
+
+struct list_row {
+    struct imap_list_entry entry; /* strings in the op's arena */
+    struct imap_status status;
+};
+
+struct sync_list {
+    struct op op;
+    struct imap_conn *conn;
+    struct sync_ctx sc;
+    sync_list_cb *cb;
+    void *ctx;
+    struct imap_list *list;
+    struct store_commit *commit;
+    bool canceled, first; /* first: nothing was known, so nothing is news */
+    struct list_row *rows;
+    size_t row_count, row_cap;
+    struct mailbox **dirty; /* records to store */
+    bool *fresh;            /* dirty[i] is new: announce it */
+    size_t dirty_count, dirty_at, slice_count;
+    struct mailbox **removed;
+    size_t removed_count, removed_at, slice_removed;
+    struct mailbox **changed;
+    struct sync_list_result result;
+};
+
+static struct sync_list *list_of(struct op *op)
+{
+    return container_of(op, struct sync_list, op);
+}
+
+static void list_abort(struct op *op)
+{
+    imap_list_cancel(list_of(op)->list);
+}
+
+static void list_done(struct op *op)
+{
+    struct sync_list *l = list_of(op);
+    l->cb(l, &op->err, &l->result, l->ctx);
+}
+
+static void list_fini(struct op *op)
+{
+    mem_free(list_of(op)->rows);
+}
+
+static const struct op_type list_type = {"list mailboxes", sizeof(struct sync_list),
+                                         list_abort, list_done, list_fini};
+
+void sync_list_cancel(struct sync_list *l)
+{
+    if (l != NULL) {
+        l->canceled = true;
+        if (l->commit == NULL) {
+            op_cancel(&l->op);
+        }
+    }
+}
+
+/* --- special use
+ * -----------------------------------------------------------------------------------------
+ */
+
+/* Names that servers without SPECIAL-USE give these mailboxes. */
+static const struct {
+    const char *use;
+    const char *name;
+} use_names[] = {
+    {"\\Sent", "Sent"},
+    {"\\Sent", "Sent Items"},
+    {"\\Sent", "Sent Messages"},
+    {"\\Sent", "Sent Mail"},
+    {"\\Drafts", "Drafts"},
+    {"\\Drafts", "Draft"},
+    {"\\Trash", "Trash"},
+    {"\\Trash", "Deleted Items"},
+    {"\\Trash", "Deleted Messages"},
+    {"\\Trash", "Bin"},
+    {"\\Junk", "Junk"},
+    {"\\Junk", "Junk Email"},
+    {"\\Junk", "Junk E-mail"},
+    {"\\Junk", "Spam"},
+    {"\\Junk", "Bulk Mail"},
+    {"\\Archive", "Archive"},
+    {"\\Archive", "Archives"},
+};
+
+static bool use_is_taken(const struct sync_list *l, const char *use)
+{
+    for (size_t i = 0; i < l->row_count; i++) {
+        if (str_ieq_c(l->rows[i].entry.special_use, use)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct str base_name(struct str path, char delimiter)
+{
+    for (size_t i = path.len; delimiter != 0 && i > 0; i--) {
+        if (path.ptr[i - 1] == delimiter) {
+            return str_tail(path, i);
+        }
+    }
+    return path;
+}
+
+static void guess_uses(struct sync_list *l)
+{
+    for (size_t u = 0; u < ARRAY_LEN(use_names); u++) {
+        if (use_is_taken(l, use_names[u].use)) {
+            continue;
+        }
+        for (size_t i = 0; i < l->row_count; i++) {
+            struct imap_list_entry *e = &l->rows[i].entry;
+            if (e->special_use.ptr == NULL && (e->attrs & IMAP_LIST_NOSELECT) == 0 &&
+                str_ieq_c(base_name(e->path, e->delimiter), use_names[u].name)) {
+                e->special_use = str_of(use_names[u].use);
+                l->rows[i].status.mailbox = STR("guessed");
+                break;
+            }
+        }
+    }
+}
+
+/* --- the listing
+ * ------------------------------------------------------------------------------------------
+ */
+
+static bool is_inbox(struct str path)
+{
+    return str_ieq_c(path, "INBOX");
+}
+
+static void on_entry(struct imap_list *op ATTR_UNUSED,
+                     const struct imap_list_entry *entry, void *ctx)
+{
+    struct sync_list *l = ctx;
+    if (l->row_count >= SYNC_MAILBOXES_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < l->row_count; i++) {
+        if (str_eq(l->rows[i].entry.wire, entry->wire) ||
+            (is_inbox(entry->path) && is_inbox(l->rows[i].entry.path))) {
+            return; /* listed twice */
+        }
+    }
+    if (l->row_count == l->row_cap) {
+        l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
+        l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
+    }
+    struct list_row *row = &l->rows[l->row_count++];
+    struct arena *arena = &l->op.arena;
+    *row = (struct list_row){.entry = *entry};
+    row->entry.wire = arena_str(arena, entry->wire);
+    row->entry.path =
+        is_inbox(entry->path) ? STR("INBOX") : arena_str(arena, entry->path);
+    row->entry.special_use = arena_str(arena, entry->special_use);
+    row->entry.status = NULL;
+    if (entry->status != NULL) {
+        row->status = *entry->status;
+        row->status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
+    }
+    row->status.mailbox = STR_NULL;
+}
+
+static bool listing_is_sane(const struct sync_list *l)
+{
+    bool selectable = false, inbox = false;
+    for (size_t i = 0; i < l->row_count; i++) {
+        selectable = selectable || (l->rows[i].entry.attrs & IMAP_LIST_NOSELECT) == 0;
+        inbox = inbox || is_inbox(l->rows[i].entry.path);
+    }
+    return selectable && inbox;
+}
+
+/* --- compare
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* Copies what the listing says; true if the stored record is out of date. */
+static bool take_listing(struct mailbox *m, const struct list_row *row)
+{
+    const struct imap_list_entry *e = &row->entry;
+    bool guessed = row->status.mailbox.ptr != NULL;
+    char use[sizeof m->special_use] = "";
+    (void)snprintf(use, sizeof use, "%.*s", STR_ARG(e->special_use));
+    enum special_use_source source = use[0] == '\0' ? SPECIAL_USE_NONE
+                                     : guessed      ? SPECIAL_USE_NAME
+                                                    : SPECIAL_USE_EXTENSION;
+    bool differs = m->list_attrs != e->attrs || m->delimiter != e->delimiter ||
+                   m->special_use_source != source || strcmp(m->special_use, use) != 0;
+    m->list_attrs = e->attrs;
+    m->delimiter = e->delimiter;
+    m->special_use_source = source;
+    memcpy(m->special_use, use, sizeof use);
+    m->gone_since_ms = 0;
+    if (m->mailbox_id == NULL && row->status.mailbox_id.ptr != NULL) {
+        m->mailbox_id =
+            mem_strndup(row->status.mailbox_id.ptr, row->status.mailbox_id.len);
+        differs = true;
+    }
+    return differs || m->version == 0;
+}
+
+/* Does STATUS differ from what the index was brought up to? (sync.md §5, change test) */
+static bool status_differs(const struct mailbox *m, const struct imap_status *s)
+{
+    const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
+    if (m->phase != MAILBOX_PHASE_LIVE || (s->has & need) != need) {
+        return true;
+    }
+    return s->messages != m->exists || s->uid_next != m->srv_uid_next ||
+           ((s->has & IMAP_STATUS_UIDVALIDITY) != 0 &&
+            s->uid_validity != m->uid_validity) ||
+           ((s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 &&
+            s->highest_modseq != m->highest_modseq);
+}
+
+/* An empty mailbox needs no SELECT to be indexed: STATUS said everything there is. */
+static bool take_empty(struct mailbox *m, const struct imap_status *s)
+{
+    const uint32_t need =
+        IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT | IMAP_STATUS_UIDVALIDITY;
+    if (m->phase != MAILBOX_PHASE_NEW || m->uid_validity != 0 ||
+        (s->has & need) != need || s->messages != 0 || s->uid_next == 0 ||
+        s->uid_validity == 0) {
+        return false;
+    }
+    m->phase = MAILBOX_PHASE_LIVE;
+    m->uid_validity = s->uid_validity;
+    m->start_uid = m->srv_uid_next = s->uid_next;
+    m->last_uid = s->uid_next - 1;
+    m->low_uid = 1;
+    m->highest_modseq = (s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 ? s->highest_modseq : 0;
+    return true;
+}
+
+static void compare_row(struct sync_list *l, const struct list_row *row)
+{
+    struct mailbox_table *table = l->sc.table;
+    struct mailbox *m = mailbox_table_by_wire(table, row->entry.wire);
+    bool fresh = m == NULL;
+    if (fresh) {
+        uint32_t box = table->next_number++;
+        m = mailbox_new(box, row->entry.wire, row->entry.path, row->entry.delimiter);
+        m->number = box;
+        mailbox_table_add(table, m);
+    }
+    bool now_live = mailbox_is_synced(m) && take_empty(m, &row->status);
+    if (take_listing(m, row) || now_live) {
+        l->fresh[l->dirty_count] = fresh && !l->first;
+        l->dirty[l->dirty_count++] = m;
+    }
+    if (mailbox_is_synced(m) && status_differs(m, &row->status)) {
+        l->changed[l->result.changed_count++] = m;
+    }
+}
+
+static bool was_listed(const struct sync_list *l, const struct mailbox *m)
+{
+    for (size_t i = 0; i < l->row_count; i++) {
+        if (str_eq(l->rows[i].entry.wire, str_from(m->wire, m->wire_len))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_missing(struct sync_list *l)
+{
+    struct mailbox_table *table = l->sc.table;
+    int64_t now_ms = clock_wall_ms();
+    for (size_t i = 0; i < table->count; i++) {
+        struct mailbox *m = table->items[i];
+        if (was_listed(l, m)) {
+            continue;
+        }
+        l->result.missing++;
+        if (m->gone_since_ms == 0) {
+            m->gone_since_ms = now_ms;
+        } else if (m->box != l->sc.busy_box &&
+                   now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms) {
+            l->removed[l->removed_count++] = m;
+        }
+    }
+}
+
+/* --- commit
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void commit_slice(struct sync_list *l);
+
+static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                         void *ctx)
+{
+    struct sync_list *l = ctx;
+    l->commit = NULL;
+    if (err->code != ERR_OK) {
+        op_fail_err(&l->op, err);
+        return;
+    }
+    for (size_t i = 0; i < l->slice_removed; i++) {
+        mailbox_table_remove(l->sc.table, l->removed[l->removed_at + i]);
+        l->result.missing--;
+    }
+    l->dirty_at += l->slice_count;
+    l->removed_at += l->slice_removed;
+    commit_slice(l);
+}
+
+static void commit_slice(struct sync_list *l)
+{
+    size_t dirty = l->dirty_count - l->dirty_at,
+           removed = l->removed_count - l->removed_at;
+    if (l->canceled) {
+        op_cancel(&l->op);
+        return;
+    }
+    if (dirty + removed == 0) {
+        l->result.changed = l->changed;
+        op_complete(&l->op);
+        return;
+    }
+    l->slice_count = dirty < LIST_SLICE ? dirty : LIST_SLICE;
+    l->slice_removed = l->slice_count > 0     ? 0
+                       : removed < LIST_SLICE ? removed
+                                              : LIST_SLICE;
+    size_t n = l->slice_count + l->slice_removed, event_count = 0;
+    struct mailbox_change *changes = mem_array(n, sizeof *changes);
+    struct event *events = mem_array(n, sizeof *events);
+    for (size_t i = 0; i < l->slice_count; i++) {
+        changes[i].m = l->dirty[l->dirty_at + i];
+        if (l->fresh[l->dirty_at + i]) {
+            sync_event_mailbox_new(&l->sc, changes[i].m, &events[event_count++]);
+        }
+    }
+    for (size_t i = 0; i < l->slice_removed; i++) {
+        struct mailbox_change *change = &changes[l->slice_count + i];
+        change->m = l->removed[l->removed_at + i];
+        change->remove = true;
+        sync_event_mailbox_deleted(&l->sc, change->m, &events[event_count++]);
+    }
+    struct store_commit_params params = {.acct = l->sc.acct,
+                                         .changes = changes,
+                                         .change_count = n,
+                                         .events = events,
+                                         .event_count = event_count,
+                                         .next_number = l->sc.table->next_number};
+    l->commit = store_commit_start(l->sc.store, &params, on_committed, l);
+    mem_free(changes);
+    mem_free(events);
+}
+
+static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct sync_list *l = ctx;
+    l->list = NULL;
+    if (err->code != ERR_OK) {
+        op_fail_err(&l->op, err);
+        return;
+    }
+    if (!listing_is_sane(l)) {
+        op_complete(&l->op);
+        return;
+    }
+    struct arena *arena = &l->op.arena;
+    size_t known = l->sc.table->count;
+    l->result.listed = l->row_count;
+    l->first = known == 0;
+    l->dirty = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
+    l->fresh = ARENA_ARRAY(arena, bool, l->row_count);
+    l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
+    l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
+    guess_uses(l);
+    for (size_t i = 0; i < l->row_count; i++) {
+        compare_row(l, &l->rows[i]);
+    }
+    find_missing(l);
+    commit_slice(l);
+}
+
+struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
+                                  sync_list_cb *cb, void *ctx)
+{
+    struct sync_list *l = op_new(imap_conn_loop(conn), &list_type, SYNC_PASS_MS);
+    l->conn = conn;
+    l->sc = *sc;
+    l->cb = cb;
+    l->ctx = ctx;
+    struct imap_list_params params = {
+        .status_items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
+                        IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ};
+    if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
+        params.status_items |= IMAP_STATUS_MAILBOXID;
+    }
+    l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);
+    return l;
+}

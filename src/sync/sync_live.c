@@ -1,0 +1,118 @@
+#include "postrider/sync/sync.h"
+
+#include "sync_priv.h"
+
+#include "postrider/base/mem.h"
+
+/* Past this many facts a comparison with the server is cheaper than remembering them. */
+enum {
+    LIVE_FACTS_MAX = 10000
+};
+
+void sync_live_reset(struct sync_live *l)
+{
+    arena_reset(&l->arena);
+    l->exists_changed = false;
+    l->resync = false;
+    l->row_count = l->vanished_count = l->expunged_count = 0;
+}
+
+void sync_live_fini(struct sync_live *l)
+{
+    arena_fini(&l->arena);
+    mem_free(l->rows);
+    mem_free(l->vanished);
+    mem_free(l->expunged);
+    *l = (struct sync_live){0};
+}
+
+bool sync_live_is_empty(const struct sync_live *l)
+{
+    return !l->exists_changed && !l->resync && l->row_count == 0 &&
+           l->vanished_count == 0 && l->expunged_count == 0;
+}
+
+bool sync_live_is_passive(const struct sync_live *l)
+{
+    return !l->exists_changed && !l->resync && l->expunged_count == 0;
+}
+
+void sync_live_exists(struct sync_live *l)
+{
+    l->exists_changed = true;
+}
+
+/* Makes room for one more element; false, and a resync is due, when there are too many.
+ */
+static bool live_grow(struct sync_live *l, void **items, size_t count, size_t *cap,
+                      size_t size)
+{
+    if (l->row_count + l->vanished_count + l->expunged_count >= LIVE_FACTS_MAX) {
+        l->resync = true;
+        return false;
+    }
+    if (count == *cap) {
+        *cap = *cap > 0 ? *cap * 2 : 8;
+        *items = mem_realloc(*items, *cap * size);
+    }
+    return true;
+}
+
+void sync_live_expunge(struct sync_live *l, uint32_t seq)
+{
+    void *items = l->expunged;
+    if (live_grow(l, &items, l->expunged_count, &l->expunged_cap, sizeof *l->expunged)) {
+        l->expunged = items;
+        l->expunged[l->expunged_count++] = seq;
+    }
+    l->changes++;
+}
+
+void sync_live_vanished(struct sync_live *l, const struct imap_set *uids)
+{
+    for (size_t i = 0; i < uids->count; i++) {
+        void *items = l->vanished;
+        if (!live_grow(l, &items, l->vanished_count, &l->vanished_cap,
+                       sizeof *l->vanished)) {
+            return;
+        }
+        l->vanished = items;
+        l->vanished[l->vanished_count++] = uids->ranges[i];
+    }
+    l->changes++;
+}
+
+void sync_live_row(struct sync_live *l, const struct imap_row *row)
+{
+    l->changes++;
+    if ((row->has & IMAP_ITEM_FLAGS) == 0) {
+        return;
+    }
+    if ((row->has & IMAP_ITEM_UID) == 0 || row->uid == 0) {
+        l->resync = true; /* which message it was can only be learned by comparing */
+        return;
+    }
+    void *items = l->rows;
+    if (!live_grow(l, &items, l->row_count, &l->row_cap, sizeof *l->rows)) {
+        return;
+    }
+    l->rows = items;
+    sync_flag_row_copy(&l->arena, &l->rows[l->row_count++], row);
+    l->modseq = row->modseq > l->modseq ? row->modseq : l->modseq;
+}
+
+void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
+                        const struct imap_row *row)
+{
+    size_t n = row->flags.keyword_count;
+    n = n > MAILBOX_KEYWORDS_MAX ? MAILBOX_KEYWORDS_MAX : n;
+    *out = (struct sync_flag_row){.uid = row->uid,
+                                  .modseq = row->modseq,
+                                  .system = row->flags.system,
+                                  .keyword_count = (uint8_t)n,
+                                  .keywords =
+                                      n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL};
+    for (size_t i = 0; i < n; i++) {
+        out->keywords[i] = arena_str(arena, row->flags.keywords[i]);
+    }
+}

@@ -1,0 +1,494 @@
+/* One pass over one mailbox.
+ *
+ *   SELECT ──► COMPARE ──┬─(no index)──► WALK ──────────────┐ (then an incremental pass
+ * at once) ├─(equal)─────► END                │ ├─(live data)─► NEW? ──► PREPARE   │ └─►
+ * NEW ──► CHANGED ──► PREPARE ◄──┘ PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──►
+ * END └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *
+ * What may be trusted: the stored cursor (highest_modseq) moves only in the final commit
+ * of a pass that began with SELECT, to the value that SELECT told, and only if nothing
+ * else happened meanwhile. last_uid is the highest UID indexed, never more. Every commit
+ * may be the last one before a crash: the next pass derives the rest again. */
+#include "sync_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+
+#include <stdio.h>
+
+enum {
+    FLAG_WINDOW = 200, /* newest messages whose flags a plain pass looks at */
+    FULL_FLAGS_INTERVAL_MS = 30 * 60 * 1000
+};
+
+static const struct step_row steps[PASS_STATE_END + 1];
+
+static struct sync_pass *pass_of(struct op *op)
+{
+    return container_of(op, struct sync_pass, op);
+}
+
+/* --- frame
+ * ------------------------------------------------------------------------------------------
+ */
+
+void sync_pass_enter(struct sync_pass *p, enum pass_state state)
+{
+    log_at(LOG_TRACE, "sync", "pass", LOG_S("from", steps[p->state].name),
+           LOG_S("to", steps[state].name), LOG_I("box", p->m->box));
+    p->state = state;
+}
+
+void sync_pass_run(struct sync_pass *p)
+{
+    if (!op_is_running(&p->op)) {
+        return;
+    }
+    if (p->canceled) {
+        op_cancel(&p->op);
+        return;
+    }
+    int state = (int)p->state;
+    while (op_is_running(&p->op) && steps[state].fn(&p->op) == STEP_MORE) {
+        state = (int)p->state;
+    }
+}
+
+void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing)
+{
+    struct err wrapped = *err;
+    (void)err_wrap(&wrapped, "%s", doing);
+    imap_fetch_cancel(p->fetch);
+    p->fetch = NULL;
+    if (p->commit == NULL && p->scan == NULL) {
+        op_fail_err(&p->op, &wrapped);
+        return;
+    }
+    /* The store still works on our mailbox: end when it is done. */
+    p->canceled = true;
+}
+
+static void pass_abort(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    imap_select_cancel(p->select);
+    imap_fetch_cancel(p->fetch);
+    imap_search_cancel(p->search);
+    store_scan_cancel(p->scan);
+}
+
+static void pass_done(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    p->cb(p, &op->err, &p->result, p->ctx);
+}
+
+static void pass_fini(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    sync_batch_fini(&p->batch);
+    sync_batch_fini(&p->prior);
+    sync_diff_fini(&p->diff);
+}
+
+static const struct op_type pass_type = {"sync pass", sizeof(struct sync_pass),
+                                         pass_abort, pass_done, pass_fini};
+
+void sync_pass_cancel(struct sync_pass *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    p->canceled = true;
+    if (p->commit == NULL) {
+        op_cancel(&p->op);
+    }
+}
+
+uint32_t sync_pass_exists(const struct sync_pass *p)
+{
+    const struct imap_selected *now = imap_conn_selected(p->conn);
+    return now != NULL ? now->exists : 0;
+}
+
+uint32_t sync_pass_row_items(const struct sync_pass *p)
+{
+    uint32_t items =
+        IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
+    if (p->highest_modseq != 0) {
+        items |= IMAP_ITEM_MODSEQ;
+    }
+    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+        items |= IMAP_ITEM_GM_MSGID;
+    } else if (imap_conn_has(p->conn, IMAP_CAP_OBJECTID)) {
+        items |= IMAP_ITEM_EMAILID;
+    }
+    return items;
+}
+
+bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row)
+{
+    /* INTERNALDATE has whole seconds: the second in which the account began counts. */
+    return (row->has & IMAP_ITEM_INTERNALDATE) == 0 ||
+           row->internaldate_ms >= p->sc.notify_from_ms / 1000 * 1000;
+}
+
+void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
+                      struct event *events, size_t event_count, uint32_t next_number,
+                      store_commit_cb *cb)
+{
+    CHECK(p->commit == NULL);
+    change->m = p->m;
+    struct store_commit_params params = {.acct = p->sc.acct,
+                                         .changes = change,
+                                         .change_count = 1,
+                                         .events = events,
+                                         .event_count = event_count,
+                                         .next_number = next_number};
+    p->commit = store_commit_start(p->sc.store, &params, cb, p);
+}
+
+/* --- SELECT, COMPARE --- */
+
+static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
+                        const struct imap_selected *selected, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->select = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "select mailbox");
+        return;
+    }
+    p->exists = selected->exists;
+    p->uid_next = selected->uid_next;
+    p->highest_modseq = selected->no_modseq ? 0 : selected->highest_modseq;
+    /* The answer itself was told as a change, too; it is in what we compare now. */
+    if (p->live->row_count + p->live->vanished_count + p->live->expunged_count == 0 &&
+        sync_pass_exists(p) == selected->exists) {
+        p->live->exists_changed = false;
+    }
+    if (selected->uid_validity != 0 && p->m->uid_validity != 0 &&
+        selected->uid_validity != p->m->uid_validity) {
+        p->m->phase = MAILBOX_PHASE_NEW;
+    }
+    sync_pass_enter(p, PASS_STATE_COMPARE);
+    sync_pass_run(p);
+}
+
+static enum step step_select(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    struct imap_select_params params = {.mailbox = str_from(p->m->wire, p->m->wire_len),
+                                        .condstore = true};
+    sync_live_reset(p->live);
+    p->live->modseq = 0;
+    p->live->changes = 0;
+    p->select = imap_select_start(p->conn, &params, SYNC_SELECT_MS, on_selected, p);
+    return STEP_WAIT;
+}
+
+static bool flags_are_due(const struct sync_pass *p)
+{
+    return p->highest_modseq == 0 &&
+           clock_wall_ms() - p->m->last_full_ms >= FULL_FLAGS_INTERVAL_MS;
+}
+
+/* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
+ * nothing about deletes, EXISTS alone misses an arrival and a delete together. */
+static bool mailbox_is_unchanged(const struct sync_pass *p)
+{
+    const struct mailbox *m = p->m;
+    return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
+           p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
+           !flags_are_due(p) && sync_live_is_empty(p->live);
+}
+
+/* Takes the live data; tells which state follows. */
+static enum pass_state take_live(struct sync_pass *p)
+{
+    struct sync_live *live = p->live;
+    bool fetch_new = live->exists_changed;
+    p->compare_all = live->resync;
+    p->expunged_count = live->expunged_count;
+    p->expunged = arena_memdup(&p->op.arena, live->expunged,
+                               live->expunged_count * sizeof(uint32_t));
+    sync_batch_take_live(&p->batch, live);
+    sync_live_reset(live);
+    return fetch_new || p->compare_all ? PASS_STATE_NEW : PASS_STATE_PREPARE;
+}
+
+static enum step step_compare(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    switch (p->m->phase) {
+    case MAILBOX_PHASE_NEW:
+    case MAILBOX_PHASE_PARKED:
+    case MAILBOX_PHASE_GONE:
+        sync_walk_begin(p);
+        return STEP_WAIT;
+    case MAILBOX_PHASE_INITIAL:
+        p->result.was_initial = true;
+        sync_pass_enter(p, PASS_STATE_WALK);
+        return STEP_MORE;
+    case MAILBOX_PHASE_LIVE:
+        break;
+    }
+    if (!p->selects) {
+        sync_pass_enter(p, take_live(p));
+    } else if (mailbox_is_unchanged(p)) {
+        sync_pass_enter(p, PASS_STATE_END);
+    } else {
+        p->compare_all = true;
+        sync_pass_enter(p, PASS_STATE_NEW);
+    }
+    return STEP_MORE;
+}
+
+/* --- NEW, CHANGED, LATE: fetches --- */
+
+static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                         void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->fetch = NULL;
+    /* NO with rows before it: some messages went meanwhile (RFC 2180 §4.1.2). The check
+     * of the count tells whether anything is missing. */
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        sync_pass_fail(p, err, "fetch messages");
+        return;
+    }
+    static const enum pass_state next[] = {[PASS_STATE_NEW] = PASS_STATE_CHANGED,
+                                           [PASS_STATE_CHANGED] = PASS_STATE_PREPARE,
+                                           [PASS_STATE_LATE] = PASS_STATE_CHECK};
+    sync_pass_enter(p, next[p->state]);
+    sync_pass_run(p);
+}
+
+static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                       void *ctx)
+{
+    struct sync_pass *p = ctx;
+    /* "n:4294967295" always names the last message, whatever its UID (RFC 3501 §6.4.8).
+     */
+    if ((row->has & IMAP_ITEM_UID) == 0 || row->uid <= p->m->last_uid ||
+        (row->has & IMAP_ITEM_FLAGS) == 0) {
+        return;
+    }
+    p->unordered = p->unordered || row->uid <= p->row_uid;
+    p->row_uid = row->uid;
+    bool announce = sync_pass_announces(p, row);
+    sync_batch_new(&p->batch, p->m, row, announce);
+    if (announce && p->sc.on_new_row != NULL) {
+        char id[EVENT_ID_SIZE];
+        sync_event_new_id(&p->sc, p->m, row->uid, id);
+        p->sc.on_new_row(p->sc.on_new_ctx, p->m, row, id);
+    }
+    if (!p->unordered) {
+        sync_apply_flush(p);
+    }
+}
+
+static enum step step_new(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    static const struct imap_fetch_events events = {.on_row = on_new_row,
+                                                    .on_end = on_fetch_end};
+    if (p->fetch != NULL) {
+        return STEP_WAIT;
+    }
+    if (p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1) {
+        sync_pass_enter(p, PASS_STATE_CHANGED);
+        return STEP_MORE;
+    }
+    char set[40];
+    (void)snprintf(set, sizeof set, "%u:4294967295", p->m->last_uid + 1);
+    struct imap_fetch_params params = {.by_uid = true,
+                                       .set = str_of(set),
+                                       .items = sync_pass_row_items(p) | p->sc.new_items};
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    return STEP_WAIT;
+}
+
+static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                        void *ctx)
+{
+    struct sync_pass *p = ctx;
+    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
+    if ((row->has & need) == need && row->uid <= p->m->last_uid) {
+        sync_batch_flags(&p->batch, row);
+        sync_apply_flush(p);
+    }
+}
+
+static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
+                        void *ctx)
+{
+    struct sync_pass *p = ctx;
+    for (size_t i = 0; i < uids->count; i++) {
+        sync_batch_vanished(&p->batch, uids->ranges[i]);
+    }
+}
+
+/* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
+ * in every pass, all of them now and then. False: there is nothing to ask. */
+static bool changed_params(struct sync_pass *p, char set[40],
+                           struct imap_fetch_params *out)
+{
+    *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
+    if (p->m->last_uid == 0 || p->m->count == 0) {
+        return false;
+    }
+    if (p->highest_modseq != 0 && p->m->highest_modseq != 0) {
+        if (p->selects && p->highest_modseq == p->m->highest_modseq) {
+            return false;
+        }
+        (void)snprintf(set, 40, "1:%u", p->m->last_uid);
+        out->by_uid = true;
+        out->items |= IMAP_ITEM_MODSEQ;
+        out->changed_since = p->m->highest_modseq;
+        out->vanished = (imap_conn_enabled(p->conn) & IMAP_CAP_QRESYNC) != 0;
+    } else {
+        uint32_t exists = sync_pass_exists(p);
+        p->full_flags = p->selects && (flags_are_due(p) || exists <= FLAG_WINDOW);
+        if (exists == 0) {
+            return false;
+        }
+        uint32_t lo =
+            p->full_flags || exists <= FLAG_WINDOW ? 1 : exists - FLAG_WINDOW + 1;
+        (void)snprintf(set, 40, "%u:%u", lo, exists);
+    }
+    out->set = str_of(set);
+    return true;
+}
+
+static enum step step_changed(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    static const struct imap_fetch_events events = {
+        .on_row = on_flag_row, .on_vanished = on_vanished, .on_end = on_fetch_end};
+    char set[40];
+    struct imap_fetch_params params;
+    if (p->fetch != NULL) {
+        return STEP_WAIT;
+    }
+    if (!p->compare_all || !changed_params(p, set, &params)) {
+        sync_pass_enter(p, PASS_STATE_PREPARE);
+        return STEP_MORE;
+    }
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    return STEP_WAIT;
+}
+
+static void on_late_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                        void *ctx)
+{
+    struct sync_pass *p = ctx;
+    const int64_t fresh_ms = 3600 * 1000;
+    if ((row->has & IMAP_ITEM_UID) == 0) {
+        return;
+    }
+    /* A UID below last_uid that was not there before: visible late if it is young, else
+     * mail that was restored, which nobody wants to hear of as new. */
+    bool announce =
+        sync_pass_announces(p, row) && row->internaldate_ms >= clock_wall_ms() - fresh_ms;
+    sync_batch_new(&p->batch, p->m, row, announce);
+}
+
+static enum step step_late(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    static const struct imap_fetch_events events = {.on_row = on_late_row,
+                                                    .on_end = on_fetch_end};
+    if (p->fetch != NULL) {
+        return STEP_WAIT;
+    }
+    struct imap_set set;
+    imap_set_from_numbers(&p->op.arena, p->diff.late, p->diff.late_count, &set);
+    struct buf text = BUF_INIT(64 * 1024);
+    (void)imap_set_print(&text, &set, 0, 60 * 1024);
+    struct imap_fetch_params params = {
+        .by_uid = true, .set = buf_str(&text), .items = sync_pass_row_items(p)};
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    buf_fini(&text);
+    return STEP_WAIT;
+}
+
+/* --- SEARCH, END
+ * ----------------------------------------------------------------------------------------
+ */
+
+static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *err,
+                        const struct imap_search_result *result, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->search = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "search UIDs");
+        return;
+    }
+    /* From here the list of UIDs is the truth, whatever was said to have gone. */
+    p->searched = true;
+    p->prior.vanished_count = 0;
+    p->expunged_count = 0;
+    p->server_uids.count = result->set.count;
+    p->server_uids.ranges = arena_memdup(&p->op.arena, result->set.ranges,
+                                         result->set.count * sizeof(struct imap_range));
+    sync_pass_enter(p, PASS_STATE_PREPARE);
+    sync_pass_run(p);
+}
+
+static enum step step_search(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    if (p->search != NULL) {
+        return STEP_WAIT;
+    }
+    char criteria[32];
+    (void)snprintf(criteria, sizeof criteria, "UID 1:%u",
+                   p->m->last_uid > 0 ? p->m->last_uid : 1);
+    struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
+    p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_searched, p);
+    return STEP_WAIT;
+}
+
+static enum step step_end(struct op *op)
+{
+    op_complete(op);
+    return STEP_DONE;
+}
+
+static const struct step_row steps[PASS_STATE_END + 1] = {
+    [PASS_STATE_SELECT] = {"select", step_select},
+    [PASS_STATE_COMPARE] = {"compare", step_compare},
+    [PASS_STATE_WALK] = {"walk", sync_walk_step},
+    [PASS_STATE_NEW] = {"new", step_new},
+    [PASS_STATE_CHANGED] = {"changed", step_changed},
+    [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
+    [PASS_STATE_CHECK] = {"check", sync_apply_check},
+    [PASS_STATE_SEARCH] = {"search", step_search},
+    [PASS_STATE_LATE] = {"late", step_late},
+    [PASS_STATE_COMMIT] = {"commit", sync_apply_commit},
+    [PASS_STATE_END] = {"end", step_end},
+};
+
+struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
+                                  struct mailbox *m, struct sync_live *live, bool select,
+                                  sync_pass_cb *cb, void *ctx)
+{
+    struct sync_pass *p = op_new(imap_conn_loop(conn), &pass_type, SYNC_PASS_MS);
+    p->conn = conn;
+    p->sc = *sc;
+    p->m = m;
+    p->live = live;
+    p->selects = select;
+    p->cb = cb;
+    p->ctx = ctx;
+    p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
+    if (!select) {
+        const struct imap_selected *now = imap_conn_selected(conn);
+        p->highest_modseq = now == NULL || now->no_modseq ? 0 : now->highest_modseq;
+    }
+    sync_pass_run(p);
+    return p;
+}

@@ -1,0 +1,196 @@
+#ifndef POSTRIDER_SYNC_PRIV_H
+#define POSTRIDER_SYNC_PRIV_H
+
+#include "postrider/loop/op.h"
+#include "postrider/sync/sync.h"
+
+enum {
+    SYNC_COMMAND_MS = 60000,
+    SYNC_SELECT_MS = 180000,
+    SYNC_SEARCH_MS = 180000,
+    SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
+    SYNC_LATE_MAX = 1000             /* messages below last_uid fetched in one pass */
+};
+
+/* --- batch: what a pass learned and has not stored yet --- */
+
+struct sync_new_row {
+    struct msg_row row;
+    int64_t internaldate_ms;
+    uint64_t size;
+    bool announce;
+};
+
+struct sync_batch {
+    struct arena arena; /* keywords, email ids */
+    struct sync_new_row *news;
+    size_t new_count, new_cap;
+    struct sync_flag_row *flags;
+    size_t flag_count, flag_cap;
+    struct imap_range *vanished; /* UIDs that went, as the server told them */
+    size_t vanished_count, vanished_cap;
+};
+
+void sync_batch_fini(struct sync_batch *b);
+void sync_batch_clear(struct sync_batch *b);
+bool sync_batch_is_empty(const struct sync_batch *b);
+size_t sync_batch_size(const struct sync_batch *b);
+void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
+void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
+/* Keyword names become ids of m's dictionary, which may grow. */
+void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
+                    bool announce);
+/* Takes a row of another batch of the same pass. */
+void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
+/* Moves rows and VANISHED of the live record into the batch. */
+void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
+/* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
+void sync_batch_sort(struct sync_batch *b);
+
+/* --- diff: pure --- */
+
+/* What a batch means for the index: rows to write, rows to delete, and who changed how.
+ */
+struct sync_change {
+    struct msg_row before, after;
+};
+
+struct sync_diff {
+    struct arena arena;
+    struct msg_row *upserts;
+    size_t upsert_count, upsert_cap;
+    uint32_t *deletes;
+    size_t delete_count, delete_cap;
+    struct sync_change *changes; /* flag changes among the upserts */
+    size_t change_count, change_cap;
+    uint32_t *late; /* UIDs the server has and the index does not */
+    size_t late_count, late_cap;
+    size_t flags_seen; /* walk position in batch->flags */
+};
+
+void sync_diff_fini(struct sync_diff *d);
+void sync_diff_clear(struct sync_diff *d);
+void sync_diff_delete(struct sync_diff *d, uint32_t uid);
+void sync_diff_late(struct sync_diff *d, uint32_t uid);
+/* One stored row against the batch: deleted, changed, or as it was. Rows in rising order.
+ */
+void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
+                      const struct msg_row *stored);
+/* The batch's new rows; after all stored rows. */
+void sync_diff_new(struct sync_diff *d, const struct sync_batch *b);
+
+/* --- events
+ * ---------------------------------------------------------------------------------------
+ */
+
+void sync_event_new_id(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
+                       char out[EVENT_ID_SIZE]);
+void sync_event_new(const struct sync_ctx *sc, const struct mailbox *m,
+                    const struct sync_new_row *row, struct event *out);
+void sync_event_deleted(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
+                        struct event *out);
+void sync_event_updated(const struct sync_ctx *sc, const struct mailbox *m,
+                        const struct msg_row *before, const struct msg_row *after,
+                        struct event *out);
+void sync_event_mailbox_new(const struct sync_ctx *sc, const struct mailbox *m,
+                            struct event *out);
+void sync_event_mailbox_deleted(const struct sync_ctx *sc, const struct mailbox *m,
+                                struct event *out);
+void sync_event_mailbox_reset(const struct sync_ctx *sc, const struct mailbox *m,
+                              uint32_t prev_uid_validity, struct event *out);
+
+void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
+                        const struct imap_row *row);
+/* INTERNALDATE and size in 32 bits; never 0 when either is known. */
+uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size);
+
+/* --- the pass
+ * ---------------------------------------------------------------------------------------
+ */
+
+enum pass_state {
+    PASS_STATE_SELECT,  /* SELECT sent */
+    PASS_STATE_COMPARE, /* what has to be done? */
+    PASS_STATE_WALK,    /* initial index, newest first */
+    PASS_STATE_NEW,     /* messages above last_uid */
+    PASS_STATE_CHANGED, /* flags since the cursor */
+    PASS_STATE_PREPARE, /* stored rows against what was learned */
+    PASS_STATE_CHECK,   /* does the count agree? */
+    PASS_STATE_SEARCH,  /* no: which UIDs are there? */
+    PASS_STATE_LATE,    /* messages that appeared below last_uid */
+    PASS_STATE_COMMIT,
+    PASS_STATE_END
+};
+
+struct sync_pass {
+    struct op op;
+    struct imap_conn *conn;
+    struct sync_ctx sc;
+    struct mailbox *m;
+    struct sync_live *live;
+    sync_pass_cb *cb;
+    void *ctx;
+    enum pass_state state;
+    struct sync_pass_result result;
+    bool selects;     /* the pass begins with SELECT and may move the cursor */
+    bool compare_all; /* flags and deletes are compared with the server, not only live
+                         data */
+    bool full_flags;  /* plain servers: this pass refreshes all flags */
+    bool searched;    /* the index was compared UID by UID */
+    bool late_done;   /* messages that appeared late were fetched */
+    bool agrees;      /* the index will have as many messages as the server */
+    bool canceled;
+    /* the mailbox at the start of the pass */
+    uint32_t exists, uid_next;
+    uint64_t highest_modseq;
+    uint32_t *expunged; /* live EXPUNGE numbers, in order; in op.arena */
+    size_t expunged_count, expunged_at;
+    uint32_t scan_rank;          /* of the stored row that comes next */
+    struct imap_set server_uids; /* of PASS_STATE_SEARCH; in op.arena */
+    size_t server_at;            /* walk position in it */
+    uint32_t server_next;
+    struct sync_batch batch; /* being filled */
+    struct sync_batch prior; /* being committed while the next one fills */
+    struct sync_diff diff;
+    bool flushing;     /* prior is on its way to the store, the fetch goes on */
+    bool unordered;    /* rows do not come in rising UID order: no partial commits */
+    bool must_search;  /* something was seen that only a comparison of UIDs can explain */
+    uint32_t row_uid;  /* of the last new row */
+    uint32_t walk_hi;  /* sequence numbers above are done */
+    bool walk_counted; /* walk_hi is known */
+    /* children in flight */
+    struct imap_select *select;
+    struct imap_fetch *fetch;
+    struct imap_search *search;
+    struct store_scan *scan;
+    struct store_commit *commit;
+};
+
+void sync_pass_enter(struct sync_pass *p, enum pass_state state);
+void sync_pass_run(struct sync_pass *p);
+/* Ends the pass; `doing` names what failed. */
+void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
+/* What of a new message the index keeps and this server offers. */
+uint32_t sync_pass_row_items(const struct sync_pass *p);
+/* A new message of this age is told of. */
+bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row);
+/* Commits `change` of p->m; the events are taken. */
+void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
+                      struct event *events, size_t event_count, uint32_t next_number,
+                      store_commit_cb *cb);
+/* The connection says how many messages there are now. */
+uint32_t sync_pass_exists(const struct sync_pass *p);
+
+/* sync_walk.c: the initial index */
+enum step sync_walk_step(struct op *op);
+/* A mailbox without a usable index starts over; commits the beginning. */
+void sync_walk_begin(struct sync_pass *p);
+
+/* sync_apply.c: from what was learned to a commit */
+enum step sync_apply_prepare(struct op *op);
+enum step sync_apply_check(struct op *op);
+enum step sync_apply_commit(struct op *op);
+/* Commits what was gathered so far while its fetch goes on. */
+void sync_apply_flush(struct sync_pass *p);
+
+#endif

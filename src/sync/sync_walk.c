@@ -1,0 +1,274 @@
+/* The initial index: from the newest message to the oldest, by sequence number, one chunk
+ * fetched while the one before it is committed. UIDs at or above start_uid are left to
+ * the incremental pass that follows at once: they are new mail. Messages not walked yet
+ * can only move to lower sequence numbers, so an expunge meanwhile makes a chunk overlap
+ * with what is done, never leaves a hole. */
+#include "sync_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/mem.h"
+
+#include <stdio.h>
+
+static struct sync_pass *pass_of(struct op *op)
+{
+    return container_of(op, struct sync_pass, op);
+}
+
+static void on_walk_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                        void *ctx)
+{
+    struct sync_pass *p = ctx;
+    if ((row->has & IMAP_ITEM_UID) == 0 || row->uid >= p->m->start_uid) {
+        return;
+    }
+    sync_batch_new(&p->batch, p->m, row,
+                   (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
+                       sync_pass_announces(p, row));
+}
+
+static void on_walk_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                        void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->fetch = NULL;
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        sync_pass_fail(p, err, "index mailbox");
+        return;
+    }
+    sync_pass_run(p);
+}
+
+static void walk_fetch(struct sync_pass *p)
+{
+    static const struct imap_fetch_events events = {.on_row = on_walk_row,
+                                                    .on_end = on_walk_end};
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t hi = p->walk_hi < exists ? p->walk_hi : exists;
+    uint32_t lo = hi > p->sc.batch_messages ? hi - p->sc.batch_messages + 1 : 1;
+    if (hi == 0) {
+        p->walk_hi = 0;
+        return;
+    }
+    char set[40];
+    (void)snprintf(set, sizeof set, "%u:%u", lo, hi);
+    struct imap_fetch_params params = {.set = str_of(set),
+                                       .items = sync_pass_row_items(p)};
+    p->walk_hi = lo - 1;
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+}
+
+/* --- resuming
+ * -----------------------------------------------------------------------------------------
+ */
+
+static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err,
+                       const struct imap_search_result *result, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->search = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "resume the index");
+        return;
+    }
+    uint64_t left = result->has_count ? result->count : imap_set_count(&result->set);
+    p->walk_hi = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+    p->walk_counted = true;
+    sync_pass_run(p);
+}
+
+/* Messages below low_uid are those with the lowest sequence numbers: their count is where
+ * the walk goes on. */
+static void walk_count(struct sync_pass *p)
+{
+    if (p->m->low_uid <= 1) {
+        p->walk_counted = true;
+        p->walk_hi = 0;
+        return;
+    }
+    if (p->m->count == 0) {
+        p->walk_counted = true;
+        p->walk_hi = sync_pass_exists(p);
+        return;
+    }
+    char criteria[32];
+    (void)snprintf(criteria, sizeof criteria, "UID 1:%u", p->m->low_uid - 1);
+    struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
+    p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_counted, p);
+}
+
+/* --- commits
+ * ----------------------------------------------------------------------------------------------
+ */
+
+static void on_walk_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                              void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->commit = NULL;
+    p->flushing = false;
+    sync_batch_clear(&p->prior);
+    sync_diff_clear(&p->diff);
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "store the index");
+        return;
+    }
+    sync_pass_run(p);
+}
+
+/* The next chunk goes to the store; the last one makes the mailbox live. */
+static void walk_commit_prior(struct sync_pass *p)
+{
+    struct sync_batch *b = &p->prior;
+    struct mailbox *m = p->m;
+    bool last = p->walk_hi == 0 && p->fetch == NULL && sync_batch_is_empty(&p->batch);
+    sync_batch_sort(b);
+    sync_diff_clear(&p->diff);
+    sync_diff_new(&p->diff, b);
+    struct event *events = mem_array(b->new_count, sizeof *events);
+    size_t event_count = 0;
+    for (size_t i = 0; i < b->new_count; i++) {
+        if (b->news[i].announce) {
+            sync_event_new(&p->sc, m, &b->news[i], &events[event_count++]);
+        }
+    }
+    if (b->new_count > 0 && b->news[0].row.uid < m->low_uid) {
+        m->low_uid = b->news[0].row.uid;
+    }
+    if (last) {
+        m->phase = MAILBOX_PHASE_LIVE;
+        m->low_uid = 1;
+        m->last_uid = m->start_uid - 1;
+        m->srv_uid_next = m->start_uid;
+        m->highest_modseq = m->start_modseq;
+        m->last_full_ms = clock_wall_ms();
+    }
+    p->result.added += (uint32_t)b->new_count;
+    p->flushing = true;
+    struct mailbox_change change = {.upserts = p->diff.upserts,
+                                    .upsert_count = p->diff.upsert_count};
+    sync_pass_commit(p, &change, events, event_count, 0, on_walk_committed);
+    mem_free(events);
+}
+
+enum step sync_walk_step(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    if (p->m->phase == MAILBOX_PHASE_LIVE) {
+        if (p->commit != NULL) {
+            return STEP_WAIT;
+        }
+        /* What happened during the walk is found by comparing, as after any absence. */
+        p->compare_all = true;
+        sync_pass_enter(p, PASS_STATE_NEW);
+        p->uid_next = 0;
+        return STEP_MORE;
+    }
+    if (!p->walk_counted) {
+        if (p->search == NULL) {
+            walk_count(p);
+        }
+        return p->walk_counted ? STEP_MORE : STEP_WAIT;
+    }
+    if (p->fetch != NULL || p->flushing) {
+        return STEP_WAIT;
+    }
+    struct sync_batch filled = p->batch;
+    p->batch = p->prior;
+    p->prior = filled;
+    if (p->walk_hi > 0) {
+        walk_fetch(p);
+    }
+    if (!sync_batch_is_empty(&p->prior) || p->walk_hi == 0) {
+        walk_commit_prior(p);
+    }
+    return STEP_WAIT;
+}
+
+/* --- beginning
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void on_begun(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                     void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->commit = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "store the mailbox");
+        return;
+    }
+    sync_pass_enter(p, PASS_STATE_WALK);
+    sync_pass_run(p);
+}
+
+static void commit_begin(struct sync_pass *p, uint32_t uid_next)
+{
+    struct mailbox *m = p->m;
+    const struct imap_selected *now = imap_conn_selected(p->conn);
+    uint32_t prev = m->uid_validity;
+    bool reset = prev != 0;
+    m->phase = MAILBOX_PHASE_INITIAL;
+    m->uid_validity = now != NULL ? now->uid_validity : 0;
+    m->start_uid = m->low_uid = uid_next;
+    m->start_modseq = p->highest_modseq;
+    m->highest_modseq = 0;
+    m->last_uid = 0;
+    m->exists = 0;
+    struct event event;
+    uint32_t next_number = 0;
+    if (reset) {
+        m->epoch++;
+        m->number = p->sc.table->next_number++;
+        next_number = p->sc.table->next_number;
+        mailbox_clear_rows(m);
+        sync_event_mailbox_reset(&p->sc, m, prev, &event);
+        /* All of it was announced in the epoch before. */
+        p->sc.notify_from_ms = INT64_MAX;
+    }
+    struct mailbox_change change = {.drop_rows = reset};
+    sync_pass_commit(p, &change, &event, reset ? 1 : 0, next_number, on_begun);
+}
+
+static void on_top_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                       void *ctx)
+{
+    struct sync_pass *p = ctx;
+    if ((row->has & IMAP_ITEM_UID) != 0 && row->uid > p->row_uid) {
+        p->row_uid = row->uid;
+    }
+}
+
+static void on_top_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->fetch = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "ask for the last UID");
+        return;
+    }
+    uint32_t top = p->row_uid;
+    p->row_uid = 0;
+    commit_begin(p, top + 1);
+}
+
+void sync_walk_begin(struct sync_pass *p)
+{
+    p->result.was_initial = true;
+    p->walk_counted = false;
+    if (p->uid_next != 0) {
+        commit_begin(p, p->uid_next);
+        return;
+    }
+    if (p->exists == 0) {
+        commit_begin(p, 1);
+        return;
+    }
+    /* No UIDNEXT (163.com): the UID of the last message stands in. */
+    static const struct imap_fetch_events events = {.on_row = on_top_row,
+                                                    .on_end = on_top_end};
+    struct imap_fetch_params params = {.set = STR("*"), .items = IMAP_ITEM_UID};
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+}
