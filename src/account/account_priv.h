@@ -27,8 +27,7 @@ struct account_conn {
 void account_conn_attach(struct account_conn *c, struct imap_conn *conn);
 void account_conn_close(struct account_conn *c);
 
-/* --- handshake slots per host (account_registry.c)
- * ------------------------------------------------- */
+/* --- handshake slots per host (account_registry.c) --- */
 
 struct host_slots;
 struct slot_wait {
@@ -42,8 +41,7 @@ void slot_request(struct accounts *as, const char *host, struct slot_wait *w,
                   void (*on_grant)(struct slot_wait *w));
 void slot_release(struct accounts *as, struct slot_wait *w);
 
-/* --- work connections (account_work.c)
- * ---------------------------------------------------------------- */
+/* --- work connections (account_work.c) --- */
 
 enum work_state {
     WORK_STATE_OPENING,

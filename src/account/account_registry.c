@@ -9,8 +9,7 @@ struct host_slots {
     struct list waiting;
 };
 
-/* --- handshake slots
- * ------------------------------------------------------------------------------------ */
+/* --- handshake slots --- */
 
 static struct host_slots *host_get(struct accounts *as, const char *host)
 {

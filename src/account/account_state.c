@@ -8,8 +8,7 @@
 
 #include <stdio.h>
 
-/* --- the table of failures (sync.md §11)
- * ------------------------------------------------------------------ */
+/* --- the table of failures (sync.md §11) --- */
 
 #define MINUTES(n) ((int64_t)(n)*60 * 1000)
 
@@ -62,8 +61,7 @@ const struct account_reaction *account_reaction_get(const struct err *err)
     return &on_protocol;
 }
 
-/* --- commits of the state
- * ------------------------------------------------------------------------------------ */
+/* --- commits of the state --- */
 
 static void commit_run(struct account *a);
 

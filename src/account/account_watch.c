@@ -41,8 +41,7 @@ static void next_soon(struct account *a)
     loop_defer(a->as->loop, &a->next, a->next.fn);
 }
 
-/* --- mailboxes other than INBOX
- * ------------------------------------------------------------------------------ */
+/* --- mailboxes other than INBOX --- */
 
 void account_pending_add(struct account *a, uint32_t box)
 {

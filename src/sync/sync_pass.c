@@ -149,8 +149,7 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
     p->commit = store_commit_start(p->sc.store, &params, cb, p);
 }
 
-/* --- SELECT, COMPARE
- * ---------------------------------------------------------------------------------- */
+/* --- SELECT, COMPARE --- */
 
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
@@ -246,8 +245,7 @@ static enum step step_compare(struct op *op)
     return STEP_MORE;
 }
 
-/* --- NEW, CHANGED, LATE: fetches
- * -------------------------------------------------------------------- */
+/* --- NEW, CHANGED, LATE: fetches --- */
 
 static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                          void *ctx)

@@ -12,8 +12,7 @@ enum {
     SYNC_LATE_MAX = 1000             /* messages below last_uid fetched in one pass */
 };
 
-/* --- batch: what a pass learned and has not stored yet
- * ----------------------------------------- */
+/* --- batch: what a pass learned and has not stored yet --- */
 
 struct sync_new_row {
     struct msg_row row;
@@ -48,8 +47,7 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
 /* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
 void sync_batch_sort(struct sync_batch *b);
 
-/* --- diff: pure
- * -------------------------------------------------------------------------------- */
+/* --- diff: pure --- */
 
 /* What a batch means for the index: rows to write, rows to delete, and who changed how.
  */

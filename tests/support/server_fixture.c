@@ -81,6 +81,24 @@ struct server_fixture *server_fixture_start_unix(const char *path,
     return s;
 }
 
+struct server_fixture *server_fixture_start_v6(uint16_t port, server_fixture_fn *serve,
+                                               void *arg)
+{
+    struct server_fixture *s = server_new(AF_INET6, serve, arg);
+    struct sockaddr_in6 addr = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    socklen_t len = sizeof addr;
+    if (bind(s->fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
+        (void)close(s->fd);
+        mem_free(s);
+        return NULL;
+    }
+    CHECK(getsockname(s->fd, (struct sockaddr *)&addr, &len) == 0);
+    s->port = ntohs(addr.sin6_port);
+    server_listen(s);
+    return s;
+}
+
 uint16_t server_fixture_port(const struct server_fixture *s)
 {
     return s->port;

@@ -20,6 +20,9 @@ typedef void server_fixture_fn(int fd, void *arg);
 struct server_fixture *server_fixture_start(server_fixture_fn *serve, void *arg);
 struct server_fixture *server_fixture_start_unix(const char *path,
                                                  server_fixture_fn *serve, void *arg);
+/* On [::1] and that port (0: any); NULL if the machine has no IPv6. */
+struct server_fixture *server_fixture_start_v6(uint16_t port, server_fixture_fn *serve,
+                                               void *arg);
 uint16_t server_fixture_port(const struct server_fixture *s);
 void server_fixture_stop(struct server_fixture **s);
 

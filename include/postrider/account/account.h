@@ -78,8 +78,7 @@ void account_reconnect(struct account *a);
 /* One pass over all mailboxes soon. */
 void account_sync_now(struct account *a);
 
-/* --- mailboxes
- * ---------------------------------------------------------------------------------- */
+/* --- mailboxes --- */
 
 /* The account's table of mailboxes (sync.h); borrowed. */
 struct mailbox_table *account_mailboxes(struct account *a);
@@ -120,8 +119,7 @@ struct account_work *account_work_start(struct account *a, enum account_lane lan
  * used again. */
 void account_work_end(struct account_work **w, bool broken);
 
-/* --- verifying credentials without an account
- * --------------------------------------------------- */
+/* --- verifying credentials without an account --- */
 
 struct account_verify;
 /* result: {"imap": {"success": …, "error": …, "code": …}, "smtp": …, "mailboxes": […]} as

@@ -36,7 +36,7 @@ enum {
     KEYRING_KEYS_MAX = 8
 };
 
-/* --- digests ----------------------------------------------------------------------- */
+/* --- digests --- */
 
 void crypto_sha256(const void *data, size_t len, uint8_t out[CRYPTO_DIGEST_SIZE]);
 void crypto_hmac_sha256(const uint8_t key[CRYPTO_KEY_SIZE], const void *data, size_t len,
@@ -50,7 +50,7 @@ bool crypto_equal(const void *a, const void *b, size_t len);
 void crypto_hkdf_sha256(const uint8_t key[CRYPTO_KEY_SIZE], struct str salt,
                         struct str info, uint8_t *out, size_t out_len);
 
-/* --- secrets ----------------------------------------------------------------------- */
+/* --- secrets --- */
 
 struct secret;
 /* A copy of the bytes. */
@@ -59,7 +59,7 @@ void secret_free(struct secret **s);
 /* Borrowed; terminated by a NUL behind the length. Absent for NULL. */
 struct str secret_str(const struct secret *s);
 
-/* --- the master key ---------------------------------------------------------------- */
+/* --- the master key --- */
 
 struct master_key_config {
     /* 64 hexadecimal digits, the base64 of 32 bytes, or a passphrase of at least
@@ -73,7 +73,7 @@ struct master_key_config {
 bool master_key_load(const struct master_key_config *config, uint8_t out[CRYPTO_KEY_SIZE],
                      bool *created, struct err *err);
 
-/* --- the keyring ------------------------------------------------------------------- */
+/* --- the keyring --- */
 
 /* What a value is for: separates keys, so that a value of one kind never opens as
  * another. The names, not the numbers, enter key derivation. */

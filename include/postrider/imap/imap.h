@@ -24,8 +24,7 @@
 #include "postrider/imap/imap_value.h"
 #include "postrider/net/net.h"
 
-/* --- capabilities
- * ---------------------------------------------------------------------------- */
+/* --- capabilities --- */
 
 enum imap_cap {
     IMAP_CAP_IDLE = 1 << 0,
@@ -60,8 +59,7 @@ enum imap_cap {
     IMAP_CAP_IMAP4REV1 = 1 << 29
 };
 
-/* --- opening
- * ---------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 enum imap_security {
     IMAP_SECURITY_TLS,           /* TLS from the first byte */
@@ -87,6 +85,9 @@ struct imap_conn_params {
     const char *client_name, *client_version; /* for ID */
     uint32_t pipeline_depth;                  /* 0 = 4 */
     uint32_t caps_off; /* enum imap_cap bits not to be used on this connection */
+    /* Deadlines of the phases; 0 = 30 s for the greeting, 60 s for authentication, 30 s
+     * for an answer to DONE and for the end of a canceled command. */
+    int64_t greeting_ms, auth_ms, answer_ms;
 };
 
 struct imap_conn;
@@ -100,8 +101,7 @@ struct imap_open *imap_open_start(struct net *net, const struct imap_conn_params
                                   void *ctx) ATTR_RETURNS_NONNULL;
 void imap_open_cancel(struct imap_open *op);
 
-/* --- the connection
- * --------------------------------------------------------------------------- */
+/* --- the connection --- */
 
 /* Data nobody asked for. Every member may be NULL. Arrival order is kept, also with
  * respect to command callbacks and rows: what came first is told first (command callbacks
@@ -137,6 +137,11 @@ void imap_conn_stream_info(const struct imap_conn *c, struct stream_info *out);
 /* The selected mailbox's state as of the last untagged data; NULL if none is selected. */
 const struct imap_selected *imap_conn_selected(const struct imap_conn *c);
 struct loop *imap_conn_loop(struct imap_conn *c);
+/* Lines that fitted nothing: unknown tags, unasked "+", malformed data. */
+uint64_t imap_conn_ignored(const struct imap_conn *c);
+/* The wait in milliseconds that an ERR_THROTTLED's text suggests (at most 5 minutes), or
+ * 0. */
+int64_t imap_backoff_hint_ms(const struct err *err);
 /* Commands that have not ended. */
 size_t imap_conn_pending(const struct imap_conn *c);
 

@@ -15,8 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- sets of numbers as intervals; never expanded
- * ------------------------------------------ */
+/* --- sets of numbers as intervals; never expanded --- */
 
 struct imap_range {
     uint32_t lo, hi; /* lo ≤ hi; UINT32_MAX stands for * */
@@ -41,8 +40,7 @@ uint64_t imap_set_count(const struct imap_set *set) ATTR_PURE;
 size_t imap_set_print(struct buf *out, const struct imap_set *set, size_t first_range,
                       size_t max_bytes);
 
-/* --- flags
- * ----------------------------------------------------------------------------------- */
+/* --- flags --- */
 
 enum imap_flag {
     IMAP_FLAG_SEEN = 1 << 0,
@@ -62,8 +60,7 @@ struct imap_flags {
 uint8_t imap_flag_from_name(struct str name) ATTR_PURE;
 const char *imap_flag_name(uint8_t bit) ATTR_PURE; /* "\\Seen" */
 
-/* --- ENVELOPE, BODYSTRUCTURE
- * --------------------------------------------------------------- */
+/* --- ENVELOPE, BODYSTRUCTURE --- */
 
 struct imap_address {
     struct str name, route, mailbox,
@@ -119,8 +116,7 @@ struct imap_structure {
 const struct imap_part *imap_part_next(const struct imap_part *part);
 struct str imap_param_get(const struct imap_params *params, const char *name);
 
-/* --- one FETCH row
- * --------------------------------------------------------------------------- */
+/* --- one FETCH row --- */
 
 enum imap_item {
     IMAP_ITEM_UID = 1 << 0,
@@ -164,8 +160,7 @@ struct imap_row {
     bool partial; /* an item of this row did not parse and was left out */
 };
 
-/* --- LIST, STATUS, SELECT
- * -------------------------------------------------------------------- */
+/* --- LIST, STATUS, SELECT --- */
 
 enum imap_list_attr {
     IMAP_LIST_NOSELECT = 1 << 0, /* also \NonExistent */
@@ -211,8 +206,7 @@ struct imap_selected {
     struct str mailbox_id;
 };
 
-/* --- modified UTF-7 (RFC 3501 §5.1.3)
- * --------------------------------------------------------- */
+/* --- modified UTF-7 (RFC 3501 §5.1.3) --- */
 
 /* Tolerant: what does not decode is kept byte for byte, repaired to UTF-8. */
 bool imap_utf7_decode(struct buf *out, struct str wire);

@@ -34,8 +34,7 @@ int64_t loop_now_ms(const struct loop *loop);
  * metrics. */
 int64_t loop_take_max_turn_us(struct loop *loop);
 
-/* --- deferred calls: later, from the loop, in order
- * ------------------------------------- */
+/* --- deferred calls: later, from the loop, in order --- */
 
 struct deferred;
 typedef void deferred_fn(struct deferred *d);
@@ -50,8 +49,7 @@ struct deferred {
 void loop_defer(struct loop *loop, struct deferred *d, deferred_fn *fn);
 void loop_undefer(struct deferred *d);
 
-/* --- timers
- * ------------------------------------------------------------------------------ */
+/* --- timers --- */
 
 struct timer;
 typedef void timer_fn(struct timer *t);
@@ -71,8 +69,7 @@ void timer_set(struct loop *loop, struct timer *t, int64_t delay_ms, timer_fn *f
 void timer_stop(struct timer *t);
 bool timer_is_set(const struct timer *t);
 
-/* --- hooks: once before the loop sleeps, e.g. to flush gathered output
- * -------------------- */
+/* --- hooks: once before the loop sleeps, e.g. to flush gathered output --- */
 
 struct loop_hook;
 typedef void loop_hook_fn(struct loop_hook *h);
@@ -85,8 +82,7 @@ struct loop_hook {
 void loop_hook_add(struct loop *loop, struct loop_hook *h, loop_hook_fn *fn);
 void loop_hook_remove(struct loop_hook *h);
 
-/* --- watched descriptors (level-triggered)
- * ------------------------------------------------ */
+/* --- watched descriptors (level-triggered) --- */
 
 struct io_watch;
 enum {
@@ -104,8 +100,7 @@ void io_watch_set(struct io_watch *w, unsigned events); /* 0 pauses */
 /* No callback after this returns; accepts NULL and nulls. */
 void io_watch_free(struct io_watch **w);
 
-/* --- signals and other threads
- * ------------------------------------------------------------ */
+/* --- signals and other threads --- */
 
 struct loop_signal;
 typedef void loop_signal_fn(int signum, void *ctx);

@@ -131,8 +131,7 @@ struct net_starttls *net_starttls_start(struct stream *s, const struct tls_polic
                                         void *ctx) ATTR_RETURNS_NONNULL;
 void net_starttls_cancel(struct net_starttls *op);
 
-/* --- names, for those who connect by other means (libcurl)
- * --------------------------------- */
+/* --- names, for those who connect by other means (libcurl) --- */
 
 struct net_resolve;
 enum {

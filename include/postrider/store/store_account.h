@@ -40,8 +40,7 @@ struct store_account_op *store_account_delete_start(struct store *s, struct str 
                                                     store_account_cb *cb, void *ctx);
 void store_account_cancel(struct store_account_op *op);
 
-/* --- directory
- * ---------------------------------------------------------------------------------- */
+/* --- directory --- */
 
 struct account_entry {
     const char *id, *name, *email;

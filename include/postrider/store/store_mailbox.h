@@ -107,8 +107,7 @@ void mailbox_clear_rows(struct mailbox *m);
 void message_id_format(uint32_t number, uint32_t uid, char out[12]);
 bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out);
 
-/* --- reading
- * ---------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 /* All mailbox records of an account. The callback takes the mailboxes (array in the op).
  */
@@ -143,8 +142,7 @@ struct store_rank *store_rank_start(struct store *s, const struct store_acct *a,
                                     uint32_t count, store_rank_cb *cb, void *ctx);
 void store_rank_cancel(struct store_rank *op);
 
-/* --- the one-call commit (architecture §4)
- * ------------------------------------------------------ */
+/* --- the one-call commit (architecture §4) --- */
 
 enum {
     STORE_COMMIT_EVENTS = 1000,
@@ -181,7 +179,8 @@ struct store_commit_params {
  * records, events, feed, dirty mark and state are written; or nothing is. Rows, events
  * and strings are copied before this returns, so they may be freed at once. Segments that
  * an edit touches are read first.
- * One commit at a time for each account: the caller puts them in order.
+ * One commit at a time for each mailbox, and one with a state for each account: the caller
+ * sees to that.
  * An answer lost on the way is settled by repeating the call, which knows itself again by
  * its token, until STORE_COMMIT_DEADLINE_MS. Only then is the outcome open: ERR_TIMEOUT,
  * or ERR_STORE_DOWN; the next commit tells by ERR_STALE if it had been carried out.

@@ -21,8 +21,7 @@ enum {
     SYNC_MAILBOXES_MAX = 10000
 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table --- */
 
 struct mailbox_table {
     struct mailbox **items;
@@ -57,6 +56,7 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
+    uint32_t busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
     sync_new_row_fn *on_new_row;

@@ -167,21 +167,6 @@ static void refused_names_the_target_and_reason(void **state)
     assert_non_null(strstr(o.err.msg, "connect to 127.0.0.1 port "));
 }
 
-/* The cache is filled by hand: no resolver takes part. */
-static void dead_first_address_then_second_works(void **state)
-{
-    (void)state;
-    struct server_fixture *server = server_fixture_start(serve_hello, NULL);
-    struct net_target target = {.host = "localhost", .port = server_fixture_port(server)};
-    /* 127.0.0.1 serves; ::1 does not: both orders must end at the server. */
-    struct outcome o = {0};
-    connect_and_wait(&target, &o);
-    assert_int_equal(o.err.code, ERR_OK);
-    stream_close(&o.stream);
-    loop_fixture_run_for(loop, 10);
-    server_fixture_stop(&server);
-}
-
 static void unix_socket_connects(void **state)
 {
     (void)state;
@@ -225,32 +210,92 @@ static void cancel_calls_back_once_later(void **state)
     server_fixture_stop(&server);
 }
 
-/* A listener whose queue is full leaves the next connection unanswered. */
-static void silent_address_ends_at_the_deadline(void **state)
+/* localhost is 127.0.0.1, then ::1. */
+static void dead_first_address_then_second_works(void **state)
 {
     (void)state;
+    struct server_fixture *server =
+        server_fixture_start_v6(port_unused(), serve_hello, NULL);
+    if (server == NULL) {
+        skip();
+    }
+    struct net_target target = {.host = "localhost", .port = server_fixture_port(server)};
+    struct outcome o = {0};
+    connect_and_wait(&target, &o);
+    assert_int_equal(o.err.code, ERR_OK);
+    struct stream_info info;
+    stream_info_get(o.stream, &info);
+    assert_string_equal(info.address, "::1");
+    stream_close(&o.stream);
+    loop_fixture_run_for(loop, 10);
+    server_fixture_stop(&server);
+}
+
+/* A listener whose queue is full leaves the next connection unanswered. */
+struct silent {
+    int fds[5];
+    uint16_t port;
+};
+
+static void silent_start(struct silent *q)
+{
     struct sockaddr_in addr = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof addr;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof addr), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
-    assert_int_equal(listen(listener, 0), 0);
-    int fillers[4];
-    for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)connect(fillers[i], (struct sockaddr *)&addr, sizeof addr);
+    q->fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(q->fds[0], (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(getsockname(q->fds[0], (struct sockaddr *)&addr, &len), 0);
+    assert_int_equal(listen(q->fds[0], 0), 0);
+    for (size_t i = 1; i < ARRAY_LEN(q->fds); i++) {
+        q->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(q->fds[i], (struct sockaddr *)&addr, sizeof addr);
     }
-    struct net_target target = {.host = "127.0.0.1", .port = ntohs(addr.sin_port)};
+    q->port = ntohs(addr.sin_port);
+}
+
+static void silent_stop(struct silent *q)
+{
+    for (size_t i = 0; i < ARRAY_LEN(q->fds); i++) {
+        close(q->fds[i]);
+    }
+}
+
+static void silent_first_address_is_overtaken(void **state)
+{
+    (void)state;
+    struct silent q;
+    silent_start(&q);
+    struct server_fixture *server = server_fixture_start_v6(q.port, serve_hello, NULL);
+    if (server == NULL) {
+        silent_stop(&q);
+        skip();
+    }
+    struct net_target target = {.host = "localhost", .port = q.port};
+    struct outcome o = {0};
+    int64_t began_ms = loop_now_ms(loop);
+    connect_and_wait(&target, &o);
+    int64_t took_ms = loop_now_ms(loop) - began_ms;
+    assert_int_equal(o.err.code, ERR_OK);
+    assert_true(took_ms >= NET_STAGGER_MS && took_ms < WAIT_MS);
+    assert_int_equal(net->streams, 1);
+    stream_close(&o.stream);
+    loop_fixture_run_for(loop, 10);
+    server_fixture_stop(&server);
+    silent_stop(&q);
+}
+
+static void silent_address_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    struct silent q;
+    silent_start(&q);
+    struct net_target target = {.host = "127.0.0.1", .port = q.port};
     struct outcome o = {0};
     (void)net_connect_start(net, &target, 300, on_connect, &o);
     loop_fixture_run_until(loop, &o.done, WAIT_MS);
     assert_int_equal(o.err.code, ERR_TIMEOUT);
     assert_null(o.stream);
-    for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
-        close(fillers[i]);
-    }
-    close(listener);
+    silent_stop(&q);
 }
 
 static void resolve_knows_literals_and_localhost(void **state)
@@ -354,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(refused_names_the_target_and_reason, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(dead_first_address_then_second_works, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(silent_first_address_is_overtaken, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(unix_socket_connects, setup, teardown),
         cmocka_unit_test_setup_teardown(cancel_calls_back_once_later, setup, teardown),

@@ -1,0 +1,98 @@
+/* imap_search: SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731).
+ * ESEARCH is asked for where it is offered, and either answer is taken whichever was
+ * asked for. It stands alone on the wire: a SEARCH answer does not say whose it is. */
+#include "imap_priv.h"
+
+#include <stdio.h>
+
+struct imap_search {
+    struct imap_op base;
+    struct imap_search_result result;
+    imap_search_cb *cb;
+    void *ctx;
+};
+
+#define SEARCH(ptr) container_of(ptr, struct imap_search, base)
+
+static void search_done(struct op *base)
+{
+    struct imap_search *op = SEARCH(IMAP_OP(base));
+    op->cb(op, &base->err, base->err.code == ERR_OK ? &op->result : NULL, op->ctx);
+}
+
+static const struct op_type search_type = {.name = "search",
+                                           .size = sizeof(struct imap_search),
+                                           .abort = imap_op_abort,
+                                           .done = search_done,
+                                           .fini = imap_op_fini};
+
+static bool is_ours(const struct imap_cmd *cmd, const struct imap_resp *resp)
+{
+    char tag[16];
+    (void)snprintf(tag, sizeof tag, "A%u", cmd->tag);
+    return resp->search_tag.len == 0 || str_ieq_c(resp->search_tag, tag);
+}
+
+static bool search_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                            const struct imap_resp *resp)
+{
+    enum {
+        HAS_COUNT = 1,
+        HAS_MODSEQ = 16
+    };
+    struct imap_search *op = SEARCH(base);
+    if (resp->kind != IMAP_RESP_SEARCH || !is_ours(cmd, resp)) {
+        return false;
+    }
+    imap_op_progress(base);
+    imap_set_append(&base->op.arena, &op->result.set, &resp->set);
+    if ((resp->search_has & HAS_COUNT) != 0) {
+        op->result.has_count = true;
+        op->result.count = resp->search_count;
+    }
+    if ((resp->search_has & HAS_MODSEQ) != 0) {
+        op->result.modseq = resp->search_modseq;
+    }
+    return true;
+}
+
+static void search_end(struct imap_op *base, struct imap_cmd *cmd,
+                       const struct imap_resp *resp, const struct err *err)
+{
+    (void)cmd;
+    (void)resp;
+    imap_set_normalize(&SEARCH(base)->result.set);
+    imap_op_end_with(base, err);
+}
+
+static const struct imap_cmd_type search_cmd = {.name = "SEARCH",
+                                                .order = IMAP_ORDER_ALONE,
+                                                .context = IMAP_CONTEXT_OTHER,
+                                                .on_untagged = search_untagged,
+                                                .on_end = search_end};
+
+struct imap_search *imap_search_start(struct imap_conn *c,
+                                      const struct imap_search_params *params,
+                                      int64_t deadline_ms, imap_search_cb *cb, void *ctx)
+{
+    struct imap_search *op = imap_op_new(c, &search_type, deadline_ms);
+    op->cb = cb;
+    op->ctx = ctx;
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &search_cmd);
+    imap_cmd_put(cmd, params->by_uid ? "UID SEARCH " : "SEARCH ");
+    if (imap_conn_has(c, IMAP_CAP_ESEARCH)) {
+        imap_cmd_put(cmd, "RETURN (ALL) ");
+    }
+    /* RFC 6855 §3: with UTF8=ACCEPT a charset is an error. */
+    if (params->utf8 && (c->enabled & IMAP_CAP_UTF8_ACCEPT) == 0) {
+        imap_cmd_put(cmd, "CHARSET UTF-8 ");
+    }
+    imap_cmd_put_criteria(cmd, params->criteria);
+    imap_cmd_send(cmd);
+    return op;
+}
+
+void imap_search_cancel(struct imap_search *op)
+{
+    op_cancel(op != NULL ? &op->base.op : NULL);
+}
