@@ -89,8 +89,7 @@ bool imap_parse_list(struct imap_doc *doc, struct imap_resp *resp)
                     ? raw_name(doc, name, doc->end)
                     : imap_tok_str(doc, name);
     out->path = display_path(doc, out);
-    /* An empty name is the answer to LIST "" "": the delimiter alone (RFC 9051 §6.3.9). */
-    return true;
+    return true; /* an empty name answers the question for the delimiter */
 }
 
 bool imap_parse_lsub(struct imap_doc *doc, struct imap_resp *resp)

@@ -38,7 +38,7 @@ void spec_errors_add(struct spec_errors *errs, const char *key, const char *fmt,
 bool spec_fail(struct spec_walk *w, const char *fmt, ...)
 {
     char text[MESSAGE_MAX];
-    char message[MESSAGE_MAX + SPEC_PATH_MAX];
+    char message[MESSAGE_MAX + SPEC_PATH_MAX + sizeof "\"\" "];
     const char *key = w->path_len > 0 ? w->path : "value";
     va_list ap;
     va_start(ap, fmt);

@@ -8,7 +8,8 @@
 
 enum {
     MESSAGE_ID_BYTES = 8,
-    MESSAGE_ID_DIGITS = 11
+    MESSAGE_ID_DIGITS = 11,
+    MESSAGE_ID_ROOM = 16
 };
 
 static const char *const phase_names[] = {
@@ -85,7 +86,7 @@ void message_id_format(uint32_t number, uint32_t uid, char out[12])
     uint8_t raw[MESSAGE_ID_BYTES];
     num_put_be32(raw, number);
     num_put_be32(raw + 4, uid);
-    struct buf text = BUF_INIT(MESSAGE_ID_DIGITS);
+    struct buf text = BUF_INIT(MESSAGE_ID_ROOM);
     CHECK(base64url_encode(&text, raw, sizeof raw) && text.len == MESSAGE_ID_DIGITS);
     memcpy(out, buf_c(&text), MESSAGE_ID_DIGITS + 1);
     buf_fini(&text);
@@ -96,7 +97,7 @@ bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out)
     if (id.len != MESSAGE_ID_DIGITS) {
         return false;
     }
-    struct buf raw = BUF_INIT(MESSAGE_ID_BYTES);
+    struct buf raw = BUF_INIT(MESSAGE_ID_ROOM);
     bool ok = base64url_decode(&raw, id) && raw.len == MESSAGE_ID_BYTES;
     if (ok) {
         const uint8_t *p = (const uint8_t *)raw.bytes;

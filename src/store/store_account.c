@@ -52,8 +52,11 @@ static struct store_account_op *self_of(struct op *op)
 static void account_done(struct op *op)
 {
     struct store_account_op *a = self_of(op);
-    if (op->err.code == ERR_FENCED) {
+    enum err_code code = op->err.code;
+    if (code == ERR_FENCED) {
         store_lease_suspect(a->base.store, a->acct.shard);
+    } else if (a->row.id != NULL && (code == ERR_CANCELED || code == ERR_TIMEOUT)) {
+        store_shard_repair(a->base.store, a->acct.shard);
     }
     a->cb(a, &op->err, &a->acct, op->err.code == ERR_OK ? a->record : NULL,
           op->err.code == ERR_OK ? a->state : NULL, a->ctx);
@@ -154,7 +157,7 @@ static void write_row(struct store_account_op *a)
 static void on_row_final(void *ctx, const struct store_reply *reply)
 {
     struct store_account_op *a = ctx;
-    if (reply->err != NULL) {
+    if (reply->err != NULL || reply->value->integer != 1) {
         store_shard_repair(a->base.store, a->acct.shard);
     }
     op_complete(&a->base.op);

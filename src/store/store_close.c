@@ -57,7 +57,7 @@ struct store_close *store_close_start(struct store *s, int64_t deadline_ms,
         struct store_words w;
         store_words_init(&w, &c->base.op.arena);
         store_lease_release_words(&w, s, (uint8_t)i);
-        store_op_send(&c->base, &w, on_released, i);
+        store_op_script(&c->base, STORE_LUA_RELEASE, &w, on_released, i);
         s->shards[i].held = false;
         s->shards[i].told = false;
         c->replies_missing++;

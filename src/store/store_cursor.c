@@ -149,7 +149,7 @@ struct store_log_op *store_log_trim_start(struct store *s, const struct store_ac
         return self;
     }
     struct arena *arena = &self->base.op.arena;
-    int64_t oldest_ms = clock_real_ms() - s->log_retention_ms;
+    int64_t oldest_ms = clock_wall_ms() - s->log_retention_ms;
     struct store_words w;
     store_words_init(&w, arena);
     store_words_lease_keys(&w, s, a->shard);

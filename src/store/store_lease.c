@@ -256,7 +256,7 @@ void store_lease_suspect(struct store *s, uint8_t shard)
     }
 }
 
-/* --- giving back --- */
+/* --- ending --- */
 
 void store_leases_stop(struct store *s)
 {
@@ -267,29 +267,9 @@ void store_leases_stop(struct store *s)
     }
 }
 
-/* EVAL with the source: the command may be sent after the store is gone. */
 void store_lease_release_words(struct store_words *w, struct store *s, uint8_t shard)
 {
-    store_word_c(w, "EVAL");
-    store_word(w, store_lua_source(STORE_LUA_RELEASE));
-    store_word_c(w, "1");
     store_word(w, store_key_shard(w->arena, s, shard, "lease"));
+    store_words_end_keys(w);
     store_word_c(w, s->owner);
-}
-
-void store_leases_give_up(struct store *s)
-{
-    struct arena arena = {0};
-    for (size_t i = 0; i < STORE_SHARDS; i++) {
-        if (!s->shards[i].held) {
-            continue;
-        }
-        struct store_words w;
-        store_words_init(&w, &arena);
-        store_lease_release_words(&w, s, (uint8_t)i);
-        struct store_target t = {.store = s, .calls = &s->background};
-        store_send(&t, &w);
-        s->shards[i].held = false;
-    }
-    arena_fini(&arena);
 }

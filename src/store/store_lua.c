@@ -36,8 +36,3 @@ void store_lua_init(struct store *s)
                                               .source_len = *rows[i].len};
     }
 }
-
-struct str store_lua_source(enum store_lua script)
-{
-    return str_from(rows[script].source, *rows[script].len);
-}

@@ -11,8 +11,6 @@
 void store_leases_start(struct store *s);
 void store_leases_check(struct store *s); /* after a reconnect */
 void store_leases_stop(struct store *s);
-/* Sends releases whose replies nobody waits for. */
-void store_leases_give_up(struct store *s);
 bool store_leases_are_well(const struct store *s, struct err *err);
 /* A lease reply for a shard; false if it is not one. */
 bool store_lease_take(struct store *s, uint8_t shard, const struct redis_reply *reply,

@@ -237,7 +237,6 @@ struct store {
     store_appended_cb *appended_cb;
     void *appended_ctx;
 
-    struct map *committing; /* names of accounts with a commit in flight */
 
     struct store_directory *directory;
     struct store_settings_cache *settings;
@@ -245,8 +244,6 @@ struct store {
 };
 
 void store_lua_init(struct store *s);
-/* The source, for a command that must not depend on the store's life. */
-struct str store_lua_source(enum store_lua script);
 
 /* Tells the readers of this node that events were appended. */
 void store_appended(struct store *s, const struct store_acct *acct);

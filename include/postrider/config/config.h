@@ -106,8 +106,7 @@ bool config_print_example(struct buf *out);
 bool config_needs_restart(const struct config *now, const struct config *next,
                           struct buf *names_out);
 
-/* The file's text, for config_load and the fuzzer: checks every line against the table.
- * `name` appears in messages. */
+/* Checks every line of a file's text against the table; `name` appears in messages. */
 bool config_check_text(const char *name, struct str text, struct err *err);
 
 #endif

@@ -44,9 +44,8 @@ struct store_config {
 
 struct store *store_new(struct redis *redis,
                         const struct store_config *config) ATTR_RETURNS_NONNULL;
-/* All operations ended before. Takes the state callback of the Redis client, which must
- * outlive the store. Leases still held are given back as far as that is possible without
- * waiting; store_close_start waits. */
+/* All operations ended before, and the Redis client, whose state callback the store took,
+ * still lives. Leases run out by themselves: store_close_start gives them back. */
 void store_free(struct store **s);
 
 /* Brings the store up: key check value (master key made only if Redis has none), lookup

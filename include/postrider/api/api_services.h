@@ -1,0 +1,27 @@
+/* api_services: what the handlers of the API work with; given to api_new as `services`.
+ * Owner    the app; all members live as long as the api */
+#ifndef POSTRIDER_API_API_SERVICES_H
+#define POSTRIDER_API_API_SERVICES_H
+
+#include "postrider/account/account.h"
+#include "postrider/api/api.h"
+#include "postrider/config/config.h"
+#include "postrider/store/store.h"
+#include "postrider/webhook/webhook.h"
+
+struct api_services {
+    struct accounts *accounts;
+    struct store *store;
+    struct webhooks *webhooks;
+    const struct config *config;
+    int64_t started_ms; /* wall clock */
+};
+
+/* The handlers' tables: accounts, mailboxes, messages, settings, tokens, metrics. */
+extern const struct api_table api_tables[];
+extern const size_t api_tables_count;
+
+/* Tokens of the store as the API's authentication port. */
+struct api_auth_port api_token_auth(struct api_services *services);
+
+#endif

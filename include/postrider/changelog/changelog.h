@@ -1,0 +1,122 @@
+/* changelog: reads the accounts' change logs and hands every entry to every reader, in
+ * order per account, many accounts at once.
+ * Shape    struct changelog           one per node; owns the queue of accounts
+ *          struct changelog_reader    one consumer with a cursor per account in Redis
+ *          struct changelog_delivery  one entry on its way to a reader
+ *          An account that a reader has to read is one small object:
+ *              idle ──appended──► ready ──slot free──► loading ──► delivering ──► ready
+ *                ▲                  ▲                     │            │
+ *                └── up to date ────┼─────────────────────┘            ├──► waiting (time)
+ *                                   └── time over, key woken ──────────┴──► parked (key)
+ * Owner    the app owns the changelog and frees it after changelog_stop; a reader lives
+ *          as long as the changelog; a delivery is the changelog's and is dead once
+ *          changelog_delivery_done or the reader's cancel was called
+ * Calls    loop thread. deliver may call changelog_delivery_done from inside. The
+ *          changelog takes store_set_appended_cb.
+ * Units    milliseconds
+ * Limits   CHANGELOG_READERS_MAX readers; max_active accounts loading or delivering for
+ *          one reader, at most CHANGELOG_PAGE entries of each in memory; accounts that
+ *          wait hold no entries; CHANGELOG_IDLE_MAX accounts that are up to date are
+ *          remembered, so that the next append needs one round trip less
+ * Errors   none to callers: a lost lease drops the account, Redis failures are repeated;
+ *          entries that cannot be read are passed with a warning
+ * Spec     architecture §4: at least once, a crash between delivery and cursor repeats
+ *          that delivery with the same event id */
+#ifndef POSTRIDER_CHANGELOG_CHANGELOG_H
+#define POSTRIDER_CHANGELOG_CHANGELOG_H
+
+#include "postrider/event/event.h"
+#include "postrider/store/store_log.h"
+
+enum {
+    CHANGELOG_READERS_MAX = 64,
+    CHANGELOG_ACTIVE_DEFAULT = 256,
+    CHANGELOG_PAGE = 16,
+    CHANGELOG_IDLE_MAX = 1024,
+    CHANGELOG_NAME_MAX = 64
+};
+
+struct changelog_config {
+    size_t max_active;        /* per reader; 0 = CHANGELOG_ACTIVE_DEFAULT */
+    int64_t trim_interval_ms; /* of an account that had appends; 0 = 1 h */
+};
+
+struct changelog;
+struct changelog_reader;
+struct changelog_delivery;
+
+enum changelog_result {
+    CHANGELOG_DONE,  /* delivered or not wanted: the cursor moves */
+    CHANGELOG_RETRY, /* the same entry again after retry_ms; only this account waits */
+    CHANGELOG_LATER, /* the same entry again once `key` is woken; no failed try */
+    CHANGELOG_DEAD,  /* given up: counted, logged, and the cursor moves */
+    CHANGELOG_PAUSE  /* the whole reader stops; the entry stays unread */
+};
+const char *changelog_result_name(enum changelog_result r) ATTR_RETURNS_NONNULL;
+
+struct changelog_outcome {
+    enum changelog_result result;
+    int64_t retry_ms; /* CHANGELOG_RETRY */
+    uint64_t key;     /* CHANGELOG_LATER */
+};
+
+/* What a reader sees of a delivery; borrowed until it is done or canceled. */
+struct changelog_item {
+    const struct store_acct *acct;
+    const char *entry_id;
+    const struct event *event;
+    unsigned tries;         /* failed tries of this entry before, on this node */
+    int64_t first_tried_ms; /* wall clock of the first of them; 0 = none yet */
+    void *work;             /* the reader's own; NULL at the start */
+};
+
+struct changelog_reader_params {
+    const char *name; /* of the cursor: "default"; copied */
+    bool enabled;
+    /* Starts delivering; ends with changelog_delivery_done. */
+    void (*deliver)(struct changelog_delivery *d, struct changelog_item *item, void *ctx);
+    /* Give up the delivery: no changelog_delivery_done may follow. */
+    void (*cancel)(struct changelog_delivery *d, struct changelog_item *item, void *ctx);
+    void *ctx;
+};
+
+struct changelog_stats {
+    uint64_t done, retries, dead, unreadable, gaps;
+    size_t active;  /* loading or delivering */
+    size_t waiting; /* for a slot, a time or a key */
+};
+
+struct changelog *changelog_new(struct store *s, const struct changelog_config *config)
+    ATTR_RETURNS_NONNULL;
+/* Only when it was never started, or after changelog_stop has called back. */
+void changelog_free(struct changelog **c);
+/* All readers are added before. */
+struct changelog_reader *
+changelog_reader_add(struct changelog *c,
+                     const struct changelog_reader_params *params) ATTR_RETURNS_NONNULL;
+/* Finds accounts with unread entries, then follows appends. The store must be open. */
+void changelog_start(struct changelog *c);
+/* Looks for accounts with unread entries again: when shards came to this node. */
+void changelog_rescan(struct changelog *c);
+/* Forgets what is known of an account, e.g. when it was deleted or its cursor was moved;
+ * a delivery of it is canceled. */
+void changelog_forget(struct changelog *c, struct str account_id);
+
+/* Starts nothing new, gives deliveries drain_ms to end, cancels the rest, stores the
+ * cursors, then calls back (later, once). */
+typedef void changelog_stop_cb(struct changelog *c, void *ctx);
+void changelog_stop(struct changelog *c, int64_t drain_ms, changelog_stop_cb *cb,
+                    void *ctx);
+
+/* A reader that is disabled keeps its cursors; enabled again it goes on from there. */
+void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled);
+bool changelog_reader_is_enabled(const struct changelog_reader *r);
+/* Up to `count` accounts parked under the key become ready, the longest waiting first. */
+void changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count);
+void changelog_reader_stats(const struct changelog_reader *r,
+                            struct changelog_stats *out);
+
+void changelog_delivery_done(struct changelog_delivery *d,
+                             const struct changelog_outcome *outcome);
+
+#endif

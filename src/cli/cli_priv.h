@@ -1,0 +1,56 @@
+#ifndef POSTRIDER_CLI_PRIV_H
+#define POSTRIDER_CLI_PRIV_H
+
+#include "postrider/base/arena.h"
+#include "postrider/cli/cli.h"
+#include "postrider/loop/loop.h"
+#include "postrider/store/store.h"
+
+struct cli_call {
+    cli_serve_fn *serve;
+    const struct config *config;
+    const char *config_path;
+    char **args; /* what is neither setting nor command */
+    int arg_count;
+    char **flags; /* settings */
+    int flag_count;
+    bool wants_help;
+};
+
+struct cli_command {
+    const char *name; /* words separated by spaces */
+    const char *args, *summary, *help;
+    int (*run)(struct cli_call *call);
+};
+
+extern const struct cli_command cli_commands[];
+
+/* Says what is wrong and where help is; CLI_USAGE. */
+int cli_usage_error(const char *message, const char *what);
+
+int cli_check_config(struct cli_call *call);
+int cli_token_issue(struct cli_call *call);
+int cli_token_list(struct cli_call *call);
+int cli_token_revoke(struct cli_call *call);
+
+/* --- cli_store.c: the store without a daemon --- */
+
+struct cli_store {
+    struct loop *loop;
+    struct net *net;
+    struct redis *redis;
+    struct redis_embedded *embedded; /* started by us, because no daemon runs */
+    int lock_fd;
+    struct store *store;
+    struct timer overdue;
+    bool done;
+    struct err err;
+};
+
+/* Opens the store beside a running daemon, or starts the embedded Redis for the command. */
+bool cli_store_open(struct cli_store *cs, const struct config *config, struct err *err);
+void cli_store_close(struct cli_store *cs);
+/* Runs the loop until cs->done. */
+void cli_store_wait(struct cli_store *cs);
+
+#endif
