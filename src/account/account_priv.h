@@ -144,6 +144,7 @@ struct account {
     /* work */
     struct work_conn *work[ACCOUNT_WORK_MAX];
     struct list requests[3]; /* per lane */
+    size_t work_users;       /* account_work objects that exist */
     /* stopping */
     accounts_stop_cb *on_stopped;
     void *stop_ctx;
@@ -189,7 +190,7 @@ bool account_imap_params(struct arena *arena, struct accounts *as, json_t *recor
 /* NULL or the reason why the record asks for no connection. */
 const char *account_is_off(json_t *record);
 
-/* account_message.c: what of a new message is fetched at once, and kept for the log's
+/* account_enrich.c: what of a new message is fetched at once, and kept for the log's
  * readers. */
 extern const uint32_t account_content_items;
 void account_on_new_row(void *ctx, const struct mailbox *m, const struct imap_row *row,

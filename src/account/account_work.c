@@ -293,6 +293,7 @@ struct account_work *account_work_start(struct account *a, enum account_lane lan
                                         account_work_cb *cb, void *ctx)
 {
     struct account_work *w = MEM_NEW(struct account_work);
+    a->work_users++;
     list_init(&w->node);
     w->account = a;
     w->lane = lane;
@@ -330,6 +331,7 @@ void account_work_end(struct account_work **wp, bool broken)
     loop_undefer(&w->tell);
     list_remove(&w->node);
     bool sync_only = w->lane == ACCOUNT_LANE_SYNC;
+    a->work_users--;
     mem_free(w);
     if (wc == NULL) {
         return;
@@ -392,7 +394,7 @@ void account_work_shut(struct account *a, const struct err *why)
 
 bool account_work_is_quiet(const struct account *a)
 {
-    return account_work_count(a) == 0;
+    return account_work_count(a) == 0 && a->work_users == 0;
 }
 
 size_t account_work_count(const struct account *a)

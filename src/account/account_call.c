@@ -1,0 +1,133 @@
+#include "account_call.h"
+
+#include "postrider/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct account_call *call_of(struct op *op)
+{
+    return container_of(op, struct account_call, op);
+}
+
+static void call_abort(struct op *op)
+{
+    struct account_call *c = call_of(op);
+    /* A command on its way answers into nothing: the connection is not given to others. */
+    c->broken =
+        c->fetch != NULL || c->store != NULL || c->move != NULL || c->expunge != NULL;
+    imap_fetch_cancel(c->fetch);
+    imap_store_cancel(c->store);
+    imap_move_cancel(c->move);
+    imap_expunge_cancel(c->expunge);
+    imap_status_cancel(c->status);
+    store_rank_cancel(c->rank);
+}
+
+static void call_done(struct op *op)
+{
+    struct account_call *c = call_of(op);
+    account_work_end(&c->work, c->broken);
+    c->cb(c, &op->err, op->err.code == ERR_OK ? c->result : NULL, c->ctx);
+}
+
+static void call_fini(struct op *op)
+{
+    struct account_call *c = call_of(op);
+    if (c->fini != NULL) {
+        c->fini(c);
+    }
+    json_decref(c->result);
+}
+
+static const struct op_type call_type = {"account call", sizeof(struct account_call),
+                                         call_abort, call_done, call_fini};
+
+struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,
+                              account_call_cb *cb, void *ctx)
+{
+    struct account_call *c = op_new(a->as->loop, &call_type, deadline_ms);
+    log_at(LOG_TRACE, "account", "call", LOG_S("name", name));
+    c->a = a;
+    c->cb = cb;
+    c->ctx = ctx;
+    return c;
+}
+
+void account_call_cancel(struct account_call *c)
+{
+    if (c != NULL) {
+        op_cancel(&c->op);
+    }
+}
+
+void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
+{
+    char msg[ERR_MSG_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    op_fail(&c->op, code, "%s", msg);
+}
+
+void call_fail_err(struct account_call *c, const struct err *err)
+{
+    op_fail_err(&c->op, err);
+}
+
+void call_complete(struct account_call *c, json_t *result)
+{
+    c->result = result;
+    op_complete(&c->op);
+}
+
+struct mailbox *call_mailbox(struct account_call *c)
+{
+    struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    if (m == NULL) {
+        call_fail(c, ERR_NO_MAILBOX, "the mailbox does not exist any more");
+    }
+    return m;
+}
+
+bool call_find_message(struct account_call *c, struct str id)
+{
+    uint32_t number;
+    struct mailbox *m = NULL;
+    if (message_id_parse(id, &number, &c->uid)) {
+        m = mailbox_table_by_number(&c->a->table, number);
+    }
+    if (m == NULL) {
+        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
+        return false;
+    }
+    c->box = m->box;
+    return true;
+}
+
+static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
+                    struct imap_conn *conn, void *ctx)
+{
+    struct account_call *c = ctx;
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    c->conn = conn;
+    if (op_is_running(&c->op)) {
+        c->granted(c);
+    }
+}
+
+void call_borrow(struct account_call *c, enum account_lane lane,
+                 void (*granted)(struct account_call *c))
+{
+    c->granted = granted;
+    c->work = account_work_start(c->a, lane, c->box, CALL_COMMAND_MS, on_work, c);
+}
+
+struct mailbox *call_trash(struct account_call *c)
+{
+    return mailbox_table_by_use(&c->a->table, "\\Trash");
+}

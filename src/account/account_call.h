@@ -1,0 +1,58 @@
+/* account_call: the frame of every operation on messages: find the mailbox, borrow a work
+ * connection, run commands, answer JSON. */
+#ifndef POSTRIDER_ACCOUNT_CALL_H
+#define POSTRIDER_ACCOUNT_CALL_H
+
+#include "account_priv.h"
+#include "account_render.h"
+
+#include "postrider/account/account_message.h"
+#include "postrider/json/json.h"
+#include "postrider/loop/op.h"
+
+enum {
+    CALL_COMMAND_MS = 60000
+};
+
+struct account_call {
+    struct op op;
+    struct account *a;
+    account_call_cb *cb;
+    void *ctx;
+    json_t *result;
+    /* what it works on */
+    uint32_t box, uid;
+    void (*granted)(struct account_call *c); /* the connection is there */
+    void *detail;                            /* the operation's own, in op.arena */
+    void (*fini)(struct account_call *c); /* frees what of it the arena does not hold */
+    /* in flight */
+    struct account_work *work;
+    struct imap_conn *conn;
+    bool broken;
+    struct imap_fetch *fetch;
+    struct imap_store *store;
+    struct imap_move *move;
+    struct imap_expunge *expunge;
+    struct imap_mailbox_status *status;
+    struct store_rank *rank;
+};
+
+struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,
+                              account_call_cb *cb, void *ctx);
+/* The mailbox; NULL = it went meanwhile and the call has failed. */
+struct mailbox *call_mailbox(struct account_call *c);
+/* Finds mailbox and UID of a message id; false: the call has failed. */
+bool call_find_message(struct account_call *c, struct str id);
+/* Asks for a connection with the mailbox selected; then `granted`. */
+void call_borrow(struct account_call *c, enum account_lane lane,
+                 void (*granted)(struct account_call *c));
+void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
+    ATTR_PRINTF(3, 4);
+void call_fail_err(struct account_call *c, const struct err *err);
+/* Success; takes the result. */
+void call_complete(struct account_call *c, json_t *result);
+
+/* Trash or what stands in for it; NULL if the account has none. */
+struct mailbox *call_trash(struct account_call *c);
+
+#endif

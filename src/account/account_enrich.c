@@ -1,0 +1,144 @@
+/* Content for the readers of the log: kept when a new message's row came by, else fetched. */
+#include "account_call.h"
+
+#include "postrider/store/store_settings.h"
+
+const uint32_t account_content_items = IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE;
+
+void account_on_new_row(void *ctx, const struct mailbox *m, const struct imap_row *row,
+                        const char *event_id)
+{
+    struct account *a = ctx;
+    if (row->envelope != NULL) {
+        accounts_cache_put(a->as, event_id, render_message(m, row));
+    }
+}
+
+struct enrich_request {
+    struct op op;
+    struct accounts *as;
+    struct account_call *call;
+    json_t *data;
+    json_t *thin; /* the event's own data: what only the log knows */
+    enrich_cb *cb;
+    void *ctx;
+};
+
+static struct enrich_request *request_of(struct op *op)
+{
+    return container_of(op, struct enrich_request, op);
+}
+
+static void enrich_abort(struct op *op)
+{
+    account_call_cancel(request_of(op)->call);
+}
+
+static void enrich_done(struct op *op)
+{
+    struct enrich_request *r = request_of(op);
+    r->cb(r, &op->err, op->err.code == ERR_OK ? r->data : NULL, r->ctx);
+}
+
+static void enrich_fini(struct op *op)
+{
+    struct enrich_request *r = request_of(op);
+    json_decref(r->data);
+    json_decref(r->thin);
+}
+
+static const struct op_type enrich_type = {"enrich", sizeof(struct enrich_request),
+                                           enrich_abort, enrich_done, enrich_fini};
+
+/* Content and the log's facts in one object; the flags are those of the time of the event. */
+static void take_data(struct enrich_request *r, json_t *message)
+{
+    r->data = json_copy(message);
+    json_object_update_missing(r->data, r->thin);
+    json_t *seems = json_object_get(r->thin, "seemsLikeNew");
+    if (seems != NULL) {
+        json_object_set(r->data, "seemsLikeNew", seems);
+    }
+}
+
+/* notifyHeaders: ["*"] or names; the others go. */
+static void filter_headers(json_t *message, const json_t *wanted)
+{
+    json_t *headers = json_object_get(message, "headers"), *kept = json_object();
+    size_t i;
+    json_t *name;
+    json_array_foreach(wanted, i, name)
+    {
+        const char *key = json_string_value(name);
+        if (key != NULL && strcmp(key, "*") == 0) {
+            json_object_update(kept, headers);
+        } else if (key != NULL && json_object_get(headers, key) != NULL) {
+            json_object_set(kept, key, json_object_get(headers, key));
+        }
+    }
+    if (json_object_size(kept) > 0) {
+        json_object_set(message, "headers", kept);
+    } else {
+        json_object_del(message, "headers");
+    }
+    json_decref(kept);
+}
+
+static void on_message(struct account_call *op ATTR_UNUSED, const struct err *err,
+                       json_t *result, void *ctx)
+{
+    struct enrich_request *r = ctx;
+    r->call = NULL;
+    if (err->code != ERR_OK) {
+        op_fail_err(&r->op, err);
+        return;
+    }
+    take_data(r, result);
+    filter_headers(r->data, store_setting(r->as->store, "notifyHeaders"));
+    op_complete(&r->op);
+}
+
+static struct enrich_request *enrich_start(void *impl, struct str account,
+                                           const struct event *event, int64_t deadline_ms,
+                                           enrich_cb *cb, void *ctx)
+{
+    struct accounts *as = impl;
+    struct enrich_request *r = op_new(as->loop, &enrich_type, deadline_ms);
+    r->as = as;
+    r->cb = cb;
+    r->ctx = ctx;
+    r->thin = json_incref(event->data);
+    bool text = json_is_true(store_setting(as->store, "notifyText"));
+    bool headers = json_array_size(store_setting(as->store, "notifyHeaders")) > 0;
+    json_t *cached = accounts_cache_get(as, event->id);
+    if (cached != NULL && !text && !headers) {
+        take_data(r, cached);
+        op_complete(&r->op);
+        return r;
+    }
+    struct account *a = accounts_get(as, account);
+    const char *id = json_string_value(json_object_get(event->data, "id"));
+    if (a == NULL || id == NULL) {
+        op_fail(&r->op, ERR_UNAVAILABLE, "the account is not here");
+        return r;
+    }
+    const json_t *size = store_setting(as->store, "notifyTextSize");
+    struct account_get_params params = {
+        .id = str_of(id),
+        .text = text ? ACCOUNT_TEXT_ALL : ACCOUNT_TEXT_NONE,
+        .max_bytes = json_is_integer(size) && json_integer_value(size) > 0
+                         ? (size_t)json_integer_value(size)
+                         : 0};
+    r->call = account_message_get_start(a, &params, deadline_ms, on_message, r);
+    return r;
+}
+
+static void enrich_cancel(struct enrich_request *r)
+{
+    op_cancel(&r->op);
+}
+
+struct enricher account_enricher(struct accounts *as)
+{
+    return (struct enricher){.impl = as, .start = enrich_start, .cancel = enrich_cancel};
+}

@@ -1,0 +1,296 @@
+/* One message: details from ENVELOPE, BODYSTRUCTURE and the header, texts from their parts. */
+#include "account_call.h"
+
+#include "postrider/mime/mime.h"
+
+#include <stdio.h>
+
+enum {
+    TEXT_FETCH_SLACK = 4
+}; /* encoded bytes fetched for one byte of text */
+
+struct getting {
+    enum account_text_type type;
+    size_t max_bytes;
+    bool headers; /* the answer is a whole message */
+    bool mark_seen;
+    json_t *message;
+    /* text parts, plain first; encodings copied, since rows are borrowed */
+    struct getting_part {
+        struct str path, encoding, charset;
+        uint64_t size;
+        bool html;
+    } * parts;
+    size_t part_count;
+    struct buf plain, html;
+    bool has_more;
+};
+
+static void getting_fini(struct account_call *c)
+{
+    struct getting *g = c->detail;
+    json_decref(g->message);
+    buf_fini(&g->plain);
+    buf_fini(&g->html);
+}
+
+/* --- texts --- */
+
+static void take_part(struct account_call *c, const struct imap_part *part, bool html)
+{
+    struct getting *g = c->detail;
+    struct arena *arena = &c->op.arena;
+    g->parts[g->part_count++] = (struct getting_part){
+        .path = arena_str(arena, part->path),
+        .encoding = arena_str(arena, part->encoding),
+        .charset = arena_str(arena, imap_param_get(&part->params, "charset")),
+        .size = part->size,
+        .html = html};
+}
+
+static void take_parts(struct account_call *c, const struct imap_structure *structure)
+{
+    struct getting *g = c->detail;
+    struct render_texts texts;
+    render_texts_find(structure, &texts);
+    g->parts = ARENA_ARRAY(&c->op.arena, struct getting_part,
+                           texts.plain_count + texts.html_count);
+    for (size_t i = 0; i < texts.plain_count && g->type != ACCOUNT_TEXT_HTML; i++) {
+        take_part(c, texts.plain[i], false);
+    }
+    for (size_t i = 0; i < texts.html_count && g->type != ACCOUNT_TEXT_PLAIN; i++) {
+        take_part(c, texts.html[i], true);
+    }
+}
+
+static const struct getting_part *part_by_path(const struct getting *g, struct str path)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        if (str_eq(g->parts[i].path, path)) {
+            return &g->parts[i];
+        }
+    }
+    return NULL;
+}
+
+static void take_text(struct getting *g, const struct imap_section *section)
+{
+    const struct getting_part *part = part_by_path(g, section->name);
+    if (part == NULL || section->data.ptr == NULL) {
+        return;
+    }
+    struct buf *out = part->html ? &g->html : &g->plain;
+    size_t room = out->len < g->max_bytes ? g->max_bytes - out->len : 0;
+    bool more = false;
+    struct mime_text how = {.encoding = part->encoding,
+                            .charset = part->charset,
+                            .max_bytes = room,
+                            .input_cut = section->data.len < part->size};
+    if (!mime_text_decode(out, section->data, &how, &more)) {
+        more = true;
+    }
+    g->has_more = g->has_more || more;
+}
+
+static json_t *texts_json(struct getting *g)
+{
+    json_t *out = json_object();
+    bool plain = false, html = false;
+    for (size_t i = 0; i < g->part_count; i++) {
+        plain = plain || !g->parts[i].html;
+        html = html || g->parts[i].html;
+    }
+    if (plain) {
+        json_put_str(out, "plain", buf_str(&g->plain));
+    }
+    if (html) {
+        json_put_str(out, "html", buf_str(&g->html));
+    }
+    json_put_bool(out, "hasMore", g->has_more);
+    return out;
+}
+
+static void getting_complete(struct account_call *c)
+{
+    struct getting *g = c->detail;
+    if (!g->headers) {
+        call_complete(c, texts_json(g));
+        return;
+    }
+    if (g->type != ACCOUNT_TEXT_NONE && g->part_count > 0) {
+        json_t *text = json_object_get(g->message, "text");
+        json_t *decoded = texts_json(g);
+        json_object_update(text, decoded);
+        json_decref(decoded);
+    }
+    call_complete(c, json_incref(g->message));
+}
+
+/* --- commands --- */
+
+static void on_text_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                        void *ctx)
+{
+    struct account_call *c = ctx;
+    for (size_t i = 0; row->uid == c->uid && i < row->section_count; i++) {
+        take_text(c->detail, &row->sections[i]);
+    }
+}
+
+static void on_marked(struct imap_store *op ATTR_UNUSED,
+                      const struct err *err ATTR_UNUSED, void *ctx)
+{
+    struct account_call *c = ctx;
+    c->store =
+        NULL; /* reading succeeded; a mailbox that refuses the flag changes nothing of it */
+    getting_complete(c);
+}
+
+static void mark_or_complete(struct account_call *c)
+{
+    struct getting *g = c->detail;
+    if (!g->mark_seen) {
+        getting_complete(c);
+        return;
+    }
+    char uid[16];
+    (void)snprintf(uid, sizeof uid, "%u", c->uid);
+    struct imap_store_params params = {.uid_set = str_of(uid),
+                                       .mode = IMAP_STORE_ADD,
+                                       .flags = {.system = IMAP_FLAG_SEEN}};
+    c->store = imap_store_start(c->conn, &params, CALL_COMMAND_MS, on_marked, c);
+}
+
+static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct account_call *c = ctx;
+    c->fetch = NULL;
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    mark_or_complete(c);
+}
+
+static void fetch_texts(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_text_row,
+                                                    .on_end = on_texts};
+    struct getting *g = c->detail;
+    char uid[16];
+    struct str *names = ARENA_ARRAY(&c->op.arena, struct str, g->part_count);
+    for (size_t i = 0; i < g->part_count; i++) {
+        names[i] = g->parts[i].path;
+    }
+    (void)snprintf(uid, sizeof uid, "%u", c->uid);
+    struct imap_fetch_params params = {.by_uid = true,
+                                       .set = str_of(uid),
+                                       .items = IMAP_ITEM_UID,
+                                       .sections = names,
+                                       .section_count = g->part_count,
+                                       .partial_bytes = g->max_bytes * TEXT_FETCH_SLACK};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
+}
+
+static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                           void *ctx)
+{
+    struct account_call *c = ctx;
+    struct getting *g = c->detail;
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    if (m == NULL || row->uid != c->uid || g->message != NULL ||
+        (row->has & (IMAP_ITEM_BODYSTRUCTURE | IMAP_ITEM_SIZE)) == 0) {
+        return;
+    }
+    g->message = render_message(m, row);
+    if (row->section_count > 0 && row->sections[0].data.ptr != NULL) {
+        render_headers(g->message, row->sections[0].data);
+    }
+    const char *use = render_special_use(m);
+    json_put_cstr(g->message, "specialUse", use);
+    if (g->type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
+        take_parts(c, row->structure);
+    }
+}
+
+static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct account_call *c = ctx;
+    struct getting *g = c->detail;
+    c->fetch = NULL;
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        call_fail_err(c, err);
+    } else if (g->message == NULL) {
+        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
+    } else if (g->part_count > 0) {
+        fetch_texts(c);
+    } else {
+        mark_or_complete(c);
+    }
+}
+
+static void fetch_message(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_message_row,
+                                                    .on_end = on_message};
+    static const struct str header[] = {{"HEADER", 6}};
+    struct getting *g = c->detail;
+    char uid[16];
+    (void)snprintf(uid, sizeof uid, "%u", c->uid);
+    struct imap_fetch_params params = {
+        .by_uid = true,
+        .set = str_of(uid),
+        .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
+                 IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
+                 IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
+                 IMAP_ITEM_GM_THRID,
+        .sections = header,
+        .section_count = g->headers ? 1 : 0};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
+}
+
+static struct account_call *getting_start(struct account *a, struct str id,
+                                          struct getting how, int64_t deadline_ms,
+                                          account_call_cb *cb, void *ctx)
+{
+    struct account_call *c = call_new(a, "get message", deadline_ms, cb, ctx);
+    struct getting *g = ARENA_NEW(&c->op.arena, struct getting);
+    *g = how;
+    g->max_bytes = g->max_bytes > 0 ? g->max_bytes : ACCOUNT_TEXT_MAX;
+    buf_init(&g->plain, g->max_bytes + 16);
+    buf_init(&g->html, g->max_bytes + 16);
+    c->detail = g;
+    c->fini = getting_fini;
+    if (call_find_message(c, id)) {
+        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, fetch_message);
+    }
+    return c;
+}
+
+struct account_call *account_message_get_start(struct account *a,
+                                               const struct account_get_params *params,
+                                               int64_t deadline_ms, account_call_cb *cb,
+                                               void *ctx)
+{
+    struct getting how = {.type = params->text,
+                          .max_bytes = params->max_bytes,
+                          .headers = true,
+                          .mark_seen = params->mark_seen};
+    return getting_start(a, params->id, how, deadline_ms, cb, ctx);
+}
+
+struct account_call *account_text_get_start(struct account *a, struct str text_id,
+                                            enum account_text_type type, size_t max_bytes,
+                                            int64_t deadline_ms, account_call_cb *cb,
+                                            void *ctx)
+{
+    struct getting how = {.type = type == ACCOUNT_TEXT_NONE ? ACCOUNT_TEXT_ALL : type,
+                          .max_bytes = max_bytes};
+    struct arena arena = {0};
+    struct str id = STR(""), rest;
+    (void)render_part_id_parse(&arena, text_id, &id, &rest);
+    struct account_call *c = getting_start(a, id, how, deadline_ms, cb, ctx);
+    arena_fini(&arena);
+    return c;
+}

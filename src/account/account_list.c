@@ -1,0 +1,288 @@
+/* Listings: of mailboxes from the table, of messages from the index and one FETCH. */
+#include "account_call.h"
+
+#include "postrider/base/codec.h"
+
+/* --- mailboxes --- */
+
+static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
+                                               [SPECIAL_USE_NAME] = "name",
+                                               [SPECIAL_USE_EXTENSION] = "extension",
+                                               [SPECIAL_USE_USER] = "user"};
+
+static void put_parent(json_t *obj, const struct mailbox *m)
+{
+    struct str path = str_of(m->path);
+    size_t cut = 0;
+    for (size_t i = path.len; m->delimiter != 0 && i > 0 && cut == 0; i--) {
+        cut = path.ptr[i - 1] == m->delimiter ? i : 0;
+    }
+    json_put_str(obj, "parentPath", str_from(path.ptr, cut > 0 ? cut - 1 : 0));
+    json_put_str(obj, "name", str_tail(path, cut));
+}
+
+static json_t *mailbox_json(const struct mailbox *m)
+{
+    json_t *obj = json_object();
+    char delimiter[2] = {m->delimiter, '\0'};
+    json_put_cstr(obj, "path", m->path);
+    if (m->mailbox_id != NULL) {
+        json_put_str(obj, "id", str_of(m->mailbox_id));
+    }
+    json_object_set_new(obj, "delimiter",
+                        m->delimiter != 0 ? json_str_repaired(str_of(delimiter))
+                                          : json_null());
+    put_parent(obj, m);
+    json_put_bool(obj, "listed", true);
+    json_put_bool(obj, "subscribed", (m->list_attrs & IMAP_LIST_SUBSCRIBED) != 0);
+    const char *use = render_special_use(m);
+    if (use != NULL) {
+        const char *source = use_source_names[m->special_use_source];
+        json_put_cstr(obj, "specialUse", use);
+        json_put_cstr(obj, "specialUseSource", source != NULL ? source : "name");
+    }
+    if ((m->list_attrs & IMAP_LIST_NOSELECT) != 0) {
+        json_put_bool(obj, "noSelect", true);
+    } else {
+        json_put_int(obj, "messages", m->count);
+        json_put_int(obj, "uidNext", m->srv_uid_next);
+    }
+    if ((m->list_attrs & IMAP_LIST_NOINFERIORS) != 0) {
+        json_put_bool(obj, "noInferiors", true);
+    }
+    return obj;
+}
+
+struct counting {
+    size_t at; /* mailbox being asked for */
+};
+
+static void count_next(struct account_call *c);
+
+static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct err *err,
+                      const struct imap_status *status, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct counting *counting = c->detail;
+    c->status = NULL;
+    json_t *list = json_object_get(c->result, "mailboxes");
+    json_t *row = json_array_get(list, counting->at++);
+    json_t *out = json_object();
+    if (err->code == ERR_OK) {
+        json_put_int(out, "messages", status->messages);
+        json_put_int(out, "unseen", status->unseen);
+    } else if (imap_conn_is_open(c->conn)) {
+        json_put_cstr(out, "error", err->msg);
+    } else {
+        json_decref(out);
+        call_fail_err(c, err);
+        return;
+    }
+    json_object_set_new(row, "status", out);
+    count_next(c);
+}
+
+static void count_next(struct account_call *c)
+{
+    struct counting *counting = c->detail;
+    json_t *list = json_object_get(c->result, "mailboxes");
+    for (; counting->at < json_array_size(list); counting->at++) {
+        json_t *row = json_array_get(list, counting->at);
+        struct str path = str_of(json_string_value(json_object_get(row, "path")));
+        struct mailbox *m = account_mailbox_by_path(c->a, path);
+        if (m != NULL && (m->list_attrs & IMAP_LIST_NOSELECT) == 0) {
+            c->status = imap_status_start(c->conn, str_from(m->wire, m->wire_len),
+                                          IMAP_STATUS_MESSAGES | IMAP_STATUS_UNSEEN,
+                                          CALL_COMMAND_MS, on_status, c);
+            return;
+        }
+    }
+    op_complete(&c->op);
+}
+
+struct account_call *account_mailboxes_list_start(struct account *a, bool counters,
+                                                  int64_t deadline_ms,
+                                                  account_call_cb *cb, void *ctx)
+{
+    struct account_call *c = call_new(a, "list mailboxes", deadline_ms, cb, ctx);
+    if (a->table.count == 0) {
+        call_fail(c, ERR_UNAVAILABLE,
+                  "the mailboxes are not known yet, the account is %s", a->state);
+        return c;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->table.count; i++) {
+        if (a->table.items[i]->gone_since_ms == 0) {
+            json_array_append_new(list, mailbox_json(a->table.items[i]));
+        }
+    }
+    c->result = json_pack("{s:o}", "mailboxes", list);
+    if (counters) {
+        c->detail = ARENA_NEW(&c->op.arena, struct counting);
+        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, count_next);
+    } else {
+        op_complete(&c->op);
+    }
+    return c;
+}
+
+/* --- messages --- */
+
+struct listing {
+    uint32_t page, page_size, total;
+    uint32_t *uids; /* rising */
+    json_t **rows;  /* rendered, in the order of uids; NULL = not there (any more) */
+    size_t count;
+};
+
+static void listing_fini(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    for (size_t i = 0; i < l->count; i++) {
+        json_decref(l->rows[i]);
+    }
+}
+
+static json_t *cursor_json(bool exists, uint32_t page)
+{
+    if (!exists) {
+        return json_null();
+    }
+    struct buf text = BUF_INIT(64), cursor = BUF_INIT(128);
+    (void)buf_printf(&text, "{\"page\":%u}", page);
+    (void)buf_put_c(&cursor, "imap_");
+    (void)base64url_encode(&cursor, text.bytes, text.len);
+    json_t *out = json_string(buf_c(&cursor));
+    buf_fini(&text);
+    buf_fini(&cursor);
+    return out;
+}
+
+static void listing_complete(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    uint32_t pages = (l->total + l->page_size - 1) / l->page_size;
+    json_t *messages = json_array(), *out = json_object();
+    for (size_t i = l->count; i > 0; i--) {
+        if (l->rows[i - 1] != NULL) {
+            json_array_append(messages, l->rows[i - 1]);
+        }
+    }
+    json_put_int(out, "total", l->total);
+    json_put_int(out, "page", l->page);
+    json_put_int(out, "pages", pages > 0 ? pages : 1);
+    json_object_set_new(out, "nextPageCursor",
+                        cursor_json(l->page + 1 < pages, l->page + 1));
+    json_object_set_new(out, "prevPageCursor", cursor_json(l->page > 0, l->page - 1));
+    json_object_set_new(out, "messages", messages);
+    call_complete(c, out);
+}
+
+static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                   void *ctx)
+{
+    struct account_call *c = ctx;
+    struct listing *l = c->detail;
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    size_t lo = 0, hi = l->count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (l->uids[mid] < row->uid) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    if (m != NULL && lo < l->count && l->uids[lo] == row->uid && l->rows[lo] == NULL &&
+        (row->has & IMAP_ITEM_SIZE) != 0) {
+        l->rows[lo] = render_message(m, row);
+    }
+}
+
+static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct account_call *c = ctx;
+    c->fetch = NULL;
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        call_fail_err(c, err);
+        return;
+    }
+    listing_complete(c);
+}
+
+static void listing_fetch(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_row,
+                                                    .on_end = on_fetched};
+    struct listing *l = c->detail;
+    struct imap_set set;
+    struct buf text = BUF_INIT(64 * 1024);
+    uint32_t *numbers = arena_memdup(&c->op.arena, l->uids, l->count * sizeof *l->uids);
+    imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
+    (void)imap_set_print(&text, &set, 0, 60 * 1024);
+    struct imap_fetch_params params = {
+        .by_uid = true,
+        .set = buf_str(&text),
+        .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
+                 IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
+                 IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
+                 IMAP_ITEM_GM_THRID};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
+    buf_fini(&text);
+}
+
+static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
+                      const struct msg_row *rows, size_t count, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct listing *l = c->detail;
+    c->rank = NULL;
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    l->uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
+    l->rows = ARENA_ARRAY(&c->op.arena, json_t *, count);
+    l->count = count;
+    for (size_t i = 0; i < count; i++) {
+        l->uids[i] = rows[i].uid;
+    }
+    if (count == 0) {
+        listing_complete(c);
+    } else {
+        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, listing_fetch);
+    }
+}
+
+struct account_call *account_messages_list_start(struct account *a,
+                                                 const struct account_list_params *params,
+                                                 int64_t deadline_ms, account_call_cb *cb,
+                                                 void *ctx)
+{
+    struct account_call *c = call_new(a, "list messages", deadline_ms, cb, ctx);
+    struct listing *l = ARENA_NEW(&c->op.arena, struct listing);
+    c->detail = l;
+    c->fini = listing_fini;
+    struct mailbox *m = account_mailbox_by_path(a, params->path);
+    if (m == NULL) {
+        call_fail(c, a->table.count > 0 ? ERR_NO_MAILBOX : ERR_UNAVAILABLE,
+                  a->table.count > 0 ? "Unknown path"
+                                     : "the mailboxes are not known yet");
+        return c;
+    }
+    c->box = m->box;
+    l->page = params->page;
+    l->page_size = params->page_size;
+    l->total = m->count;
+    uint64_t skip = (uint64_t)l->page * l->page_size;
+    if (skip >= l->total) {
+        listing_complete(c);
+        return c;
+    }
+    uint32_t end = l->total - (uint32_t)skip;
+    uint32_t first = end > l->page_size ? end - l->page_size : 0;
+    c->rank =
+        store_rank_start(a->as->store, &a->acct, m, first, end - first, on_ranked, c);
+    return c;
+}

@@ -1,0 +1,389 @@
+#include "account_render.h"
+
+#include "postrider/base/codec.h"
+#include "postrider/base/mem.h"
+#include "postrider/imap/imap.h"
+#include "postrider/json/json.h"
+#include "postrider/mime/mime.h"
+
+enum {
+    MESSAGE_ID_LEN = 11,
+    DECODED_MAX = 64 * 1024
+};
+
+_Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
+               "parameters go from imap to mime as they are");
+
+/* --- pieces --- */
+
+static void put_decoded(json_t *obj, const char *key, struct str raw)
+{
+    if (raw.ptr == NULL) {
+        return;
+    }
+    struct buf text = BUF_INIT(DECODED_MAX);
+    (void)mime_decode_words(&text, raw);
+    json_put_str(obj, key, buf_str(&text));
+    buf_fini(&text);
+}
+
+static json_t *address_json(struct arena *arena, const struct imap_address *a)
+{
+    struct mime_address out;
+    mime_address_from_parts(arena, a->name, a->mailbox, a->host, &out);
+    json_t *obj = json_object();
+    json_put_str(obj, "name", out.name.ptr != NULL ? out.name : STR(""));
+    json_put_str(obj, "address", out.address.ptr != NULL ? out.address : STR(""));
+    return obj;
+}
+
+static json_t *addresses_json(const struct imap_addresses *list)
+{
+    json_t *out = json_array();
+    struct arena arena = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].host.ptr != NULL) { /* neither start nor end of a group */
+            json_array_append_new(out, address_json(&arena, &list->items[i]));
+        }
+    }
+    arena_fini(&arena);
+    return out;
+}
+
+static void put_addresses(json_t *message, const char *key,
+                          const struct imap_addresses *list)
+{
+    json_t *out = addresses_json(list);
+    if (json_array_size(out) > 0) {
+        json_object_set(message, key, out);
+    }
+    json_decref(out);
+}
+
+static void put_first_address(json_t *message, const char *key,
+                              const struct imap_addresses *list)
+{
+    json_t *out = addresses_json(list);
+    if (json_array_size(out) > 0) {
+        json_object_set(message, key, json_array_get(out, 0));
+    }
+    json_decref(out);
+}
+
+static json_t *flags_json(const struct imap_flags *flags)
+{
+    json_t *out = json_array();
+    for (uint8_t bit = IMAP_FLAG_SEEN; bit != 0 && bit <= IMAP_FLAG_DRAFT;
+         bit = (uint8_t)(bit << 1)) {
+        if ((flags->system & bit) != 0) {
+            json_array_append_new(out, json_string(imap_flag_name(bit)));
+        }
+    }
+    for (size_t i = 0; i < flags->keyword_count; i++) {
+        json_array_append_new(out, json_str_repaired(flags->keywords[i]));
+    }
+    return out;
+}
+
+const char *render_special_use(const struct mailbox *m)
+{
+    if (m->special_use[0] != '\0') {
+        return m->special_use;
+    }
+    return str_ieq_c(str_of(m->path), "INBOX") ? "\\Inbox" : NULL;
+}
+
+/* --- the MIME tree --- */
+
+static bool is_multipart(const struct imap_part *part)
+{
+    return str_eq_c(part->type, "multipart");
+}
+
+/* Next part of this message; what an attached message is made of is its own business. */
+static const struct imap_part *next_own_part(const struct imap_part *part)
+{
+    if (is_multipart(part) && part->first_child != NULL) {
+        return part->first_child;
+    }
+    while (part != NULL && part->next == NULL) {
+        part = part->parent;
+    }
+    return part != NULL ? part->next : NULL;
+}
+
+bool render_part_filename(const struct imap_part *part, struct buf *out)
+{
+    const struct mime_param *disposition =
+        (const struct mime_param *)(const void *)part->disposition_params.items;
+    const struct mime_param *params =
+        (const struct mime_param *)(const void *)part->params.items;
+    return mime_decode_param(out, disposition, part->disposition_params.count,
+                             "filename") ||
+           mime_decode_param(out, params, part->params.count, "name");
+}
+
+static bool has_filename(const struct imap_part *part)
+{
+    struct buf name = BUF_INIT(MIME_FILENAME_MAX * 2);
+    bool named = render_part_filename(part, &name);
+    buf_fini(&name);
+    return named;
+}
+
+static bool is_text_part(const struct imap_part *part)
+{
+    return str_eq_c(part->type, "text") &&
+           (str_eq_c(part->subtype, "plain") || str_eq_c(part->subtype, "html")) &&
+           !str_eq_c(part->disposition, "attachment") && !has_filename(part);
+}
+
+void render_texts_find(const struct imap_structure *structure, struct render_texts *out)
+{
+    *out = (struct render_texts){0};
+    const struct imap_part *part = structure != NULL ? structure->root : NULL;
+    for (; part != NULL; part = next_own_part(part)) {
+        if (!is_text_part(part)) {
+            continue;
+        }
+        bool html = str_eq_c(part->subtype, "html");
+        if (html && out->html_count < RENDER_TEXT_PARTS_MAX) {
+            out->html[out->html_count++] = part;
+        } else if (!html && out->plain_count < RENDER_TEXT_PARTS_MAX) {
+            out->plain[out->plain_count++] = part;
+        }
+    }
+}
+
+const struct imap_part *render_part_find(const struct imap_structure *structure,
+                                         struct str path)
+{
+    const struct imap_part *part = structure != NULL ? structure->root : NULL;
+    for (; part != NULL; part = imap_part_next(part)) {
+        if (str_eq(part->path, path)) {
+            return part;
+        }
+    }
+    return NULL;
+}
+
+/* --- ids of parts --- */
+
+static json_t *part_id_json(const char *message_id, struct str rest)
+{
+    struct buf id = BUF_INIT(8192);
+    (void)buf_put_c(&id, message_id);
+    (void)base64url_encode(&id, rest.ptr, rest.len);
+    json_t *out = json_stringn(buf_c(&id), id.len);
+    buf_fini(&id);
+    return out;
+}
+
+bool render_part_id_parse(struct arena *arena, struct str id, struct str *message_id_out,
+                          struct str *rest_out)
+{
+    struct buf rest = BUF_INIT(4096);
+    if (id.len <= MESSAGE_ID_LEN ||
+        !base64url_decode(&rest, str_tail(id, MESSAGE_ID_LEN))) {
+        buf_fini(&rest);
+        return false;
+    }
+    *message_id_out = str_from(id.ptr, MESSAGE_ID_LEN);
+    *rest_out = arena_str(arena, buf_str(&rest));
+    buf_fini(&rest);
+    return true;
+}
+
+/* --- attachments and texts --- */
+
+static bool is_embedded(const struct imap_part *part)
+{
+    return part->id.ptr != NULL && part->parent != NULL &&
+           str_eq_c(part->parent->subtype, "related");
+}
+
+static json_t *attachment_json(const char *message_id, const struct imap_part *part)
+{
+    json_t *obj = json_object();
+    struct buf text = BUF_INIT(MIME_FILENAME_MAX * 2);
+    json_object_set_new(obj, "id", part_id_json(message_id, part->path));
+    (void)buf_printf(&text, "%.*s/%.*s", STR_ARG(part->type), STR_ARG(part->subtype));
+    json_put_str(obj, "contentType", buf_str(&text));
+    json_put_int(obj, "encodedSize", (int64_t)part->size);
+    json_put_bool(obj, "embedded", is_embedded(part));
+    json_put_bool(obj, "inline", str_eq_c(part->disposition, "inline"));
+    buf_clear(&text);
+    if (render_part_filename(part, &text)) {
+        json_put_str(obj, "filename", buf_str(&text));
+    }
+    if (part->id.ptr != NULL) {
+        json_put_str(obj, "contentId", part->id);
+    }
+    struct str method = imap_param_get(&part->params, "method");
+    if (method.ptr != NULL && str_eq_c(part->subtype, "calendar")) {
+        json_put_str(obj, "method", method);
+    }
+    buf_fini(&text);
+    return obj;
+}
+
+static void put_attachments(json_t *message, const char *message_id,
+                            const struct imap_structure *structure)
+{
+    json_t *list = json_array();
+    for (const struct imap_part *part = structure->root; part != NULL;
+         part = next_own_part(part)) {
+        if (!is_multipart(part) && !is_text_part(part) && part->path.len > 0) {
+            json_array_append_new(list, attachment_json(message_id, part));
+        }
+    }
+    if (json_array_size(list) > 0) {
+        json_object_set(message, "attachments", list);
+    }
+    json_decref(list);
+}
+
+static json_t *paths_json(const struct imap_part *const *parts, size_t count,
+                          uint64_t *size_out)
+{
+    json_t *list = json_array();
+    *size_out = 0;
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_str_repaired(parts[i]->path));
+        *size_out += parts[i]->size;
+    }
+    return list;
+}
+
+static void put_text(json_t *message, const char *message_id,
+                     const struct imap_structure *structure)
+{
+    struct render_texts texts;
+    uint64_t plain_size, html_size;
+    render_texts_find(structure, &texts);
+    if (texts.plain_count + texts.html_count == 0) {
+        return;
+    }
+    json_t *paths = json_array();
+    json_array_append_new(paths, paths_json(texts.plain, texts.plain_count, &plain_size));
+    json_array_append_new(paths, paths_json(texts.html, texts.html_count, &html_size));
+    char *rest = json_dumps(paths, JSON_COMPACT);
+    json_t *text = json_object(), *sizes = json_object();
+    json_object_set_new(text, "id", part_id_json(message_id, str_of(rest)));
+    if (texts.plain_count > 0) {
+        json_put_int(sizes, "plain", (int64_t)plain_size);
+    }
+    if (texts.html_count > 0) {
+        json_put_int(sizes, "html", (int64_t)html_size);
+    }
+    json_object_set_new(text, "encodedSize", sizes);
+    json_object_set_new(message, "text", text);
+    json_decref(paths);
+    mem_free(rest);
+}
+
+/* --- the message --- */
+
+static void put_envelope(json_t *message, const struct imap_envelope *e)
+{
+    put_decoded(message, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
+    put_first_address(message, "from", &e->from);
+    put_addresses(message, "replyTo", &e->reply_to);
+    put_first_address(message, "sender", &e->sender);
+    put_addresses(message, "to", &e->to);
+    put_addresses(message, "cc", &e->cc);
+    put_addresses(message, "bcc", &e->bcc);
+    if (e->message_id.ptr != NULL) {
+        json_put_str(message, "messageId", str_trim(e->message_id));
+    }
+    if (e->in_reply_to.ptr != NULL) {
+        json_put_str(message, "inReplyTo", str_trim(e->in_reply_to));
+    }
+}
+
+static void put_flags(json_t *message, const struct imap_flags *flags)
+{
+    static const struct {
+        const char *key;
+        uint8_t bit;
+    } marks[] = {{"flagged", IMAP_FLAG_FLAGGED},
+                 {"answered", IMAP_FLAG_ANSWERED},
+                 {"draft", IMAP_FLAG_DRAFT}};
+    json_object_set_new(message, "flags", flags_json(flags));
+    if ((flags->system & IMAP_FLAG_SEEN) == 0) {
+        json_put_bool(message, "unseen", true);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        if ((flags->system & marks[i].bit) != 0) {
+            json_put_bool(message, marks[i].key, true);
+        }
+    }
+}
+
+static void put_message_use(json_t *message, const struct mailbox *m)
+{
+    static const char *const uses[] = {"\\Junk", "\\Sent", "\\Trash", "\\Inbox",
+                                       "\\Drafts"};
+    const char *use = render_special_use(m);
+    for (size_t i = 0; use != NULL && i < ARRAY_LEN(uses); i++) {
+        if (str_ieq_c(str_of(uses[i]), use)) {
+            json_put_cstr(message, "messageSpecialUse", uses[i]);
+        }
+    }
+}
+
+json_t *render_message(const struct mailbox *m, const struct imap_row *row)
+{
+    char id[12];
+    json_t *message = json_object();
+    message_id_format(m->number, row->uid, id);
+    json_put_cstr(message, "id", id);
+    json_put_int(message, "uid", row->uid);
+    json_put_cstr(message, "path", m->path);
+    if (row->email_id.ptr != NULL) {
+        json_put_str(message, "emailId", row->email_id);
+    }
+    if (row->thread_id.ptr != NULL) {
+        json_put_str(message, "threadId", row->thread_id);
+    }
+    if ((row->has & IMAP_ITEM_INTERNALDATE) != 0) {
+        json_put_time(message, "date", row->internaldate_ms);
+    }
+    put_flags(message, &row->flags);
+    json_put_int(message, "size", (int64_t)row->size);
+    if (row->envelope != NULL) {
+        put_envelope(message, row->envelope);
+    }
+    if (row->structure != NULL) {
+        put_attachments(message, id, row->structure);
+        put_text(message, id, row->structure);
+    }
+    put_message_use(message, m);
+    return message;
+}
+
+void render_headers(json_t *message, struct str block)
+{
+    struct arena arena = {0};
+    struct mime_headers headers;
+    json_t *out = json_object();
+    mime_headers_parse(&arena, block, &headers);
+    for (size_t i = 0; i < headers.count; i++) {
+        const struct mime_header *h = &headers.items[i];
+        char *key = arena_strndup(&arena, h->name.ptr, h->name.len);
+        for (char *c = key; *c != '\0'; c++) {
+            *c = ascii_lower(*c);
+        }
+        json_t *values = json_object_get(out, key);
+        if (values == NULL) {
+            values = json_array();
+            json_object_set_new(out, key, values);
+        }
+        json_array_append_new(values, json_str_repaired(h->value));
+    }
+    json_object_set_new(message, "headers", out);
+    if (mime_headers_is_auto_reply(&headers)) {
+        json_put_bool(message, "isAutoReply", true);
+    }
+    arena_fini(&arena);
+}
