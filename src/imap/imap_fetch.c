@@ -70,7 +70,7 @@ static const struct op_type fetch_type = {.name = "fetch",
                                           .done = fetch_done,
                                           .fini = imap_op_fini};
 
-/* --- what comes in */
+/* --- what comes in --- */
 
 /* "*" alone means the last message, whatever its number. */
 static bool wants_message(const struct imap_fetch *op, uint32_t seq, uint32_t uid)
@@ -157,7 +157,7 @@ static const struct imap_cmd_type fetch_cmd = {.name = "FETCH",
                                                .on_literal_data = fetch_literal_data,
                                                .on_end = fetch_end};
 
-/* --- what goes out */
+/* --- what goes out --- */
 
 static void put_sections(struct imap_cmd *cmd, const struct imap_fetch_params *params)
 {
