@@ -1,7 +1,7 @@
 /* redis_priv: what the files of the client share.
  * Shape    redis_conn.c owns the connection, its states and the order of replies;
  *          redis_hello.c is the handshake; redis_cmd.c makes commands; redis_script.c
- * those that run Lua
+ *          those that run Lua
  *
  *              start, backoff            connected               all rows answered
  *     DOWN ───────────────► CONNECTING ───────────► HANDSHAKE ───────────────────► READY

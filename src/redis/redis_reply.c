@@ -4,9 +4,10 @@
  *   bulk   = "$" ("-1" CRLF / length CRLF bytes CRLF)
  *   array  = "*" ("-1" CRLF / count CRLF count × reply)
  * The scanner's states:
- *   TYPE ──"+-"──► TEXT ──CRLF──► TYPE        TYPE ──":$*"──► NUMBER ──CRLF──► TYPE or
- * BULK BULK ──all bytes──► BULK_END ──CRLF──► TYPE A lone CR inside a text belongs to the
- * text, as hiredis reads it. */
+ *   TYPE ──"+-"──► TEXT ──CRLF──► TYPE
+ *   TYPE ──":$*"──► NUMBER ──CRLF──► TYPE or, for a string, BULK
+ *   BULK ──all bytes──► BULK_END ──CRLF──► TYPE
+ * A lone CR inside a text belongs to the text, as hiredis reads it. */
 #include "redis_reply.h"
 
 #include "postrider/base/check.h"

@@ -1,12 +1,13 @@
 /* redis_reply: replies from bytes. hiredis' reader builds them, but it allocates what a
- * header claims (threats S8); so a scanner sees every byte first and checks each header
- * against the caps below.
+ * header claims; so a scanner sees every byte first and checks each header against the
+ * caps below.
  * Shape    redis_decoder_feed takes bytes as they come, redis_decoder_next gives replies
  * Owner    a reply and its strings live in the arena that `next` filled
  * Limits   REDIS_REPLY_MAX bytes and REDIS_REPLY_ITEMS_MAX items a reply,
- * REDIS_NESTING_MAX arrays deep, REDIS_LINE_MAX bytes a status or error line Errors
- * REDIS_DECODE_BAD with ERR_LIMIT or ERR_PROTOCOL; the decoder is dead then. The replies
- * before the bad byte are still given. Spec     RESP2 */
+ *          REDIS_NESTING_MAX arrays deep, REDIS_LINE_MAX bytes a status or error line
+ * Errors   REDIS_DECODE_BAD with ERR_LIMIT or ERR_PROTOCOL; the decoder is dead then. The
+ *          replies before the bad byte are still given.
+ * Spec     RESP2 */
 #ifndef POSTRIDER_REDIS_REDIS_REPLY_H
 #define POSTRIDER_REDIS_REDIS_REPLY_H
 

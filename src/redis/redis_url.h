@@ -1,8 +1,9 @@
 /* redis_url: where a Redis is, from its URL.
  * Shape    redis://[user[:password]@]host[:port][/db], rediss:// the same over TLS,
  *          unix://[user[:password]@]/path[?db=n]; user and password percent-encoded; a
- * lone part before "@" without ":" is the user Owner    the strings live in the arena
- * given Errors   ERR_CONFIG; messages never repeat the URL, it may hold a password */
+ *          lone part before "@" without ":" is the user
+ * Owner    the strings live in the arena given
+ * Errors   ERR_CONFIG; messages never repeat the URL, it may hold a password */
 #ifndef POSTRIDER_REDIS_REDIS_URL_H
 #define POSTRIDER_REDIS_REDIS_URL_H
 

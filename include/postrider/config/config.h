@@ -1,14 +1,17 @@
 /* config: the settings of a node, read once from flags, environment, file and defaults.
  * Shape    one table row per setting (section, name, type, bounds, default, doc); struct
  *          config holds the values, and is const after loading
- * Owner    config_load's caller; strings live as long as the config, and are wiped with
- * it Calls    any thread may read; loading only before the loop or on reload Units    as
- * the names say; sizes and times as plain numbers Limits   a file of CONFIG_FILE_MAX
- * bytes, a line of CONFIG_LINE_MAX, a value of CONFIG_VALUE_MAX Errors   ERR_CONFIG
- * naming the file and line, the variable or the flag; ERR_USAGE for an unknown flag;
- * ERR_IO when a file cannot be read Order    flag --section.name > variable
- * POSTRIDER_SECTION_NAME (for secrets also …_FILE: the first line of that file) > file
- * key > default */
+ * Owner    config_load's caller; strings live as long as the config, secrets are wiped
+ * Calls    any thread may read; loading only before the loop or on reload
+ * Units    as the names say; sizes and times as plain numbers
+ * Limits   a file of CONFIG_FILE_MAX bytes, a line of CONFIG_LINE_MAX, a value of
+ *          CONFIG_VALUE_MAX
+ * Errors   ERR_CONFIG naming the file and line, the variable or the flag; ERR_USAGE for
+ *          an unknown flag; ERR_IO when a file cannot be read
+ * Order    flag --section.name > variable POSTRIDER_SECTION_NAME (for secrets also
+ *          …_FILE: the first line of that file) > file key > default
+ * File     "[section]" and "name = value" lines; lines that begin with # or ; are
+ *          comments; a value is the rest of its line without the white space around it */
 #ifndef POSTRIDER_CONFIG_CONFIG_H
 #define POSTRIDER_CONFIG_CONFIG_H
 

@@ -1,17 +1,20 @@
 /* crypto: digests, the master key, and authenticated encryption of stored fields.
  * Shape    struct secret    a byte string that is wiped when freed
  *          struct keyring   one or more master keys; the first one seals, all of them
- * open. Per master key and purpose one AES-256-GCM key, derived by HKDF on first use and
- * kept as a keyed context sealed value     version 1 (1 byte), key id (4), nonce (12),
- * ciphertext, tag (16) Owner    the app owns the keyring; everybody else borrows it Calls
- * one thread at a time; master_key_load blocks (file, scrypt: about 150 ms) and belongs
- * into a worker once the loop runs. Digests are free of state. Units    bytes; key ids
- * are shown as 8 hexadecimal digits Limits   KEYRING_KEYS_MAX master keys; 2^32 seals per
- * derived key and process; a plain text of CRYPTO_PLAIN_MAX bytes Errors   ERR_DECRYPT
- * the value does not authenticate or is malformed; ERR_KEY unknown key id, or a missing,
- * unreadable or badly protected master key; ERR_IO Spec     FIPS 180-4, RFC 2104, RFC
- * 5869 (HKDF), RFC 7914 (scrypt), NIST SP 800-38D (GCM), RFC 9562 §5.8 (UUID version 8)
- */
+ *                           open. Per master key and purpose one AES-256-GCM key, derived
+ *                           by HKDF on first use and kept as a keyed context
+ *          sealed value     version 1 (1 byte), key id (4), nonce (12), ciphertext,
+ *                           tag (16)
+ * Owner    the app owns the keyring; everybody else borrows it
+ * Calls    one thread at a time; master_key_load blocks (file, scrypt: about 150 ms) and
+ *          belongs into a worker once the loop runs. Digests are free of state.
+ * Units    bytes; key ids are shown as 8 hexadecimal digits
+ * Limits   KEYRING_KEYS_MAX master keys; 2^32 seals per derived key and process; a plain
+ *          text of CRYPTO_PLAIN_MAX bytes
+ * Errors   ERR_DECRYPT the value does not authenticate or is malformed; ERR_KEY unknown
+ *          key id, or a missing, unreadable or badly protected master key; ERR_IO
+ * Spec     FIPS 180-4, RFC 2104, RFC 5869 (HKDF), RFC 7914 (scrypt), NIST SP 800-38D
+ *          (GCM), RFC 9562 §5.8 (UUID version 8) */
 #ifndef POSTRIDER_CRYPTO_CRYPTO_H
 #define POSTRIDER_CRYPTO_CRYPTO_H
 
