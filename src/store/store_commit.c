@@ -18,9 +18,11 @@
 
 enum {
     FEED_ENTRIES = 100000,
-    TOKEN_SIZE = 8,
-    TAG_STATE = INT32_MAX /* no index of a change */
+    TOKEN_SIZE = 8
 };
+
+/* Of the state record's reading; all others are positions of boxes. */
+static const size_t tag_state = SIZE_MAX;
 
 static const struct backoff_policy again_policy = {
     .first_ms = 100, .max_ms = 2000, .factor_percent = 200, .jitter_percent = 20};
@@ -261,7 +263,7 @@ static void on_read(void *ctx, const struct store_reply *reply)
         fail_err(self, reply->err);
         return;
     }
-    bool ok = reply->tag == TAG_STATE
+    bool ok = reply->tag == tag_state
                   ? take_state(self, reply->value, &err)
                   : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
     if (!ok) {
@@ -291,7 +293,7 @@ static void start_reading(struct store_commit *self)
         store_word(&w, store_key(arena, s, &self->acct, "a"));
         store_word_c(&w, ACCOUNT_FIELD_STATE);
         self->waiting++;
-        store_op_send(&self->base, &w, on_read, TAG_STATE);
+        store_op_send(&self->base, &w, on_read, tag_state);
     }
     if (self->waiting == 0) {
         make_words(self);
