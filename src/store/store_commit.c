@@ -59,7 +59,6 @@ static void commit_done(struct op *op)
 {
     struct store_commit *self = container_of(op, struct store_commit, base.op);
     struct store *s = self->base.store;
-    (void)map_take(s->committing, str_of(self->acct.name));
     bool ok = op->err.code == ERR_OK;
     for (size_t i = 0; ok && i < self->box_count; i++) {
         commit_box_settle(&self->boxes[i]);
@@ -362,9 +361,6 @@ struct store_commit *store_commit_start(struct store *s,
     self->ctx = ctx;
     buf_init(&self->state_sealed, STORE_VALUE_MAX);
     rand_bytes(self->token, sizeof self->token);
-    struct str name = str_of(self->acct.name);
-    CHECK(map_get(s->committing, name) == NULL);
-    map_put(s->committing, name, self);
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
         if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {
