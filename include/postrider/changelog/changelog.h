@@ -20,7 +20,7 @@
  *          remembered, so that the next append needs one round trip less
  * Errors   none to callers: a lost lease drops the account, Redis failures are repeated;
  *          entries that cannot be read are passed with a warning
- * Spec     architecture §4: at least once, a crash between delivery and cursor repeats
+ * Spec     docs/ARCHITECTURE.md: at least once, a crash between delivery and cursor repeats
  *          that delivery with the same event id */
 #ifndef POSTRIDER_CHANGELOG_CHANGELOG_H
 #define POSTRIDER_CHANGELOG_CHANGELOG_H

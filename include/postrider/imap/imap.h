@@ -12,7 +12,7 @@
  * Units    milliseconds; deadlines of commands with streamed answers are progress
  * deadlines: they begin anew with every useful byte Limits   imap_parser.h; tags are A1,
  * A2 … Errors   ERR_NO, ERR_BAD (peer_code = response code, msg = server text), ERR_BYE,
- * ERR_AUTH, ERR_THROTTLED, ERR_MAXCONN (imap.md §6.3, §6.4 decide by code and text),
+ * ERR_AUTH, ERR_THROTTLED, ERR_MAXCONN (decided by code and text),
  *          ERR_NO_MAILBOX (SELECT/STATUS: NONEXISTENT or NO), ERR_QUOTA, ERR_PROTOCOL,
  *          ERR_LIMIT, ERR_UNSUPPORTED (capability missing), and what net reports
  * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5530, 5819, 6154,
@@ -274,7 +274,7 @@ struct imap_copy_result {
 struct imap_move;
 typedef void imap_move_cb(struct imap_move *op, const struct err *err,
                           const struct imap_copy_result *result, void *ctx);
-/* move: UID MOVE, else COPY + STORE \Deleted + UID EXPUNGE (imap.md §7). */
+/* move: UID MOVE, else COPY + STORE \Deleted + UID EXPUNGE (RFC 6851). */
 struct imap_move *imap_move_start(struct imap_conn *c, struct str uid_set,
                                   struct str mailbox, bool move, int64_t deadline_ms,
                                   imap_move_cb *cb, void *ctx);

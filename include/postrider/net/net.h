@@ -29,7 +29,7 @@ enum {
     NET_READ_BUFFER = 64 * 1024
 };
 
-/* What an address must not be (architecture §8). Checked after DNS on the address used.
+/* What an address must not be (docs/SECURITY.md). Checked after DNS on the address used.
  */
 enum egress_policy {
     EGRESS_OFF,        /* anything goes */

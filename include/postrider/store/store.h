@@ -8,7 +8,7 @@
  * a commit Errors   ERR_STORE_DOWN, ERR_STORE_REPLY, ERR_TIMEOUT: transient; ERR_FENCED:
  * the lease is lost, the account must be dropped; ERR_STALE: the record changed, load
  * again; ERR_DECRYPT, ERR_CORRUPT: the value is damaged; ERR_KEY at open Keys
- * architecture §3: PREFIX:{SHARD}:name for everything one commit touches, PREFIX:name for
+ * docs/DATA-MODEL.md: PREFIX:{SHARD}:name for everything one commit touches, PREFIX:name for
  * the rest; names of accounts are keyed hashes */
 #ifndef POSTRIDER_STORE_STORE_H
 #define POSTRIDER_STORE_STORE_H
@@ -87,7 +87,7 @@ struct store_acct {
 void store_acct_init(struct store *s, struct store_acct *a, struct str id);
 void store_acct_fini(struct store_acct *a);
 
-/* The event id of architecture §4: an HMAC over what identifies the logical change. */
+/* The event id (docs/DATA-MODEL.md): an HMAC over what identifies the logical change. */
 void store_event_id(struct store *s, const struct store_acct *a, uint32_t box,
                     uint32_t epoch, uint32_t uid, const char *type,
                     uint64_t discriminator, char out[37]);

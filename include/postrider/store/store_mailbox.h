@@ -7,7 +7,7 @@
  * Limits   MAILBOX_KEYWORDS_MAX keyword names a mailbox, further ones are not indexed;
  *          SEGMENT_ROWS rows a segment
  * Units    rows are in rising UID order everywhere
- * Spec     sync.md §1; design measurements §4 */
+ * Spec     docs/DATA-MODEL.md */
 #ifndef POSTRIDER_STORE_STORE_MAILBOX_H
 #define POSTRIDER_STORE_STORE_MAILBOX_H
 
@@ -142,7 +142,7 @@ struct store_rank *store_rank_start(struct store *s, const struct store_acct *a,
                                     uint32_t count, store_rank_cb *cb, void *ctx);
 void store_rank_cancel(struct store_rank *op);
 
-/* --- the one-call commit (architecture §4) --- */
+/* --- the one-call commit (docs/ARCHITECTURE.md) --- */
 
 enum {
     STORE_COMMIT_EVENTS = 1000,
