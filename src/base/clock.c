@@ -127,6 +127,11 @@ static unsigned take_fraction_ms(struct str *s)
     return ms;
 }
 
+static bool year_is_leap(unsigned year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
 bool clock_parse_iso(struct str s, int64_t *wall_ms_out)
 {
     static const unsigned month_days[12] = {31, 29, 31, 30, 31, 30,
@@ -137,7 +142,8 @@ bool clock_parse_iso(struct str s, int64_t *wall_ms_out)
         !take_digits(&s, 2, &month) || !take_byte(&s, "-") || !take_digits(&s, 2, &day)) {
         return false;
     }
-    if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1]) {
+    if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] ||
+        (month == 2 && day == 29 && !year_is_leap(year))) {
         return false;
     }
     if (s.len > 0) {

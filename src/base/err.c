@@ -86,8 +86,8 @@ const char *err_class_name(enum err_class klass)
     check_failed("err class", __FILE__, __LINE__, __func__);
 }
 
-static void err_vset(struct err *err, enum err_code code, int sys, const char *fmt,
-                     va_list ap)
+static void ATTR_PRINTF(4, 0)
+    err_vset(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
 {
     if (err == NULL) {
         return;

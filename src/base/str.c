@@ -43,7 +43,7 @@ int str_cmp(struct str a, struct str b)
 bool str_has_prefix(struct str s, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
+    return s.len >= n && (n == 0 || memcmp(s.ptr, prefix, n) == 0);
 }
 
 bool str_has_iprefix(struct str s, const char *prefix)
@@ -55,7 +55,7 @@ bool str_has_iprefix(struct str s, const char *prefix)
 bool str_has_suffix(struct str s, const char *suffix)
 {
     size_t n = strlen(suffix);
-    return s.len >= n && memcmp(s.ptr + s.len - n, suffix, n) == 0;
+    return s.len >= n && (n == 0 || memcmp(s.ptr + s.len - n, suffix, n) == 0);
 }
 
 size_t str_find_byte(struct str s, char byte)

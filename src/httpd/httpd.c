@@ -237,6 +237,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
     } else if (*slot != NULL) {
         conn_free(*slot);
         *slot = NULL;
+        /* At the connection limit the listener is watched again only by the next run. */
+        httpd_wake(ctx);
     }
 }
 
@@ -282,7 +284,8 @@ static uint16_t port_of(int fd)
                : ntohs(((const struct sockaddr_in *)(const void *)&ss)->sin_port);
 }
 
-static void on_mhd_log(void *ctx ATTR_UNUSED, const char *fmt, va_list ap)
+static void ATTR_PRINTF(2, 0)
+    on_mhd_log(void *ctx ATTR_UNUSED, const char *fmt, va_list ap)
 {
     char text[256];
     if (log_enabled(LOG_DEBUG)) {

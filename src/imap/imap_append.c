@@ -47,7 +47,7 @@ static const struct op_type append_type = {.name = "append",
                                            .done = append_done,
                                            .fini = imap_op_fini};
 
-/* --- the message */
+/* --- the message --- */
 
 static bool may_write(const struct imap_append *op)
 {
@@ -105,7 +105,7 @@ void imap_append_more(struct imap_append *op)
     pump(op);
 }
 
-/* --- the end */
+/* --- the end --- */
 
 static void append_end(struct imap_op *base, struct imap_cmd *cmd,
                        const struct imap_resp *resp, const struct err *err)
@@ -135,7 +135,7 @@ static const struct imap_cmd_type append_cmd = {.name = "APPEND",
                                                 .on_drain = append_drain,
                                                 .on_end = append_end};
 
-/* --- the start */
+/* --- the start --- */
 
 /* date-time of RFC 9051 §9, in UTC: "22-Nov-2026 05:48:00 +0000" with a space for a
  * leading zero. */

@@ -17,7 +17,7 @@
 
 static const int64_t forever_ms = INT64_C(1) << 40;
 
-/* --- building */
+/* --- building --- */
 
 struct imap_cmd *imap_cmd_new(struct imap_op *owner, const struct imap_cmd_type *type)
 {
@@ -133,7 +133,7 @@ void imap_cmd_send(struct imap_cmd *cmd)
     imap_conn_pump(c);
 }
 
-/* --- sending */
+/* --- sending --- */
 
 void imap_cmd_write(struct imap_cmd *cmd)
 {
@@ -160,7 +160,7 @@ struct imap_op *imap_cmd_listener(const struct imap_cmd *cmd)
     return cmd->owner != NULL && op_is_running(&cmd->owner->op) ? cmd->owner : NULL;
 }
 
-/* --- operations */
+/* --- operations --- */
 
 void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadline_ms)
 {
@@ -227,10 +227,14 @@ void imap_op_abort(struct op *base)
     if (cmd == NULL) {
         return;
     }
+    /* The operation ends before the connection does, so that its callback comes first. */
     if (timed_out) {
+        op_fail(base, ERR_TIMEOUT, "%s: no answer within %lld ms", base->type->name,
+                (long long)op->deadline_ms);
         /* Answers come in order: who owes this one is not going to give others. */
         imap_conn_failf(c, ERR_TIMEOUT, "no answer to %s", cmd->type->name);
     } else {
+        op_fail(base, ERR_CANCELED, "%s: canceled", base->type->name);
         after_cancel(c, cmd);
     }
 }
@@ -323,7 +327,7 @@ bool imap_op_piece_ended(struct imap_op *op, const struct err *err)
     return op->pieces == 0;
 }
 
-/* --- copies */
+/* --- copies --- */
 
 struct imap_set imap_set_dup(struct arena *arena, const struct imap_set *set)
 {

@@ -45,9 +45,7 @@ struct imap_tok {
     uint8_t type, flags;
 };
 
-enum {
-    IMAP_TOK_NONE = UINT32_MAX
-};
+#define IMAP_TOK_NONE UINT32_MAX /* no index */
 
 struct imap_toks {
     struct imap_tok *items;
@@ -94,13 +92,33 @@ struct imap_cur {
 struct imap_cur imap_cur_all(struct imap_doc *doc);
 struct imap_cur imap_cur_children(struct imap_doc *doc, const struct imap_tok *list);
 /* NULL at the end. */
-const struct imap_tok *imap_cur_peek(const struct imap_cur *cur);
-const struct imap_tok *imap_cur_next(struct imap_cur *cur);
+static inline const struct imap_tok *imap_cur_peek(const struct imap_cur *cur)
+{
+    return cur->at < cur->end ? &cur->doc->toks->items[cur->at] : NULL;
+}
+
+static inline const struct imap_tok *imap_cur_next(struct imap_cur *cur)
+{
+    const struct imap_tok *tok = imap_cur_peek(cur);
+    if (tok != NULL) {
+        cur->at = tok->next;
+    }
+    return tok;
+}
+
 uint32_t imap_cur_count(struct imap_cur cur);
 
 /* A NULL token is accepted everywhere: it is no list, no NIL, and has no value. */
-bool imap_tok_is_list(const struct imap_tok *tok);
-bool imap_tok_is_atom(const struct imap_tok *tok);
+static inline bool imap_tok_is_list(const struct imap_tok *tok)
+{
+    return tok != NULL && tok->type == IMAP_TOK_LIST;
+}
+
+static inline bool imap_tok_is_atom(const struct imap_tok *tok)
+{
+    return tok != NULL && tok->type == IMAP_TOK_ATOM;
+}
+
 bool imap_tok_is_nil(const struct imap_doc *doc, const struct imap_tok *tok);
 bool imap_tok_is_word(const struct imap_doc *doc, const struct imap_tok *tok,
                       const char *word);

@@ -50,7 +50,7 @@ static const struct imap_parser_events parser_hooks = {
     .on_literal_begin = on_parser_literal,
     .on_literal_data = on_parser_literal_data};
 
-/* --- life */
+/* --- life --- */
 
 struct imap_conn *imap_conn_new(struct loop *loop, struct stream *stream)
 {
@@ -174,7 +174,7 @@ void imap_conn_close(struct imap_conn **ptr)
     }
 }
 
-/* --- bytes in */
+/* --- bytes in --- */
 
 /* A stranger gets no more of our memory and time than this. */
 static bool within_clear_budget(struct imap_conn *c, size_t len)
@@ -236,7 +236,7 @@ static void on_stream_drain(void *ctx)
     }
 }
 
-/* --- bytes out */
+/* --- bytes out --- */
 
 bool imap_conn_write(struct imap_conn *c, const void *data, size_t len)
 {
@@ -278,7 +278,7 @@ void imap_conn_pump(struct imap_conn *c)
     }
 }
 
-/* --- state */
+/* --- state --- */
 
 void imap_conn_set_ready(struct imap_conn *c)
 {
@@ -305,7 +305,7 @@ void imap_conn_set_idling(struct imap_conn *c, bool idling)
     c->idling = idling;
 }
 
-/* --- questions */
+/* --- questions --- */
 
 void imap_conn_set_events(struct imap_conn *c, const struct imap_conn_events *events,
                           void *ctx)

@@ -18,20 +18,6 @@ struct imap_cur imap_cur_children(struct imap_doc *doc, const struct imap_tok *l
     return cur;
 }
 
-const struct imap_tok *imap_cur_peek(const struct imap_cur *cur)
-{
-    return cur->at < cur->end ? &cur->doc->toks->items[cur->at] : NULL;
-}
-
-const struct imap_tok *imap_cur_next(struct imap_cur *cur)
-{
-    const struct imap_tok *tok = imap_cur_peek(cur);
-    if (tok != NULL) {
-        cur->at = tok->next;
-    }
-    return tok;
-}
-
 uint32_t imap_cur_count(struct imap_cur cur)
 {
     uint32_t n = 0;
@@ -39,16 +25,6 @@ uint32_t imap_cur_count(struct imap_cur cur)
         n++;
     }
     return n;
-}
-
-bool imap_tok_is_list(const struct imap_tok *tok)
-{
-    return tok != NULL && tok->type == IMAP_TOK_LIST;
-}
-
-bool imap_tok_is_atom(const struct imap_tok *tok)
-{
-    return tok != NULL && tok->type == IMAP_TOK_ATOM;
 }
 
 bool imap_tok_is_word(const struct imap_doc *doc, const struct imap_tok *tok,

@@ -29,7 +29,7 @@ static bool offer(struct imap_conn *c, const struct imap_resp *resp)
     return false;
 }
 
-/* --- tagged replies and "+" */
+/* --- tagged replies and "+" --- */
 
 static bool tag_number(struct str tag, uint32_t *out)
 {
@@ -116,7 +116,7 @@ static void on_continue(struct imap_conn *c, const struct imap_resp *resp)
     }
 }
 
-/* --- untagged status */
+/* --- untagged status --- */
 
 static void on_bye(struct imap_conn *c, const struct imap_resp *resp)
 {
@@ -168,7 +168,7 @@ static void on_answer(struct imap_conn *c, const struct imap_resp *resp)
     }
 }
 
-/* --- untagged data of the selected mailbox */
+/* --- untagged data of the selected mailbox --- */
 
 static void on_exists(struct imap_conn *c, const struct imap_resp *resp)
 {
@@ -241,7 +241,7 @@ static void on_flags(struct imap_conn *c, const struct imap_resp *resp)
 
 static void on_list(struct imap_conn *c, const struct imap_resp *resp)
 {
-    if (!offer(c, resp) && c->events.on_list != NULL) {
+    if (!offer(c, resp) && resp->list.wire.len > 0 && c->events.on_list != NULL) {
         c->events.on_list(c->events_ctx, &resp->list);
     }
 }
@@ -259,7 +259,7 @@ static void on_nothing(struct imap_conn *c, const struct imap_resp *resp)
     (void)resp;
 }
 
-/* --- lines that are not what they should be */
+/* --- lines that are not what they should be --- */
 
 static void on_unknown(struct imap_conn *c, const struct imap_resp *resp)
 {
@@ -293,7 +293,7 @@ static void on_unparsed(struct imap_conn *c, const struct imap_resp *resp)
     end_cmd(c, cmd, resp, &err);
 }
 
-/* --- the table */
+/* --- the table --- */
 
 struct handler_row {
     handler_fn *fn;
@@ -338,7 +338,7 @@ void imap_conn_dispatch(struct imap_conn *c, const struct imap_resp *resp)
     row->fn(c, resp);
 }
 
-/* --- literals that are streamed */
+/* --- literals that are streamed --- */
 
 bool imap_conn_literal_begin(struct imap_conn *c, const struct imap_literal *literal)
 {

@@ -70,7 +70,7 @@ static const struct op_type fetch_type = {.name = "fetch",
                                           .done = fetch_done,
                                           .fini = imap_op_fini};
 
-/* --- what comes in */
+/* --- what comes in --- */
 
 /* "*" alone means the last message, whatever its number. */
 static bool wants_message(const struct imap_fetch *op, uint32_t seq, uint32_t uid)
@@ -157,7 +157,7 @@ static const struct imap_cmd_type fetch_cmd = {.name = "FETCH",
                                                .on_literal_data = fetch_literal_data,
                                                .on_end = fetch_end};
 
-/* --- what goes out */
+/* --- what goes out --- */
 
 static void put_sections(struct imap_cmd *cmd, const struct imap_fetch_params *params)
 {
@@ -175,13 +175,24 @@ static void put_sections(struct imap_cmd *cmd, const struct imap_fetch_params *p
     }
 }
 
+/* "n:*" always takes in the last message, also one below n, and Cyrus hides expunges above
+ * it from VANISHED: an explicit bound has neither fault. */
+static void put_set(struct imap_cmd *cmd, struct str piece, bool by_uid)
+{
+    bool open_ended = by_uid && str_has_suffix(piece, ":*");
+    imap_cmd_put_str(cmd, open_ended ? str_from(piece.ptr, piece.len - 1) : piece);
+    if (open_ended) {
+        imap_cmd_put_u64(cmd, UINT32_MAX);
+    }
+}
+
 static void put_piece(struct imap_op *base, struct imap_cmd *cmd, struct str piece)
 {
     const struct imap_fetch *op = FETCH(base);
     const char *before = " (";
     imap_cmd_put(cmd, cmd->type->name);
     imap_cmd_put(cmd, " ");
-    imap_cmd_put_str(cmd, piece);
+    put_set(cmd, piece, op->params.by_uid);
     for (size_t i = 0; i < ARRAY_LEN(items_table); i++) {
         if ((op->params.items & items_table[i].item) != 0) {
             imap_cmd_put(cmd, before);

@@ -55,7 +55,7 @@ struct imap_list {
 
 static void send(struct imap_list *op, enum list_state state);
 
-/* --- ends */
+/* --- ends --- */
 
 static void list_done(struct op *base)
 {
@@ -101,7 +101,7 @@ static void deliver(struct imap_list *op)
     imap_op_complete(&op->base);
 }
 
-/* --- what comes in */
+/* --- what comes in --- */
 
 static bool within_budget(struct imap_list *op)
 {
@@ -167,7 +167,7 @@ static bool list_untagged(struct imap_op *base, struct imap_cmd *cmd,
         }
         return true;
     }
-    if (within_budget(op)) {
+    if (resp->list.wire.len > 0 && within_budget(op)) {
         keep(op, &resp->list);
     }
     return true;
@@ -223,7 +223,7 @@ static const struct imap_cmd_type list_cmd = {.name = "LIST",
                                               .on_untagged = list_untagged,
                                               .on_end = list_end};
 
-/* --- what goes out */
+/* --- what goes out --- */
 
 static uint32_t usable_parts(const struct imap_list *op)
 {

@@ -89,7 +89,7 @@ bool imap_parse_list(struct imap_doc *doc, struct imap_resp *resp)
                     ? raw_name(doc, name, doc->end)
                     : imap_tok_str(doc, name);
     out->path = display_path(doc, out);
-    return out->wire.len > 0;
+    return true; /* an empty name answers the question for the delimiter */
 }
 
 bool imap_parse_lsub(struct imap_doc *doc, struct imap_resp *resp)

@@ -6,7 +6,7 @@
  *   sent ──"+"──► initial response (unless it travelled with the command) ──"+"──► … ──►
  *   tagged OK | NO | BAD
  *
- * BAD to an initial response that travelled along is answered by a second try in the long
+ * An unexplained BAD to an initial response that travelled along is answered by a second try in the long
  * form: Coremail advertises SASL-IR without having it. */
 #include "imap_open_priv.h"
 
@@ -103,7 +103,7 @@ static void auth_end(struct imap_op *base, struct imap_cmd *cmd,
     if (err->code == ERR_OK) {
         op->caps_fresh |= resp->code.kind == IMAP_CODE_CAPABILITY;
         imap_open_authenticated(op);
-    } else if (resp->cond == IMAP_COND_BAD && op->sasl_inline && !op->sasl_plain_form) {
+    } else if (err->code == ERR_PROTOCOL && op->sasl_inline && !op->sasl_plain_form) {
         op->sasl_plain_form = true;
         imap_login_start(op);
     } else {

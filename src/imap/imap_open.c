@@ -21,21 +21,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum open_state {
-    OPEN_CONNECT,
-    OPEN_GREETING,
-    OPEN_CAPABILITY,
-    OPEN_STARTTLS,
-    OPEN_TLS,
-    OPEN_AUTH,
-    OPEN_CAPABILITY2,
-    OPEN_ID,
-    OPEN_ENABLE,
-    OPEN_NAMESPACE,
-    OPEN_PREFIX,
-    OPEN_READY
-};
-
 struct open_row {
     const char *name;
     void (*enter)(struct imap_open *op);
@@ -50,10 +35,6 @@ static void enter_capability(struct imap_open *op);
 static void enter_starttls(struct imap_open *op);
 static void enter_tls(struct imap_open *op);
 static void enter_auth(struct imap_open *op);
-static void enter_id(struct imap_open *op);
-static void enter_enable(struct imap_open *op);
-static void enter_namespace(struct imap_open *op);
-static void enter_prefix(struct imap_open *op);
 static void enter_ready(struct imap_open *op);
 
 static const struct open_row rows[] = {
@@ -66,14 +47,15 @@ static const struct open_row rows[] = {
     [OPEN_TLS] = {"tls", enter_tls, NEXT(CAPABILITY)},
     [OPEN_AUTH] = {"auth", enter_auth, NEXT(CAPABILITY2) | NEXT(ID)},
     [OPEN_CAPABILITY2] = {"capability2", enter_capability, NEXT(CAPABILITY2) | NEXT(ID)},
-    [OPEN_ID] = {"id", enter_id, NEXT(ENABLE)},
-    [OPEN_ENABLE] = {"enable", enter_enable, NEXT(ENABLE) | NEXT(NAMESPACE)},
-    [OPEN_NAMESPACE] = {"namespace", enter_namespace, NEXT(PREFIX) | NEXT(READY)},
-    [OPEN_PREFIX] = {"prefix", enter_prefix, NEXT(READY)},
+    [OPEN_ID] = {"id", imap_open_enter_id, NEXT(ENABLE)},
+    [OPEN_ENABLE] = {"enable", imap_open_enter_enable, NEXT(ENABLE) | NEXT(NAMESPACE)},
+    [OPEN_NAMESPACE] = {"namespace", imap_open_enter_namespace,
+                        NEXT(PREFIX) | NEXT(READY)},
+    [OPEN_PREFIX] = {"prefix", imap_open_enter_prefix, NEXT(READY)},
     [OPEN_READY] = {"ready", enter_ready, 0},
 };
 
-static void enter(struct imap_open *op, enum open_state state)
+void imap_open_enter(struct imap_open *op, enum open_state state)
 {
     if (!op_is_running(&op->base.op)) {
         return;
@@ -85,9 +67,7 @@ static void enter(struct imap_open *op, enum open_state state)
     rows[state].enter(op);
 }
 
-#define OPEN(ptr) container_of(ptr, struct imap_open, base)
-
-/* --- ends */
+/* --- ends --- */
 
 static void release(struct imap_open *op)
 {
@@ -166,13 +146,13 @@ static void on_phase_timeout(struct timer *t)
     imap_open_failf(op, ERR_TIMEOUT, "the server was silent during %s", op->phase_name);
 }
 
-static void set_phase(struct imap_open *op, const char *name, int64_t ms)
+void imap_open_set_phase(struct imap_open *op, const char *name, int64_t ms)
 {
     op->phase_name = name;
     timer_set(op->base.op.loop, &op->phase, ms, on_phase_timeout);
 }
 
-/* --- connect, greeting */
+/* --- connect, greeting --- */
 
 static void on_connected(struct net_connect *connecting, const struct err *err,
                          struct stream *stream, void *ctx)
@@ -196,7 +176,7 @@ static void on_connected(struct net_connect *connecting, const struct err *err,
         c->pipeline_depth = op->params.pipeline_depth;
     }
     op->base.conn = c;
-    enter(op, OPEN_GREETING);
+    imap_open_enter(op, OPEN_GREETING);
 }
 
 static void enter_connect(struct imap_open *op)
@@ -212,7 +192,7 @@ static void enter_connect(struct imap_open *op)
 
 static void enter_greeting(struct imap_open *op)
 {
-    set_phase(op, "the greeting", op->params.greeting_ms);
+    imap_open_set_phase(op, "the greeting", op->params.greeting_ms);
 }
 
 static bool is_private(const struct imap_open *op)
@@ -237,11 +217,11 @@ static bool may_go_on_in_clear(const struct imap_open *op)
 static void secure(struct imap_open *op)
 {
     if (is_private(op)) {
-        enter(op, OPEN_AUTH);
+        imap_open_enter(op, OPEN_AUTH);
     } else if (imap_conn_has(op->base.conn, IMAP_CAP_STARTTLS)) {
-        enter(op, OPEN_STARTTLS);
+        imap_open_enter(op, OPEN_STARTTLS);
     } else if (may_go_on_in_clear(op)) {
-        enter(op, OPEN_AUTH);
+        imap_open_enter(op, OPEN_AUTH);
     } else {
         imap_open_failf(op, ERR_STARTTLS, "the server does not offer STARTTLS");
     }
@@ -258,7 +238,7 @@ void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp)
                         "the server claims we are authenticated before TLS");
     } else if (resp->cond == IMAP_COND_PREAUTH) {
         imap_conn_set_ready(c);
-        enter(op, OPEN_CAPABILITY2);
+        imap_open_enter(op, OPEN_CAPABILITY2);
     } else if (resp->cond != IMAP_COND_OK) {
         struct err err;
         err_clear(&err);
@@ -267,11 +247,11 @@ void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp)
     } else if (c->caps.bits != 0) {
         secure(op);
     } else {
-        enter(op, OPEN_CAPABILITY);
+        imap_open_enter(op, OPEN_CAPABILITY);
     }
 }
 
-/* --- CAPABILITY */
+/* --- CAPABILITY --- */
 
 static void capability_end(struct imap_op *base, struct imap_cmd *cmd,
                            const struct imap_resp *resp, const struct err *err)
@@ -285,9 +265,9 @@ static void capability_end(struct imap_op *base, struct imap_cmd *cmd,
         secure(op);
     } else if ((base->conn->caps.bits & IMAP_CAP_IMAP4REV1) == 0 && op->caps_asked < 2) {
         /* iCloud's proxy answers the first question itself. */
-        enter(op, OPEN_CAPABILITY2);
+        imap_open_enter(op, OPEN_CAPABILITY2);
     } else {
-        enter(op, OPEN_ID);
+        imap_open_enter(op, OPEN_ID);
     }
 }
 
@@ -301,13 +281,13 @@ static void enter_capability(struct imap_open *op)
     if (op->state == OPEN_CAPABILITY2) {
         op->caps_asked++;
     }
-    set_phase(op, "CAPABILITY", op->params.auth_ms);
+    imap_open_set_phase(op, "CAPABILITY", op->params.auth_ms);
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &capability_type);
     imap_cmd_put(cmd, "CAPABILITY");
     imap_cmd_send(cmd);
 }
 
-/* --- STARTTLS */
+/* --- STARTTLS --- */
 
 static void starttls_end(struct imap_op *base, struct imap_cmd *cmd,
                          const struct imap_resp *resp, const struct err *err)
@@ -331,7 +311,7 @@ static const struct imap_cmd_type starttls_type = {.name = "STARTTLS",
 
 static void enter_starttls(struct imap_open *op)
 {
-    set_phase(op, "STARTTLS", op->params.auth_ms);
+    imap_open_set_phase(op, "STARTTLS", op->params.auth_ms);
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &starttls_type);
     imap_cmd_put(cmd, "STARTTLS");
     imap_cmd_send(cmd);
@@ -350,12 +330,12 @@ static void on_upgraded(struct net_starttls *upgrading, const struct err *err, v
         return;
     }
     imap_conn_forget(op->base.conn);
-    enter(op, OPEN_CAPABILITY);
+    imap_open_enter(op, OPEN_CAPABILITY);
 }
 
 void imap_open_cut(struct imap_open *op, size_t leftover_len)
 {
-    enter(op, OPEN_TLS);
+    imap_open_enter(op, OPEN_TLS);
     op->upgrading =
         net_starttls_start(op->base.conn->stream, &op->params.tls, op->params.host,
                            leftover_len, op->params.auth_ms, on_upgraded, op);
@@ -366,11 +346,11 @@ static void enter_tls(struct imap_open *op)
     timer_stop(&op->phase); /* the upgrade has its own deadline */
 }
 
-/* --- authentication */
+/* --- authentication --- */
 
 static void enter_auth(struct imap_open *op)
 {
-    set_phase(op, "authentication", op->params.auth_ms);
+    imap_open_set_phase(op, "authentication", op->params.auth_ms);
     imap_login_start(op);
 }
 
@@ -381,218 +361,10 @@ void imap_open_authenticated(struct imap_open *op)
     /* What a proxy said, or iCloud's, is not the server's word. */
     bool trusted = op->caps_fresh && (c->caps.bits & IMAP_CAP_IMAP4REV1) != 0 &&
                    !imap_caps_has_word(&c->caps, "XAPPLEPUSHSERVICE");
-    enter(op, trusted ? OPEN_ID : OPEN_CAPABILITY2);
+    imap_open_enter(op, trusted ? OPEN_ID : OPEN_CAPABILITY2);
 }
 
-/* --- ID (RFC 2971) */
-
-static bool id_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                        const struct imap_resp *resp)
-{
-    struct imap_conn *c = base->conn;
-    struct str name = STR_NULL, version = STR_NULL;
-    (void)cmd;
-    if (resp->kind != IMAP_RESP_ID) {
-        return false;
-    }
-    for (size_t i = 0; i + 1 < resp->word_count; i += 2) {
-        if (str_ieq_c(resp->words[i], "name")) {
-            name = resp->words[i + 1];
-        } else if (str_ieq_c(resp->words[i], "version")) {
-            version = resp->words[i + 1];
-        }
-    }
-    struct buf text = BUF_INIT(256);
-    buf_put_str(&text, name);
-    if (version.len > 0) {
-        buf_put_c(&text, " ");
-        buf_put_str(&text, version);
-    }
-    mem_free(c->server_name);
-    c->server_name = text.overflow ? NULL : buf_take(&text, NULL);
-    buf_fini(&text);
-    return true;
-}
-
-/* A refusal is no reason to give up: mail.de answers BAD to its own capability. */
-static void id_end(struct imap_op *base, struct imap_cmd *cmd,
-                   const struct imap_resp *resp, const struct err *err)
-{
-    (void)cmd;
-    (void)resp;
-    (void)err;
-    enter(OPEN(base), OPEN_ENABLE);
-}
-
-static const struct imap_cmd_type id_type = {.name = "ID",
-                                             .order = IMAP_ORDER_ALONE,
-                                             .context = IMAP_CONTEXT_OTHER,
-                                             .on_untagged = id_untagged,
-                                             .on_end = id_end};
-
-static void enter_id(struct imap_open *op)
-{
-    if (!imap_conn_has(op->base.conn, IMAP_CAP_ID) || op->params.client_name == NULL) {
-        enter(op, OPEN_ENABLE);
-        return;
-    }
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_type);
-    const char *version = op->params.client_version;
-    imap_cmd_put(cmd, "ID (\"name\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, " \"version\" ");
-    imap_cmd_put_astring(cmd, str_of(version != NULL ? version : "0"));
-    imap_cmd_put(cmd, " \"vendor\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, ")");
-    imap_cmd_send(cmd);
-}
-
-/* --- ENABLE (RFC 5161) */
-
-static bool enable_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                            const struct imap_resp *resp)
-{
-    (void)cmd;
-    if (resp->kind != IMAP_RESP_ENABLED) {
-        return false;
-    }
-    for (size_t i = 0; i < resp->word_count; i++) {
-        if (str_ieq_c(resp->words[i], "QRESYNC")) {
-            base->conn->enabled |= IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE;
-        } else if (str_ieq_c(resp->words[i], "CONDSTORE")) {
-            base->conn->enabled |= IMAP_CAP_CONDSTORE;
-        }
-    }
-    return true;
-}
-
-static void enable_end(struct imap_op *base, struct imap_cmd *cmd,
-                       const struct imap_resp *resp, const struct err *err)
-{
-    struct imap_open *op = OPEN(base);
-    (void)cmd;
-    (void)resp;
-    if (err->code == ERR_BAD && op->enabling == IMAP_CAP_QRESYNC) {
-        op->enabling = IMAP_CAP_CONDSTORE;
-        enter(op, OPEN_ENABLE);
-    } else {
-        enter(op, OPEN_NAMESPACE);
-    }
-}
-
-static const struct imap_cmd_type enable_type = {.name = "ENABLE",
-                                                 .order = IMAP_ORDER_ALONE,
-                                                 .context = IMAP_CONTEXT_OTHER,
-                                                 .on_untagged = enable_untagged,
-                                                 .on_end = enable_end};
-
-static void enter_enable(struct imap_open *op)
-{
-    struct imap_conn *c = op->base.conn;
-    if (op->enabling == 0) {
-        op->enabling =
-            imap_conn_has(c, IMAP_CAP_QRESYNC) ? IMAP_CAP_QRESYNC : IMAP_CAP_CONDSTORE;
-    }
-    if (!imap_conn_has(c, IMAP_CAP_ENABLE) ||
-        !imap_conn_has(c, (enum imap_cap)op->enabling)) {
-        enter(op, OPEN_NAMESPACE);
-        return;
-    }
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &enable_type);
-    imap_cmd_put(cmd, op->enabling == IMAP_CAP_QRESYNC ? "ENABLE CONDSTORE QRESYNC"
-                                                       : "ENABLE CONDSTORE");
-    imap_cmd_send(cmd);
-}
-
-/* --- NAMESPACE (RFC 2342), or the delimiter of LIST "" "" */
-
-static bool namespace_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                               const struct imap_resp *resp)
-{
-    struct imap_conn *c = base->conn;
-    (void)cmd;
-    if (resp->kind != IMAP_RESP_NAMESPACE) {
-        return false;
-    }
-    if (resp->personal.given && !c->name_space.given) {
-        c->name_space = resp->personal;
-        c->name_space.prefix = arena_str(&c->arena, resp->personal.prefix);
-    }
-    return true;
-}
-
-static void namespace_end(struct imap_op *base, struct imap_cmd *cmd,
-                          const struct imap_resp *resp, const struct err *err)
-{
-    struct imap_open *op = OPEN(base);
-    (void)cmd;
-    if (resp->cond == IMAP_COND_BAD) {
-        op->false_login = *err;
-    }
-    enter(op,
-          err->code == ERR_OK && base->conn->name_space.given ? OPEN_READY : OPEN_PREFIX);
-}
-
-static const struct imap_cmd_type namespace_type = {.name = "NAMESPACE",
-                                                    .order = IMAP_ORDER_ALONE,
-                                                    .context = IMAP_CONTEXT_OTHER,
-                                                    .on_untagged = namespace_untagged,
-                                                    .on_end = namespace_end};
-
-static void enter_namespace(struct imap_open *op)
-{
-    set_phase(op, "NAMESPACE", op->params.auth_ms);
-    if (!imap_conn_has(op->base.conn, IMAP_CAP_NAMESPACE)) {
-        enter(op, OPEN_PREFIX);
-        return;
-    }
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &namespace_type);
-    imap_cmd_put(cmd, "NAMESPACE");
-    imap_cmd_send(cmd);
-}
-
-static bool prefix_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                            const struct imap_resp *resp)
-{
-    (void)cmd;
-    if (resp->kind != IMAP_RESP_LIST) {
-        return false;
-    }
-    base->conn->name_space.delimiter = resp->list.delimiter;
-    return true;
-}
-
-static void prefix_end(struct imap_op *base, struct imap_cmd *cmd,
-                       const struct imap_resp *resp, const struct err *err)
-{
-    struct imap_open *op = OPEN(base);
-    (void)cmd;
-    (void)resp;
-    if (err->code == ERR_OK) {
-        enter(op, OPEN_READY);
-        return;
-    }
-    struct err reason = op->false_login.code != ERR_OK ? op->false_login : *err;
-    if (reason.code == ERR_BAD || reason.code == ERR_NO) {
-        reason.code = ERR_AUTH;
-    }
-    err_wrap(&reason, "the login was accepted but does not work");
-    imap_open_fail(op, &reason);
-}
-
-static const struct imap_cmd_type prefix_type = {.name = "LIST",
-                                                 .order = IMAP_ORDER_ALONE,
-                                                 .context = IMAP_CONTEXT_OTHER,
-                                                 .on_untagged = prefix_untagged,
-                                                 .on_end = prefix_end};
-
-static void enter_prefix(struct imap_open *op)
-{
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &prefix_type);
-    imap_cmd_put(cmd, "LIST \"\" \"\"");
-    imap_cmd_send(cmd);
-}
+/* --- the end --- */
 
 static void enter_ready(struct imap_open *op)
 {
@@ -601,7 +373,7 @@ static void enter_ready(struct imap_open *op)
     imap_op_complete(&op->base);
 }
 
-/* --- start, cancel */
+/* --- start, cancel --- */
 
 static int64_t or_default(int64_t ms, int64_t fallback_ms)
 {

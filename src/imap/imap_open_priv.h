@@ -5,6 +5,21 @@
 
 #include "postrider/sasl/sasl.h"
 
+enum open_state {
+    OPEN_CONNECT,
+    OPEN_GREETING,
+    OPEN_CAPABILITY,
+    OPEN_STARTTLS,
+    OPEN_TLS,
+    OPEN_AUTH,
+    OPEN_CAPABILITY2,
+    OPEN_ID,
+    OPEN_ENABLE,
+    OPEN_NAMESPACE,
+    OPEN_PREFIX,
+    OPEN_READY
+};
+
 struct imap_open {
     struct imap_op base; /* base.conn: ours until the callback takes it, or NULL */
     int state;           /* enum open_state */
@@ -33,5 +48,18 @@ void imap_open_authenticated(struct imap_open *op);
 void imap_open_fail(struct imap_open *op, const struct err *err);
 void imap_open_failf(struct imap_open *op, enum err_code code, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
+
+#define OPEN(ptr) container_of(ptr, struct imap_open, base)
+
+/* The only way to change the state; checks the edge, traces, and sends. */
+void imap_open_enter(struct imap_open *op, enum open_state state);
+/* The server has so long from here. */
+void imap_open_set_phase(struct imap_open *op, const char *name, int64_t ms);
+
+/* imap_hello.c */
+void imap_open_enter_id(struct imap_open *op);
+void imap_open_enter_enable(struct imap_open *op);
+void imap_open_enter_namespace(struct imap_open *op);
+void imap_open_enter_prefix(struct imap_open *op);
 
 #endif

@@ -141,6 +141,12 @@ bool imap_parser_is_idle(const struct imap_parser *p)
     return p->state == STATE_LINE && p->len == 0;
 }
 
+size_t imap_parser_memory(const struct imap_parser *p)
+{
+    return sizeof *p + p->carry.cap + p->toks.cap * sizeof *p->toks.items +
+           p->set.cap * sizeof *p->set.ranges + p->arena.used_bytes;
+}
+
 void imap_parser_trim(struct imap_parser *p)
 {
     CHECK_MAGIC(p, PARSER_MAGIC);
@@ -177,21 +183,22 @@ static void take(struct imap_parser *p, struct input *in, size_t n)
     in->at += n;
 }
 
-/* How many more bytes of text the limits allow. */
-static size_t line_room(const struct imap_parser *p)
+static size_t room(size_t used, size_t max)
 {
-    size_t line_max = p->limits.line_max + CRLF_LEN, line = p->len - p->kept;
-    size_t total_max = p->limits.total_max + CRLF_LEN;
-    size_t line_left = line < line_max ? line_max - line : 0;
-    size_t total_left = p->len < total_max ? total_max - p->len : 0;
-    return line_left < total_left ? line_left : total_left;
+    return used < max + CRLF_LEN ? max + CRLF_LEN - used : 0;
 }
 
 static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct err *err)
 {
-    if (n > line_room(p)) {
+    size_t line = room(p->len - p->kept, p->limits.line_max);
+    size_t total = room(p->len, p->limits.total_max);
+    if (n > line && line <= total) {
         return err_set(err, ERR_LIMIT, "a response line is longer than %zu bytes",
                        p->limits.line_max);
+    }
+    if (n > total) {
+        return err_set(err, ERR_LIMIT, "a response is longer than %zu bytes",
+                       p->limits.total_max);
     }
     take(p, in, n);
     return true;
@@ -510,7 +517,24 @@ static void head_done(struct imap_parser *p)
     }
 }
 
-/* Byte by byte up to the end of the words that tell what the response is. */
+/* A byte behind which the head may be complete. */
+static bool may_end_head(char c)
+{
+    return c == ' ' || c == '\n' || c == '[' || c == '+';
+}
+
+/* The bytes up to and with the next such byte; never beyond the limit for heads. */
+static size_t head_piece(const struct imap_parser *p, const struct input *in)
+{
+    size_t have = (size_t)(in->end - in->at), room = IMAP_HEAD_MAX - p->len, n = 1;
+    size_t most = have < room ? have : room;
+    while (n < most && !may_end_head(in->at[n - 1])) {
+        n++;
+    }
+    return n;
+}
+
+/* Word by word until the words tell what the response is. */
 static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
 {
     if (p->len == 0) {
@@ -521,15 +545,15 @@ static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
         p->text = in->at;
     }
     while (in->at < in->end && !p->head_known) {
-        char c = *in->at;
-        if (!take_line(p, in, 1, err)) {
+        size_t n = head_piece(p, in);
+        char last = in->at[n - 1];
+        if (!take_line(p, in, n, err)) {
             return false;
         }
-        bool may_end = c == ' ' || c == '\n' || c == '[' || c == '+';
-        if ((may_end || p->len >= IMAP_HEAD_MAX) &&
+        if ((may_end_head(last) || p->len == IMAP_HEAD_MAX) &&
             imap_head_parse(p->text, p->len, &p->head)) {
             head_done(p);
-            if (c == '\n') {
+            if (last == '\n') {
                 return segment_end(p, err);
             }
         }

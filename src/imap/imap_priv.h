@@ -25,8 +25,7 @@ enum {
     IMAP_LITERAL_MINUS_MAX = 4096 /* RFC 7888 §5 */
 };
 
-/* --- errors (imap_error.c)
- * ------------------------------------------------------------------------------------ */
+/* --- errors (imap_error.c) --- */
 
 /* What a refusal means depends on what was asked. */
 enum imap_context {
@@ -44,8 +43,7 @@ void imap_error_from_resp(struct err *err, const char *what, enum imap_context c
 /* The same for a line that is no IMAP at all; false if the text says nothing known. */
 bool imap_error_from_text(struct err *err, enum imap_context context, struct str text);
 
-/* --- commands (imap_cmd.c)
- * ------------------------------------------------------------------------------------ */
+/* --- commands (imap_cmd.c) --- */
 
 struct imap_op;
 struct imap_cmd;
@@ -127,8 +125,7 @@ void imap_cmd_free(struct imap_cmd *cmd);
 void imap_cmd_write(struct imap_cmd *cmd);
 struct imap_op *imap_cmd_listener(const struct imap_cmd *cmd);
 
-/* --- strings of users (imap_quote.c): the only way they reach the wire
- * --------------------------------------------------------- */
+/* --- strings of users (imap_quote.c): the only way they reach the wire --- */
 
 /* Quoted, or a literal when it has to be; CR, LF and NUL are refused. */
 void imap_cmd_put_astring(struct imap_cmd *cmd, struct str s);
@@ -144,8 +141,7 @@ void imap_cmd_put_section(struct imap_cmd *cmd, struct str section);
  * the form this server takes. */
 void imap_cmd_put_criteria(struct imap_cmd *cmd, struct str criteria);
 
-/* --- operations on a connection (imap_cmd.c)
- * -------------------------------------------------------------------------- */
+/* --- operations on a connection (imap_cmd.c) --- */
 
 struct imap_op {
     struct op op;
@@ -191,14 +187,13 @@ struct imap_flags imap_flags_dup(struct arena *arena, const struct imap_flags *f
 /* Appends b's ranges to a, in order. */
 void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_set *b);
 
-/* --- small parts of several operations */
+/* --- small parts of several operations --- */
 
 /* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
 void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
 bool imap_mailbox_names_equal(struct str a, struct str b);
 
-/* --- capabilities (imap_caps.c)
- * ------------------------------------------------------------------------------- */
+/* --- capabilities (imap_caps.c) --- */
 
 struct imap_caps {
     uint32_t bits;
@@ -212,8 +207,7 @@ void imap_caps_set_text(struct imap_caps *caps, struct str text);
 void imap_caps_clear(struct imap_caps *caps);
 bool imap_caps_has_word(const struct imap_caps *caps, const char *word);
 
-/* --- the selected mailbox (imap_select.c)
- * ------------------------------------------------------------------------------ */
+/* --- the selected mailbox (imap_select.c) --- */
 
 struct imap_mailbox;
 struct imap_mailbox *imap_mailbox_new(void) ATTR_RETURNS_NONNULL;
@@ -222,8 +216,7 @@ const struct imap_selected *imap_mailbox_selected(const struct imap_mailbox *m);
 /* Takes in untagged data and codes that describe the mailbox; false: it is none. */
 bool imap_mailbox_apply(struct imap_mailbox *m, const struct imap_resp *resp);
 
-/* --- the connection (imap_conn.c)
- * --------------------------------------------------------------------------------- */
+/* --- the connection (imap_conn.c) --- */
 
 enum imap_conn_state {
     IMAP_CONN_GREETING, /* nothing came yet */
@@ -286,8 +279,7 @@ void imap_conn_dispatch(struct imap_conn *c, const struct imap_resp *resp);
 bool imap_conn_literal_begin(struct imap_conn *c, const struct imap_literal *literal);
 void imap_conn_literal_data(struct imap_conn *c, const char *data, size_t len, bool end);
 
-/* --- bring-up (imap_open.c)
- * ---------------------------------------------------------------------------------- */
+/* --- bring-up (imap_open.c) --- */
 
 void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp);
 /* The stream stands right behind the go-ahead of STARTTLS. */

@@ -143,7 +143,7 @@ void imap_cmd_put_section(struct imap_cmd *cmd, struct str section)
     buf_put_str(&cmd->text, section);
 }
 
-/* --- search keys */
+/* --- search keys --- */
 
 /* A literal's head "{12}" or "{12+}" with its line end at the start of s: the bytes it
  * takes and the literal's own size. */

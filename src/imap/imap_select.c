@@ -8,7 +8,7 @@
 
 #include "postrider/base/mem.h"
 
-/* --- the state of a mailbox */
+/* --- the state of a mailbox --- */
 
 struct imap_mailbox {
     struct arena arena; /* of the values below; rebuilt when flags change */
@@ -125,7 +125,7 @@ bool imap_mailbox_apply(struct imap_mailbox *m, const struct imap_resp *resp)
     }
 }
 
-/* --- the operation */
+/* --- the operation --- */
 
 enum select_state {
     SELECT_OLD,

@@ -89,10 +89,11 @@ static bool parse_part(const char **p, struct part *part)
     } else if (c == '.') {
         memset(part->set, true, sizeof part->set);
     } else {
-        if (c == '\\') {
+        bool quoted = c == '\\';
+        if (quoted) {
             c = *(*p)++;
         }
-        if (c == '\0' || strchr("()|*+?{", c) != NULL) {
+        if (c == '\0' || (!quoted && strchr("()|*+?{", c) != NULL)) {
             return false;
         }
         part->set[(unsigned char)c] = true;

@@ -6,8 +6,6 @@
 #include "postrider/base/mem.h"
 #include "spec_priv.h"
 
-#include <math.h>
-
 enum {
     SAFE_INTEGER_BITS = 53 /* what every JSON implementation holds exactly */
 };
@@ -166,11 +164,12 @@ static bool check_integer(struct spec_walk *w, const struct field_spec *spec,
         return spec_fail(w, "must be a safe number");
     }
     if (json_is_real(*value)) {
-        if (floor(d) < d) {
+        json_int_t whole = (json_int_t)d; /* in range: see above */
+        if ((double)whole < d || (double)whole > d) {
             return spec_fail(w, "must be an integer");
         }
         json_decref(*value);
-        *value = json_integer((json_int_t)d);
+        *value = json_integer(whole);
     }
     return check_number(w, spec, value);
 }

@@ -50,7 +50,10 @@ static void on_wakeup(uv_timer_t *wakeup)
     loop_timers_run(wakeup->data);
 }
 
-static void arm(struct loop *loop)
+/* least_ms: 1 while timers run, since libuv would serve a timer without delay in the same
+ * pass again, and one that sets itself anew would keep the loop from ever reaching I/O.
+ */
+static void arm(struct loop *loop, int64_t least_ms)
 {
     struct timer_heap *h = &loop->timers;
     if (h->count == 0) {
@@ -58,7 +61,8 @@ static void arm(struct loop *loop)
         return;
     }
     int64_t wait_ms = h->items[0]->due_ms - loop_now_ms(loop);
-    uv_timer_start(&loop->wakeup, on_wakeup, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+    wait_ms = wait_ms > least_ms ? wait_ms : least_ms;
+    uv_timer_start(&loop->wakeup, on_wakeup, (uint64_t)wait_ms, 0);
 }
 
 void loop_timers_init(struct loop *loop)
@@ -82,7 +86,7 @@ void loop_timers_run(struct loop *loop)
         timer_stop(t);
         t->fn(t);
     }
-    arm(loop);
+    arm(loop, 1);
 }
 
 void timer_set(struct loop *loop, struct timer *t, int64_t delay_ms, timer_fn *fn)
@@ -99,7 +103,7 @@ void timer_set(struct loop *loop, struct timer *t, int64_t delay_ms, timer_fn *f
     t->order = h->next_order++;
     heap_sift_up(h, h->count++, t);
     if (t->slot == 1) {
-        arm(loop);
+        arm(loop, 0);
     }
 }
 
@@ -121,7 +125,7 @@ void timer_stop(struct timer *t)
         }
     }
     if (h->count == 0) {
-        arm(t->loop);
+        arm(t->loop, 0);
     }
 }
 

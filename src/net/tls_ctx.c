@@ -360,7 +360,7 @@ void tls_ctx_fini(struct net *net)
 
 /* RFC 6125 §6: the reference identity is a DNS name or an address from the SAN, nothing
  * else; RFC 6066 §3: no address in SNI. */
-static bool name_set(SSL *ssl, const char *name)
+static bool name_set(SSL *ssl, char *name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     union net_address address;

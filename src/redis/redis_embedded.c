@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ enum {
 
 struct redis_embedded {
     pid_t supervisor;
-    int control; /* write end; closing it ends the supervisor */
+    int control; /* our end; closing it ends the supervisor */
 };
 
 static bool io_err(struct err *err, const char *path)
@@ -65,10 +66,10 @@ static void write_pid(int fd)
 {
     char text[PID_TEXT_SIZE];
     int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    /* Only to name the holder in the message of the one who is refused. */
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n) {
-        (void)ftruncate(fd, 0);
-    }
+    /* Only names the holder in the message of the one who is refused: a failure to write it
+     * (a full disk) is no reason to stop. */
+    bool written = ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    (void)written;
 }
 
 static bool refuse_lock(const char *dir, int fd, struct err *err)
@@ -219,6 +220,17 @@ static bool find_place(const char *data_dir, struct redis_server_place *p,
     return make_private_dir(p->dir, err);
 }
 
+/* Waits until it has let go of our descriptors, the lock among them. */
+static bool supervisor_is_ready(int control)
+{
+    char byte = 0;
+    ssize_t n = 0;
+    do {
+        n = read(control, &byte, 1);
+    } while (n < 0 && errno == EINTR);
+    return n == 1;
+}
+
 struct redis_embedded *redis_embedded_start(const char *data_dir, char *url_out,
                                             size_t url_size, struct err *err)
 {
@@ -228,8 +240,8 @@ struct redis_embedded *redis_embedded_start(const char *data_dir, char *url_out,
         !put_url(place.socket_path, url_out, url_size, err)) {
         return NULL;
     }
-    if (pipe2(control, O_CLOEXEC) != 0) {
-        (void)io_err(err, "pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0) {
+        (void)io_err(err, "socketpair");
         return NULL;
     }
     pid_t pid = fork();
@@ -238,8 +250,8 @@ struct redis_embedded *redis_embedded_start(const char *data_dir, char *url_out,
         redis_supervisor_run(&place, control[0]);
     }
     (void)close(control[0]);
-    if (pid < 0) {
-        (void)io_err(err, "fork");
+    if (pid < 0 || !supervisor_is_ready(control[1])) {
+        (void)io_err(err, "the supervisor of redis-server");
         (void)close(control[1]);
         return NULL;
     }

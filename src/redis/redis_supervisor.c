@@ -220,7 +220,7 @@ static void stop_server(struct supervisor *s)
         if (clock_mono_ms() > until_ms) {
             (void)kill(s->pid, SIGKILL);
         }
-        /* The control pipe has ended and would wake us all the time. */
+        /* The control socket has ended and would wake us all the time. */
         (void)wait_for_news(s, -1, TICK_MS);
     }
 }
@@ -247,7 +247,7 @@ static void isolate(int control)
     (void)close_range(CONTROL_FD + 1, ~0U, 0);
     put_dev_null(STDIN_FILENO);
     put_dev_null(STDOUT_FILENO);
-    if (chdir("/") != 0) {
+    if (chdir("/") != 0 || send(CONTROL_FD, "r", 1, MSG_NOSIGNAL) != 1) {
         _exit(1);
     }
 }

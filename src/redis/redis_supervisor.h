@@ -5,7 +5,7 @@
  *              ▼                                              │
  *            START ── a server of this directory lives ──► ADOPTED
  *              └───── none ──────────────────────────────► RUNNING
- *          end of the control pipe in any state: SIGTERM, SIGKILL after a while, exit
+ *          end of the control socket in any state: SIGTERM, SIGKILL after a while, exit
  *
  * Safety   two servers on one append-only file would destroy it: a new one starts only
  *          when no process with this working directory is left */
@@ -23,7 +23,8 @@ struct redis_server_place {
     char pid_file[PATH_MAX];
 };
 
-/* control: the read end of a pipe whose write end only the daemon holds. */
+/* control: one end of a socket pair whose other end only the daemon holds. A byte is sent
+ * there once every other descriptor of the daemon is closed here. */
 void redis_supervisor_run(const struct redis_server_place *place,
                           int control) ATTR_NORETURN;
 

@@ -172,6 +172,8 @@ void sync_pass_run(struct sync_pass *p);
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
 /* What of a new message the index keeps and this server offers. */
 uint32_t sync_pass_row_items(const struct sync_pass *p);
+/* To be called before every command. */
+void sync_pass_command(const struct sync_pass *p);
 /* A new message of this age is told of. */
 bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row);
 /* Commits `change` of p->m; the events are taken. */

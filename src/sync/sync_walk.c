@@ -56,6 +56,7 @@ static void walk_fetch(struct sync_pass *p)
     struct imap_fetch_params params = {.set = str_of(set),
                                        .items = sync_pass_row_items(p)};
     p->walk_hi = lo - 1;
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }
 
@@ -95,6 +96,7 @@ static void walk_count(struct sync_pass *p)
     char criteria[32];
     (void)snprintf(criteria, sizeof criteria, "UID 1:%u", p->m->low_uid - 1);
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
+    sync_pass_command(p);
     p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_counted, p);
 }
 
@@ -270,5 +272,6 @@ void sync_walk_begin(struct sync_pass *p)
     static const struct imap_fetch_events events = {.on_row = on_top_row,
                                                     .on_end = on_top_end};
     struct imap_fetch_params params = {.set = STR("*"), .items = IMAP_ITEM_UID};
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }

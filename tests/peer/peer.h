@@ -53,7 +53,7 @@ bool peer_match(struct str pattern, struct str text);
 /* \r \n \\ \0 */
 bool peer_unescape(struct buf *out, struct str text);
 
-/* --- the server */
+/* --- the server --- */
 
 struct peer_server;
 struct peer_server *peer_server_start(const struct peer_script *s, size_t chop);
@@ -62,7 +62,7 @@ const char *peer_server_ca_file(const struct peer_server *ps);
 /* Waits for its end; false, and the reason was printed, if the client deviated. */
 bool peer_server_stop(struct peer_server **ps);
 
-/* --- the client */
+/* --- the client --- */
 
 /* False, and the reason was printed, if the results deviate. */
 bool peer_client_run(const struct peer_script *s, uint16_t port, const char *ca_file);

@@ -14,40 +14,17 @@
  *   idle [max_ms=]   done   cancel (the last operation)   pause   resume   close
  *   sleep MS
  * %XX in a name is that byte. */
-#include "peer.h"
+#include "peer_client_priv.h"
 
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
-#include "postrider/imap/imap.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    WORDS_MAX = 24
-};
-
-struct client {
-    const char *ca_file;
-    uint16_t port;
-    struct loop *loop;
-    struct net *net;
-    struct imap_conn *conn;
-    void *last; /* the last operation, while it runs */
-    void (*last_cancel)(void *op);
-    struct buf log;
-    size_t log_read;
-    struct str words[WORDS_MAX];
-    size_t word_count;
-    struct str rest; /* behind the command */
-    struct arena arena;
-    struct str message; /* of append */
-    int64_t deadline_ms;
-};
-
-/* --- the words of a command */
+/* --- the words of a command --- */
 
 static struct str word_at(const struct client *cl, size_t i)
 {
@@ -108,179 +85,19 @@ static struct str name_at(struct client *cl, size_t i)
     return out;
 }
 
-/* --- the log */
-
-static void put_escaped(struct buf *b, struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c == '\r' || c == '\n') {
-            buf_put_c(b, c == '\r' ? "\\r" : "\\n");
-        } else if (c < 0x20 || c >= 0x7f) {
-            buf_printf(b, "%%%02X", c);
-        } else {
-            buf_put_byte(b, (char)c);
-        }
-    }
-}
-
-static void end_line(struct client *cl)
-{
-    buf_put_byte(&cl->log, '\n');
-}
-
-static void put_field(struct client *cl, const char *name, struct str value)
-{
-    if (value.ptr != NULL) {
-        buf_printf(&cl->log, " %s=", name);
-        put_escaped(&cl->log, value);
-    }
-}
-
-static void put_set(struct client *cl, const char *name, const struct imap_set *set)
-{
-    buf_printf(&cl->log, " %s=", name);
-    imap_set_print(&cl->log, set, 0, 4096);
-}
-
-static void put_flags(struct client *cl, const struct imap_flags *flags)
-{
-    const char *before = " flags=";
-    for (unsigned bit = 1; bit <= IMAP_FLAG_DRAFT; bit <<= 1) {
-        if ((flags->system & bit) != 0) {
-            buf_printf(&cl->log, "%s%s", before, imap_flag_name((uint8_t)bit));
-            before = ",";
-        }
-    }
-    for (size_t i = 0; i < flags->keyword_count; i++) {
-        buf_put_c(&cl->log, before);
-        put_escaped(&cl->log, flags->keywords[i]);
-        before = ",";
-    }
-    if (*before == ' ') {
-        buf_put_c(&cl->log, " flags=");
-    }
-}
-
-static void put_row(struct client *cl, const char *what, const struct imap_row *row)
-{
-    buf_printf(&cl->log, "%s %u uid=%u", what, row->seq, row->uid);
-    if ((row->has & IMAP_ITEM_FLAGS) != 0) {
-        put_flags(cl, &row->flags);
-    }
-    if ((row->has & IMAP_ITEM_MODSEQ) != 0) {
-        buf_printf(&cl->log, " modseq=%" PRIu64, row->modseq);
-    }
-    if ((row->has & IMAP_ITEM_SIZE) != 0) {
-        buf_printf(&cl->log, " size=%" PRIu64, row->size);
-    }
-    if (row->envelope != NULL) {
-        put_field(cl, "subject", row->envelope->subject);
-    }
-    for (size_t i = 0; i < row->label_count; i++) {
-        put_field(cl, "label", row->labels[i]);
-    }
-    for (size_t i = 0; i < row->section_count; i++) {
-        put_field(cl, "section", row->sections[i].name);
-        put_field(cl, "data", row->sections[i].data);
-    }
-    end_line(cl);
-}
-
-/* "select ok" or "select error no peer=CODE: text"; the caller ends the line. */
-static void put_result(struct client *cl, const char *what, const struct err *err)
-{
-    cl->last = NULL;
-    if (err->code == ERR_OK) {
-        buf_printf(&cl->log, "%s ok", what);
-        return;
-    }
-    buf_printf(&cl->log, "%s error %s", what, err_code_name(err->code));
-    if (err->peer_code[0] != '\0') {
-        buf_printf(&cl->log, " peer=%s", err->peer_code);
-    }
-    buf_printf(&cl->log, ": %s", err->msg);
-}
-
-/* --- events of the connection */
-
-static void on_exists(void *ctx, uint32_t count)
-{
-    struct client *cl = ctx;
-    buf_printf(&cl->log, "event exists %u\n", count);
-}
-
-static void on_expunge(void *ctx, uint32_t seq)
-{
-    struct client *cl = ctx;
-    buf_printf(&cl->log, "event expunge %u\n", seq);
-}
-
-static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier)
-{
-    struct client *cl = ctx;
-    buf_printf(&cl->log, "event vanished%s", earlier ? " earlier" : "");
-    put_set(cl, "uids", uids);
-    end_line(cl);
-}
-
-static void on_event_row(void *ctx, const struct imap_row *row)
-{
-    put_row(ctx, "event row", row);
-}
-
-static void on_event_list(void *ctx, const struct imap_list_entry *entry)
-{
-    struct client *cl = ctx;
-    buf_put_c(&cl->log, "event list");
-    put_field(cl, "name", entry->wire);
-    end_line(cl);
-}
-
-static void on_event_status(void *ctx, const struct imap_status *status)
-{
-    struct client *cl = ctx;
-    buf_put_c(&cl->log, "event status");
-    put_field(cl, "name", status->mailbox);
-    end_line(cl);
-}
-
-static void on_alert(void *ctx, struct str text)
-{
-    struct client *cl = ctx;
-    buf_put_c(&cl->log, "event alert");
-    put_field(cl, "text", text);
-    end_line(cl);
-}
-
-static void on_closed(void *ctx, const struct err *err)
-{
-    struct client *cl = ctx;
-    buf_printf(&cl->log, "event closed %s: %s\n", err_code_name(err->code), err->msg);
-}
-
-static const struct imap_conn_events conn_events = {.on_exists = on_exists,
-                                                    .on_expunge = on_expunge,
-                                                    .on_vanished = on_vanished,
-                                                    .on_row = on_event_row,
-                                                    .on_list = on_event_list,
-                                                    .on_status = on_event_status,
-                                                    .on_alert = on_alert,
-                                                    .on_closed = on_closed};
-
-/* --- open, close */
+/* --- open, close --- */
 
 static void on_open(struct imap_open *op, const struct err *err, struct imap_conn *conn,
                     void *ctx)
 {
     struct client *cl = ctx;
     (void)op;
-    put_result(cl, "open", err);
+    peer_log_result(cl, "open", err);
     cl->conn = conn;
     if (conn != NULL) {
         const struct imap_namespace *ns = imap_conn_namespace(conn);
         struct stream_info info;
-        imap_conn_set_events(conn, &conn_events, cl);
+        imap_conn_set_events(conn, &peer_log_conn_events, cl);
         imap_conn_stream_info(conn, &info);
         buf_printf(&cl->log, " tls=%d delimiter=%c server=%s enabled=%s%s caps=%s",
                    info.tls, ns->delimiter != 0 ? ns->delimiter : '-',
@@ -289,7 +106,7 @@ static void on_open(struct imap_open *op, const struct err *err, struct imap_con
                    (imap_conn_enabled(conn) & IMAP_CAP_QRESYNC) != 0 ? "Q" : "",
                    imap_conn_caps_text(conn));
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static void cancel_open(void *op)
@@ -335,24 +152,24 @@ static bool do_close(struct client *cl)
     return true;
 }
 
-/* --- mailboxes */
+/* --- mailboxes --- */
 
 static void on_select(struct imap_select *op, const struct err *err,
                       const struct imap_selected *s, void *ctx)
 {
     struct client *cl = ctx;
     (void)op;
-    put_result(cl, "select", err);
+    peer_log_result(cl, "select", err);
     if (s != NULL) {
         buf_printf(&cl->log,
                    " exists=%u uidvalidity=%u uidnext=%u modseq=%" PRIu64 "%s%s",
                    s->exists, s->uid_validity, s->uid_next, s->highest_modseq,
                    s->read_only ? " readonly" : "", s->no_modseq ? " nomodseq" : "");
-        put_field(cl, "id", s->mailbox_id);
-        put_flags(cl, &s->permanent_flags);
+        peer_log_field(cl, "id", s->mailbox_id);
+        peer_log_flags(cl, &s->permanent_flags);
         buf_put_c(&cl->log, s->keywords_allowed ? ",\\*" : "");
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static void cancel_select(void *op)
@@ -386,23 +203,23 @@ static void on_list_entry(struct imap_list *op, const struct imap_list_entry *e,
     struct client *cl = ctx;
     (void)op;
     buf_put_c(&cl->log, "list");
-    put_field(cl, "name", e->wire);
-    put_field(cl, "path", e->path);
+    peer_log_field(cl, "name", e->wire);
+    peer_log_field(cl, "path", e->path);
     buf_printf(&cl->log, " delimiter=%c attrs=%u", e->delimiter != 0 ? e->delimiter : '-',
                e->attrs);
-    put_field(cl, "use", e->special_use);
+    peer_log_field(cl, "use", e->special_use);
     if (e->status != NULL) {
         buf_printf(&cl->log, " messages=%u uidnext=%u", e->status->messages,
                    e->status->uid_next);
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static void on_list(struct imap_list *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "list", err);
-    end_line(ctx);
+    peer_log_result(ctx, "list", err);
+    peer_log_end_line(ctx);
 }
 
 static void cancel_list(void *op)
@@ -425,12 +242,12 @@ static void on_status(struct imap_mailbox_status *op, const struct err *err,
 {
     struct client *cl = ctx;
     (void)op;
-    put_result(cl, "status", err);
+    peer_log_result(cl, "status", err);
     if (s != NULL) {
         buf_printf(&cl->log, " has=%u messages=%u uidnext=%u", s->has, s->messages,
                    s->uid_next);
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static void cancel_status(void *op)
@@ -447,12 +264,12 @@ static bool do_status(struct client *cl)
     return true;
 }
 
-/* --- messages */
+/* --- messages --- */
 
 static void on_fetch_row(struct imap_fetch *op, const struct imap_row *row, void *ctx)
 {
     (void)op;
-    put_row(ctx, "row", row);
+    peer_log_row(ctx, "row", row);
 }
 
 static void on_fetch_vanished(struct imap_fetch *op, const struct imap_set *uids,
@@ -460,8 +277,8 @@ static void on_fetch_vanished(struct imap_fetch *op, const struct imap_set *uids
 {
     (void)op;
     buf_put_c(&((struct client *)ctx)->log, "vanished");
-    put_set(ctx, "uids", uids);
-    end_line(ctx);
+    peer_log_set(ctx, "uids", uids);
+    peer_log_end_line(ctx);
 }
 
 static bool on_body_begin(struct imap_fetch *op, const struct imap_literal *l, void *ctx)
@@ -469,7 +286,7 @@ static bool on_body_begin(struct imap_fetch *op, const struct imap_literal *l, v
     struct client *cl = ctx;
     (void)op;
     buf_printf(&cl->log, "body seq=%u size=%" PRIu64, l->seq, l->size);
-    put_field(cl, "section", l->section);
+    peer_log_field(cl, "section", l->section);
     buf_put_c(&cl->log, " data=");
     return true;
 }
@@ -479,17 +296,17 @@ static void on_body(struct imap_fetch *op, const char *data, size_t len, bool en
 {
     struct client *cl = ctx;
     (void)op;
-    put_escaped(&cl->log, str_from(data, len));
+    peer_log_escaped(&cl->log, str_from(data, len));
     if (end) {
-        end_line(cl);
+        peer_log_end_line(cl);
     }
 }
 
 static void on_fetch_end(struct imap_fetch *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "fetch", err);
-    end_line(ctx);
+    peer_log_result(ctx, "fetch", err);
+    peer_log_end_line(ctx);
 }
 
 static void cancel_fetch(void *op)
@@ -556,11 +373,11 @@ static void on_search(struct imap_search *op, const struct err *err,
                       const struct imap_search_result *r, void *ctx)
 {
     (void)op;
-    put_result(ctx, "search", err);
+    peer_log_result(ctx, "search", err);
     if (r != NULL) {
-        put_set(ctx, "set", &r->set);
+        peer_log_set(ctx, "set", &r->set);
     }
-    end_line(ctx);
+    peer_log_end_line(ctx);
 }
 
 static void cancel_search(void *op)
@@ -595,8 +412,8 @@ static bool do_utf8_search(struct client *cl)
 static void on_store(struct imap_store *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "store", err);
-    end_line(ctx);
+    peer_log_result(ctx, "store", err);
+    peer_log_end_line(ctx);
 }
 
 static bool do_store(struct client *cl)
@@ -631,13 +448,13 @@ static void on_move(struct imap_move *op, const struct err *err,
 {
     struct client *cl = ctx;
     (void)op;
-    put_result(cl, "move", err);
+    peer_log_result(cl, "move", err);
     if (r != NULL) {
         buf_printf(&cl->log, " uidvalidity=%u", r->uid_validity);
-        put_set(cl, "from", &r->from);
-        put_set(cl, "to", &r->to);
+        peer_log_set(cl, "from", &r->from);
+        peer_log_set(cl, "to", &r->to);
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static bool move(struct client *cl, bool moving)
@@ -660,8 +477,8 @@ static bool do_move(struct client *cl)
 static void on_expunge_end(struct imap_expunge *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "expunge", err);
-    end_line(ctx);
+    peer_log_result(ctx, "expunge", err);
+    peer_log_end_line(ctx);
 }
 
 static bool do_expunge(struct client *cl)
@@ -684,11 +501,11 @@ static void on_append(struct imap_append *op, const struct err *err,
 {
     struct client *cl = ctx;
     (void)op;
-    put_result(cl, "append", err);
+    peer_log_result(cl, "append", err);
     if (r != NULL) {
         buf_printf(&cl->log, " uidvalidity=%u uid=%u", r->uid_validity, r->uid);
     }
-    end_line(cl);
+    peer_log_end_line(cl);
 }
 
 static void cancel_append(void *op)
@@ -717,13 +534,13 @@ static bool do_append(struct client *cl)
     return true;
 }
 
-/* --- the rest */
+/* --- the rest --- */
 
 static void on_simple(struct imap_simple *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "simple", err);
-    end_line(ctx);
+    peer_log_result(ctx, "simple", err);
+    peer_log_end_line(ctx);
 }
 
 static void cancel_simple(void *op)
@@ -779,8 +596,8 @@ static bool do_unsubscribe(struct client *cl)
 static void on_idle(struct imap_idle *op, const struct err *err, void *ctx)
 {
     (void)op;
-    put_result(ctx, "idle", err);
-    end_line(ctx);
+    peer_log_result(ctx, "idle", err);
+    peer_log_end_line(ctx);
 }
 
 static bool do_idle(struct client *cl)
@@ -830,7 +647,7 @@ static bool do_sleep(struct client *cl)
     return ok;
 }
 
-/* --- running */
+/* --- running --- */
 
 struct command_row {
     const char *name;

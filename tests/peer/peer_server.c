@@ -45,7 +45,7 @@ static bool fail_line(struct peer_server *ps, const struct peer_line *l, const c
     return false;
 }
 
-/* --- bytes */
+/* --- bytes --- */
 
 static bool put_bytes(struct peer_server *ps, const char *data, size_t len)
 {
@@ -94,7 +94,7 @@ static bool get_line(struct peer_server *ps, struct buf *line)
     return true;
 }
 
-/* --- words bound to names */
+/* --- words bound to names --- */
 
 static struct binding *find_binding(struct peer_server *ps, struct str name)
 {
@@ -135,7 +135,7 @@ static void expand(struct peer_server *ps, struct str text, struct buf *out)
     }
 }
 
-/* --- the lines of a script */
+/* --- the lines of a script --- */
 
 typedef bool line_fn(struct peer_server *ps, const struct peer_line *l);
 

@@ -286,8 +286,18 @@ struct dump {
     struct buf body;
 };
 
+/* What one response may cost: its text (a buffer doubles), its ranges, its tokens and
+ * what is made of them, a part of a structure being the most expensive. */
+static void check_memory(const struct dump *d)
+{
+    const struct imap_limits *limits = &d->options->limits;
+    size_t most = 65536 + limits->total_max * 8 + (size_t)limits->nodes_max * 640;
+    CHECK(imap_parser_memory(d->parser) <= most);
+}
+
 static void after_callback(struct dump *d)
 {
+    check_memory(d);
     if (d->options->stop) {
         imap_parser_stop(d->parser);
     }

@@ -117,8 +117,6 @@ static FILE *file_open(const char *path)
 
 struct tls_fixture *tls_fixture_new(void)
 {
-    static const struct cert_row authority = {
-        "Test Authority", NULL, NULL, -60, 60, 0, true, false};
     struct tls_fixture *f = MEM_NEW(struct tls_fixture);
     const char *tmp = getenv("TMPDIR");
     (void)snprintf(f->dir, sizeof f->dir, "%s/tls-XXXXXX", tmp != NULL ? tmp : "/tmp");
@@ -126,6 +124,8 @@ struct tls_fixture *tls_fixture_new(void)
     (void)snprintf(f->ca_file, sizeof f->ca_file, "%s/ca.pem", f->dir);
     (void)snprintf(f->cert_file, sizeof f->cert_file, "%s/cert.pem", f->dir);
     (void)snprintf(f->key_file, sizeof f->key_file, "%s/key.pem", f->dir);
+    /* Authorities of two fixtures have different names, as in life. */
+    struct cert_row authority = {f->dir, NULL, NULL, -60, 60, 0, true, false};
     f->ca = identity_new(f, &authority, NULL);
     FILE *file = file_open(f->ca_file);
     CHECK(PEM_write_X509(file, f->ca.cert) == 1 && fclose(file) == 0);

@@ -7,6 +7,9 @@
  * replied or on_cancel ran.
  * Calls    loop thread. Handlers start an operation with call->timeout_ms as its deadline
  * and return; they may also reply at once. Replying twice asserts.
+ * Uploads  a row with API_STREAM_BODY runs its handler before the body; the handler sets
+ * on_chunk and on_body_end and calls httpd_body_stream(call->req, max_bytes). Its deadline
+ * includes the upload: give such rows API_NO_DEADLINE and bound the operation behind it.
  * Gone     when the client leaves, or the call is overdue, on_cancel runs once: cancel
  * the operation; a reply after it is ignored.
  * Limits   API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
@@ -37,7 +40,7 @@ enum api_route_flag {
     API_UNDOCUMENTED = 1u << 1, /* in OpenAPI with x-undocumented */
     API_DEPRECATED = 1u << 2,
     API_STREAM_BODY =
-        1u << 3, /* body not JSON: the handler runs before it and gets chunks */
+        1u << 3, /* body not JSON: the handler runs first and calls httpd_body_stream */
     API_NO_DEADLINE = 1u << 4,  /* streams that live as long as the client */
     API_ACCOUNT_FREE = 1u << 5, /* a token bound to an account may call it although the
                                    path names none */
@@ -58,7 +61,7 @@ struct api_route {
     size_t param_count;
     const struct field_spec *query;
     size_t query_count;
-    const struct field_spec *body;     /* NULL: no body is accepted */
+    const struct field_spec *body;     /* an object row; NULL: a body is ignored */
     const struct field_spec *response; /* of status 200; NULL = any */
     const char *response_type;         /* NULL = application/json */
     size_t body_max;                   /* 0 = API_BODY_MAX */
@@ -76,7 +79,7 @@ struct api_call {
     struct arena *arena; /* of the request */
     json_t *params;      /* normal forms; objects, never NULL in a handler */
     json_t *query;
-    json_t *body; /* NULL if the row takes none, or the body was absent and may be */
+    json_t *body; /* NULL if the row takes none; an absent body counts as {} */
     struct api_identity who;
     int64_t timeout_ms; /* for the operations of this call */
     void *services;     /* what api_new was given: ports of the handlers */

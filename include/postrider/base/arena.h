@@ -39,7 +39,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t n) ATTR_RETURNS_NONNU
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...)
     ATTR_PRINTF(2, 3) ATTR_RETURNS_NONNULL;
-char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) ATTR_RETURNS_NONNULL;
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+    ATTR_PRINTF(2, 0) ATTR_RETURNS_NONNULL;
 
 #define ARENA_NEW(a, type)          ((type *)arena_calloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_calloc((a), (count), sizeof(type)))

@@ -172,6 +172,8 @@ void imap_parser_set_utf8(struct imap_parser *p, bool enabled);
 bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
                       size_t *used_out, struct err *err);
 void imap_parser_stop(struct imap_parser *p);
+/* Bytes of memory that the parser holds now, for budgets; limited by imap_limits. */
+size_t imap_parser_memory(const struct imap_parser *p) ATTR_PURE;
 /* True between two responses, when nothing is buffered. */
 bool imap_parser_is_idle(const struct imap_parser *p);
 /* Gives back all buffers that grew; called when a connection goes idle. */

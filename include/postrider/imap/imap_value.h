@@ -35,8 +35,8 @@ void imap_set_from_numbers(struct arena *arena, uint32_t *numbers, size_t count,
 void imap_set_normalize(struct imap_set *set);
 bool imap_set_contains(const struct imap_set *set, uint32_t n) ATTR_PURE;
 uint64_t imap_set_count(const struct imap_set *set) ATTR_PURE;
-/* Appends "1:3,7"; stops before `max_bytes` of text and returns how many ranges were
- * written. */
+/* Appends "1:3,7"; stops before more than `max_bytes` of text and returns how many ranges
+ * were written. An open range ends with 4294967295, not "*" (Cyrus hides expunged messages from "1:*"). */
 size_t imap_set_print(struct buf *out, const struct imap_set *set, size_t first_range,
                       size_t max_bytes);
 

@@ -1,11 +1,18 @@
 /* store_account: account records and the directory of accounts.
  * Shape    a record is the account's settings as JSON (the shape of the API's account
- * object), with secrets apart, each sealed as its own field; beside it the state record
- *          ({state, lastError, syncTime, counters, connections …})
+ *          object), with secrets apart, each sealed as its own field; beside it the state
+ *          record ({state, lastError, syncTime, counters, connections …})
  *          the directory: id, name, email, state, created of every account, decoded in
- * memory, sorted by id, kept current by our own writes and repaired at start Owner JSON
- * given to callbacks is borrowed Limits   record ≤ 256 KiB; 1 000 000 accounts Errors
- * ERR_NO_ACCOUNT, ERR_CONFLICT (exists), and store.h's */
+ *          memory, sorted by id, kept current by our own writes and repaired when the
+ *          store opens and when a shard is taken over
+ * Owner    JSON given to callbacks is borrowed
+ * Calls    loop thread. Everything that writes needs the lease of the account's shard;
+ *          reading does not.
+ * Limits   record ≤ 256 KiB; id 1–256 bytes of UTF-8; 1 000 000 accounts
+ * Errors   ERR_NO_ACCOUNT, ERR_CONFLICT (exists, or somebody else changes it now),
+ *          ERR_INVALID, ERR_TOO_LARGE, and store.h's. After ERR_TIMEOUT, ERR_CANCELED or
+ *          ERR_STORE_DOWN a change may or may not be there; what is half done is completed
+ *          or undone in the background. */
 #ifndef POSTRIDER_STORE_STORE_ACCOUNT_H
 #define POSTRIDER_STORE_STORE_ACCOUNT_H
 

@@ -1,8 +1,15 @@
 /* store_settings: runtime settings and access tokens.
  * Shape    settings: one JSON object, every value sealed, cached in memory and written
- * through tokens: by SHA-256 of the 32 raw bytes; the record is sealed; cached, negative
- *          answers for 1 s
- * Errors   ERR_NOT_FOUND for an unknown token, and store.h's */
+ *          through. tokens: by SHA-256 of the 32 raw bytes; the record is sealed; cached
+ *          until any token is revoked, negative answers for 1 s
+ * Owner    JSON given to callbacks or returned is borrowed; whoever keeps it takes a
+ *          reference
+ * Calls    loop thread. Each hash carries a counter of its changes, asked for twice a
+ *          second: that is how nodes learn of each other's changes.
+ * Limits   a setting or token record ≤ 256 KiB; setting names ≤ 64 bytes, not beginning
+ *          with "!"; 10 000 tokens in memory
+ * Errors   ERR_NOT_FOUND for an unknown or malformed token; ERR_INVALID, ERR_TOO_LARGE;
+ *          and store.h's. `expires` and scopes of a token are the caller's to check. */
 #ifndef POSTRIDER_STORE_STORE_SETTINGS_H
 #define POSTRIDER_STORE_STORE_SETTINGS_H
 

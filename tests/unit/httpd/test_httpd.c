@@ -218,7 +218,7 @@ static const struct exchange exchanges[] = {
     {"no_host", "GET /a HTTP/1.1\r\n\r\n", "400 ", true},
     {"absolute_form", "GET http://x/a" H "\r\n", "400 ", false},
     {"no_path", "GET a" H "\r\n", "400 ", false},
-    {"unknown_version", "GET /a HTTP/3.7\r\nHost: x\r\n\r\n", "400 ", true},
+    {"unknown_version", "GET /a HTTP/3.7\r\nHost: x\r\n\r\n", "505 ", true},
     {"double_slash", "GET //a" H "\r\n", "400 ", false},
     {"inner_double_slash", "GET /a//b" H "\r\n", "400 ", false},
     {"dot_segment", "GET /a/./b" H "\r\n", "400 ", false},
@@ -255,7 +255,8 @@ static void exchange_rows(void **state)
         raw_close(&c);
     }
     world_close(&w);
-    assert_int_equal(w.closed, 0);
+    /* the two bodies with broken chunks had been accepted */
+    assert_int_equal(w.closed, 2);
 }
 
 static void exchange_rows_byte_by_byte(void **state)
@@ -750,22 +751,21 @@ static void connection_limit_waits_instead_of_failing(void **state)
     (void)state;
     static const struct httpd_config config = {.max_connections = 2};
     struct world w;
-    struct raw_client c[4];
+    struct raw_client c[3];
     world_open(&w, &config);
-    for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+    for (size_t i = 0; i < 2; i++) {
         raw_open(&c[i], w.loop, httpd_port(w.h));
         raw_send_c(&c[i], "GET /a" H "\r\n");
+        raw_expect(&c[i], "200 OK");
     }
-    raw_expect(&c[0], "200 OK");
-    raw_expect(&c[1], "200 OK");
+    raw_open(&c[2], w.loop, httpd_port(w.h));
+    raw_send_c(&c[2], "GET /a" H "\r\n");
     loop_fixture_run_for(w.loop, 30);
     assert_int_equal(httpd_connections(w.h), 2);
     raw_close(&c[0]);
-    raw_close(&c[1]);
     raw_expect(&c[2], "200 OK");
-    raw_expect(&c[3], "200 OK");
+    raw_close(&c[1]);
     raw_close(&c[2]);
-    raw_close(&c[3]);
     world_close(&w);
 }
 

@@ -1,0 +1,217 @@
+/* imap_hello: what is said after authentication, until the connection is of use: ID,
+ * ENABLE, NAMESPACE. The walk through the states is in imap_open.c. Only the last of these
+ * can fail the bring-up. */
+#include "imap_open_priv.h"
+
+#include "postrider/base/mem.h"
+
+/* --- ID (RFC 2971) --- */
+
+static bool id_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                        const struct imap_resp *resp)
+{
+    struct imap_conn *c = base->conn;
+    struct str name = STR_NULL, version = STR_NULL;
+    (void)cmd;
+    if (resp->kind != IMAP_RESP_ID) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < resp->word_count; i += 2) {
+        if (str_ieq_c(resp->words[i], "name")) {
+            name = resp->words[i + 1];
+        } else if (str_ieq_c(resp->words[i], "version")) {
+            version = resp->words[i + 1];
+        }
+    }
+    struct buf text = BUF_INIT(256);
+    buf_put_str(&text, name);
+    if (version.len > 0) {
+        buf_put_c(&text, " ");
+        buf_put_str(&text, version);
+    }
+    mem_free(c->server_name);
+    c->server_name = text.overflow ? NULL : buf_take(&text, NULL);
+    buf_fini(&text);
+    return true;
+}
+
+/* A refusal is no reason to give up: mail.de answers BAD to its own capability. */
+static void id_end(struct imap_op *base, struct imap_cmd *cmd,
+                   const struct imap_resp *resp, const struct err *err)
+{
+    (void)cmd;
+    (void)resp;
+    (void)err;
+    imap_open_enter(OPEN(base), OPEN_ENABLE);
+}
+
+static const struct imap_cmd_type id_type = {.name = "ID",
+                                             .order = IMAP_ORDER_ALONE,
+                                             .context = IMAP_CONTEXT_OTHER,
+                                             .on_untagged = id_untagged,
+                                             .on_end = id_end};
+
+void imap_open_enter_id(struct imap_open *op)
+{
+    if (!imap_conn_has(op->base.conn, IMAP_CAP_ID) || op->params.client_name == NULL) {
+        imap_open_enter(op, OPEN_ENABLE);
+        return;
+    }
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_type);
+    const char *version = op->params.client_version;
+    imap_cmd_put(cmd, "ID (\"name\" ");
+    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
+    imap_cmd_put(cmd, " \"version\" ");
+    imap_cmd_put_astring(cmd, str_of(version != NULL ? version : "0"));
+    imap_cmd_put(cmd, " \"vendor\" ");
+    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
+    imap_cmd_put(cmd, ")");
+    imap_cmd_send(cmd);
+}
+
+/* --- ENABLE (RFC 5161) --- */
+
+static bool enable_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                            const struct imap_resp *resp)
+{
+    (void)cmd;
+    if (resp->kind != IMAP_RESP_ENABLED) {
+        return false;
+    }
+    for (size_t i = 0; i < resp->word_count; i++) {
+        if (str_ieq_c(resp->words[i], "QRESYNC")) {
+            base->conn->enabled |= IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE;
+        } else if (str_ieq_c(resp->words[i], "CONDSTORE")) {
+            base->conn->enabled |= IMAP_CAP_CONDSTORE;
+        }
+    }
+    return true;
+}
+
+static void enable_end(struct imap_op *base, struct imap_cmd *cmd,
+                       const struct imap_resp *resp, const struct err *err)
+{
+    struct imap_open *op = OPEN(base);
+    (void)cmd;
+    (void)resp;
+    if (err->code == ERR_BAD && op->enabling == IMAP_CAP_QRESYNC) {
+        op->enabling = IMAP_CAP_CONDSTORE;
+        imap_open_enter(op, OPEN_ENABLE);
+    } else {
+        imap_open_enter(op, OPEN_NAMESPACE);
+    }
+}
+
+static const struct imap_cmd_type enable_type = {.name = "ENABLE",
+                                                 .order = IMAP_ORDER_ALONE,
+                                                 .context = IMAP_CONTEXT_OTHER,
+                                                 .on_untagged = enable_untagged,
+                                                 .on_end = enable_end};
+
+void imap_open_enter_enable(struct imap_open *op)
+{
+    struct imap_conn *c = op->base.conn;
+    if (op->enabling == 0) {
+        op->enabling =
+            imap_conn_has(c, IMAP_CAP_QRESYNC) ? IMAP_CAP_QRESYNC : IMAP_CAP_CONDSTORE;
+    }
+    if (!imap_conn_has(c, IMAP_CAP_ENABLE) ||
+        !imap_conn_has(c, (enum imap_cap)op->enabling)) {
+        imap_open_enter(op, OPEN_NAMESPACE);
+        return;
+    }
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &enable_type);
+    imap_cmd_put(cmd, op->enabling == IMAP_CAP_QRESYNC ? "ENABLE CONDSTORE QRESYNC"
+                                                       : "ENABLE CONDSTORE");
+    imap_cmd_send(cmd);
+}
+
+/* --- NAMESPACE (RFC 2342), or the delimiter of LIST "" "" --- */
+
+static bool namespace_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                               const struct imap_resp *resp)
+{
+    struct imap_conn *c = base->conn;
+    (void)cmd;
+    if (resp->kind != IMAP_RESP_NAMESPACE) {
+        return false;
+    }
+    if (resp->personal.given && !c->name_space.given) {
+        c->name_space = resp->personal;
+        c->name_space.prefix = arena_str(&c->arena, resp->personal.prefix);
+    }
+    return true;
+}
+
+static void namespace_end(struct imap_op *base, struct imap_cmd *cmd,
+                          const struct imap_resp *resp, const struct err *err)
+{
+    struct imap_open *op = OPEN(base);
+    (void)cmd;
+    if (resp->cond == IMAP_COND_BAD) {
+        op->false_login = *err;
+    }
+    imap_open_enter(op, err->code == ERR_OK && base->conn->name_space.given
+                            ? OPEN_READY
+                            : OPEN_PREFIX);
+}
+
+static const struct imap_cmd_type namespace_type = {.name = "NAMESPACE",
+                                                    .order = IMAP_ORDER_ALONE,
+                                                    .context = IMAP_CONTEXT_OTHER,
+                                                    .on_untagged = namespace_untagged,
+                                                    .on_end = namespace_end};
+
+void imap_open_enter_namespace(struct imap_open *op)
+{
+    imap_open_set_phase(op, "NAMESPACE", op->params.auth_ms);
+    if (!imap_conn_has(op->base.conn, IMAP_CAP_NAMESPACE)) {
+        imap_open_enter(op, OPEN_PREFIX);
+        return;
+    }
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &namespace_type);
+    imap_cmd_put(cmd, "NAMESPACE");
+    imap_cmd_send(cmd);
+}
+
+static bool prefix_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                            const struct imap_resp *resp)
+{
+    (void)cmd;
+    if (resp->kind != IMAP_RESP_LIST) {
+        return false;
+    }
+    base->conn->name_space.delimiter = resp->list.delimiter;
+    return true;
+}
+
+static void prefix_end(struct imap_op *base, struct imap_cmd *cmd,
+                       const struct imap_resp *resp, const struct err *err)
+{
+    struct imap_open *op = OPEN(base);
+    (void)cmd;
+    (void)resp;
+    if (err->code == ERR_OK) {
+        imap_open_enter(op, OPEN_READY);
+        return;
+    }
+    struct err reason = op->false_login.code != ERR_OK ? op->false_login : *err;
+    if (reason.code == ERR_BAD || reason.code == ERR_NO) {
+        reason.code = ERR_AUTH;
+    }
+    err_wrap(&reason, "the login was accepted but does not work");
+    imap_open_fail(op, &reason);
+}
+
+static const struct imap_cmd_type prefix_type = {.name = "LIST",
+                                                 .order = IMAP_ORDER_ALONE,
+                                                 .context = IMAP_CONTEXT_OTHER,
+                                                 .on_untagged = prefix_untagged,
+                                                 .on_end = prefix_end};
+
+void imap_open_enter_prefix(struct imap_open *op)
+{
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &prefix_type);
+    imap_cmd_put(cmd, "LIST \"\" \"\"");
+    imap_cmd_send(cmd);
+}
