@@ -5,6 +5,7 @@
 #include "postrider/base/log.h"
 #include "postrider/changelog/changelog.h"
 
+#include <hiredis/hiredis.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -407,6 +408,64 @@ static void forgotten_account_is_canceled(void **state)
     assert_int_equal(f->told[2].uid, 1);
 }
 
+static void damaged_entry_is_passed(void **state)
+{
+    struct fixture *f = *state;
+    struct changelog_stats stats;
+    begin(f, 0);
+    wait_count(f, 1);
+    redis_fixture_run(f->w.server, "XADD test:{%d}:log:%s * t messageNew i x d y",
+                      (int)f->w.acct.shard, f->w.acct.name);
+    append(f, 1, 1);
+    wait_count(f, 2);
+    assert_int_equal(f->told[1].uid, 1);
+    log_world_wait_clean(&f->w);
+    changelog_reader_stats(f->reader, &stats);
+    assert_int_equal(stats.unreadable, 1);
+}
+
+static void gap_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct changelog_stats stats;
+    begin(f, 0);
+    wait_count(f, 1);
+    log_world_wait_clean(&f->w);
+    redis_fixture_run(f->w.server, "HSET test:{%d}:cur:%s t: 9999999999999-0",
+                      (int)f->w.acct.shard, f->w.acct.name);
+    append(f, 1, 1);
+    wait_count(f, 2);
+    changelog_reader_stats(f->reader, &stats);
+    assert_int_equal(stats.gaps, 1);
+}
+
+static long long log_length(struct fixture *f)
+{
+    redisReply *reply = redis_fixture_command(f->w.server, "XLEN test:{%d}:log:%s",
+                                              (int)f->w.acct.shard, f->w.acct.name);
+    long long length = reply->integer;
+    freeReplyObject(reply);
+    return length;
+}
+
+static void old_entries_that_were_read_are_trimmed(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 0);
+    wait_count(f, 1);
+    log_world_wait_clean(&f->w);
+    redis_fixture_run(f->w.server, "DEL test:{%d}:log:%s", (int)f->w.acct.shard,
+                      f->w.acct.name);
+    redis_fixture_run(f->w.server, "XADD test:{%d}:log:%s 1000-0 t messageNew i x d y",
+                      (int)f->w.acct.shard, f->w.acct.name);
+    append(f, 1, 1); /* the first append since the start also trims */
+    wait_count(f, 2);
+    for (int i = 0; i < 200 && log_length(f) > 1; i++) {
+        loop_fixture_run_for(f->w.loop, 10);
+    }
+    assert_int_equal(log_length(f), 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -424,6 +483,9 @@ int main(void)
         T(lost_lease_drops_the_account),
         T(outage_of_the_store_repeats_nothing_that_was_done),
         T(forgotten_account_is_canceled),
+        T(damaged_entry_is_passed),
+        T(gap_is_noticed),
+        T(old_entries_that_were_read_are_trimmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
