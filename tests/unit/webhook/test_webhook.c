@@ -499,6 +499,38 @@ static void full_destination_parks_accounts(void **state)
     }
 }
 
+static void recovery_of_the_receiver_ends_the_waiting(void **state)
+{
+    struct fixture *f = *state;
+    struct store_acct other = store_world_account(&f->w, "other");
+    f->config.retry_first_ms = 3600 * 1000;
+    begin(f);
+    wait_requests(f, 2);
+    f->fail = (struct http_answer){.status = 500};
+    f->fail_count = 1;
+    append(f, EVENT_MESSAGE_UPDATED, 1, 1);
+    wait_requests(f, 3);
+    log_world_append(&f->w, &other, EVENT_MESSAGE_UPDATED, 1, 1);
+    wait_requests(f, 4); /* one failure is the event's own matter */
+    nothing_more(f, 4);
+    struct store_acct more[3];
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "more%u", i);
+        f->fail_count = 1;
+        more[i] = store_world_account(&f->w, id);
+        wait_requests(f, 5 + i);
+    }
+    nothing_more(f, 7);
+    log_world_append(&f->w, &other, EVENT_MESSAGE_UPDATED, 2, 1);
+    wait_requests(f, 12);
+    log_world_wait_clean(&f->w);
+    store_acct_fini(&other);
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
+        store_acct_fini(&more[i]);
+    }
+}
+
 static void event_without_a_log_is_repeated_too(void **state)
 {
     struct fixture *f = *state;
@@ -552,6 +584,7 @@ int main(void)
         T(restart_repeats_what_was_in_flight_only),
         T(slow_account_does_not_hold_up_another),
         T(full_destination_parks_accounts),
+        T(recovery_of_the_receiver_ends_the_waiting),
         T(event_without_a_log_is_repeated_too),
         T(telling_takes_milliseconds),
     };
