@@ -7,6 +7,9 @@
  * replied or on_cancel ran.
  * Calls    loop thread. Handlers start an operation with call->timeout_ms as its deadline
  * and return; they may also reply at once. Replying twice asserts.
+ * Uploads  a row with API_STREAM_BODY runs its handler before the body; the handler sets
+ * on_chunk and on_body_end and calls httpd_body_stream(call->req, max_bytes). Its deadline
+ * includes the upload: give such rows API_NO_DEADLINE and bound the operation behind it.
  * Gone     when the client leaves, or the call is overdue, on_cancel runs once: cancel
  * the operation; a reply after it is ignored.
  * Limits   API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
