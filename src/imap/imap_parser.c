@@ -183,21 +183,22 @@ static void take(struct imap_parser *p, struct input *in, size_t n)
     in->at += n;
 }
 
-/* How many more bytes of text the limits allow. */
-static size_t line_room(const struct imap_parser *p)
+static size_t room(size_t used, size_t max)
 {
-    size_t line_max = p->limits.line_max + CRLF_LEN, line = p->len - p->kept;
-    size_t total_max = p->limits.total_max + CRLF_LEN;
-    size_t line_left = line < line_max ? line_max - line : 0;
-    size_t total_left = p->len < total_max ? total_max - p->len : 0;
-    return line_left < total_left ? line_left : total_left;
+    return used < max + CRLF_LEN ? max + CRLF_LEN - used : 0;
 }
 
 static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct err *err)
 {
-    if (n > line_room(p)) {
+    size_t line = room(p->len - p->kept, p->limits.line_max);
+    size_t total = room(p->len, p->limits.total_max);
+    if (n > line && line <= total) {
         return err_set(err, ERR_LIMIT, "a response line is longer than %zu bytes",
                        p->limits.line_max);
+    }
+    if (n > total) {
+        return err_set(err, ERR_LIMIT, "a response is longer than %zu bytes",
+                       p->limits.total_max);
     }
     take(p, in, n);
     return true;

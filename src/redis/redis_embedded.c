@@ -66,10 +66,10 @@ static void write_pid(int fd)
 {
     char text[PID_TEXT_SIZE];
     int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    /* Only to name the holder in the message of the one who is refused. */
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n) {
-        (void)ftruncate(fd, 0);
-    }
+    /* Only names the holder in the message of the one who is refused: a failure to write it
+     * (a full disk) is no reason to stop. */
+    bool written = ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    (void)written;
 }
 
 static bool refuse_lock(const char *dir, int fd, struct err *err)

@@ -190,7 +190,7 @@ static void limits_are_kept(void **state)
          "fetch seq=1 has=1000 section <0>=NIL streamed\n"},
         {"* X {8}\r\n12345678 {8}\r\n12345678 {8}\r\n12345678 {8}\r\n12345678 "
          "{8}\r\n12345678\r\n",
-         "failed limit: a literal of 8 bytes is too long to be kept\n"},
+         "failed limit: a response is longer than 60 bytes\n"},
         {"* X ((((((((((((((((\r\n* 1 EXISTS\r\n",
          "unknown text=\"* X ((((((((((((((((\"\nexists n=1\n"},
         {"* FLAGS (a b c d e f g h i j)\r\n",

@@ -1,0 +1,232 @@
+/* Which accounts of a reader get a slot: a queue in order of arrival. An account gives its
+ * slot back after a page of entries, so that a busy one does not keep others waiting. */
+#include "changelog_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+
+#include <stdio.h>
+
+/* Accounts that wait for one key, the longest waiting first. */
+struct park {
+    struct list tracks;
+};
+
+static struct str key_str(const uint64_t *key)
+{
+    return str_from(key, sizeof *key);
+}
+
+struct changelog_reader *
+changelog_reader_add(struct changelog *c, const struct changelog_reader_params *params)
+{
+    size_t len = strlen(params->name);
+    CHECK(!c->started && c->reader_count < CHANGELOG_READERS_MAX && len > 0 &&
+          len <= CHANGELOG_NAME_MAX);
+    struct changelog_reader *r = MEM_NEW(struct changelog_reader);
+    r->c = c;
+    r->params = *params;
+    (void)snprintf(r->name, sizeof r->name, "%s", params->name);
+    r->params.name = r->name;
+    r->enabled = params->enabled;
+    r->tracks = map_new(NULL);
+    r->parks = map_new(mem_free);
+    list_init(&r->ready);
+    list_init(&r->idle);
+    c->readers[c->reader_count] = r;
+    c->names[c->reader_count] = r->name;
+    c->reader_count++;
+    return r;
+}
+
+void reader_free(struct changelog_reader *r)
+{
+    struct str name;
+    void *value;
+    for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
+        track_drop(value);
+    }
+    loop_undefer(&r->pump);
+    map_free(&r->tracks);
+    map_free(&r->parks);
+    mem_free(r);
+}
+
+/* --- lists */
+
+void reader_unlink(struct changelog_reader *r, struct track *t)
+{
+    if (t->state == TRACK_STATE_IDLE && list_is_linked(&t->node)) {
+        r->idle_count--;
+    }
+    list_remove(&t->node);
+    if (t->state == TRACK_STATE_PARKED) {
+        struct park *park = map_get(r->parks, key_str(&t->key));
+        if (park != NULL && list_is_empty(&park->tracks)) {
+            map_remove(r->parks, key_str(&t->key));
+        }
+    }
+}
+
+void reader_enqueue(struct changelog_reader *r, struct track *t, bool front)
+{
+    reader_unlink(r, t);
+    timer_stop(&t->timer);
+    track_enter(t, TRACK_STATE_READY);
+    if (front) {
+        list_prepend(&r->ready, &t->node);
+    } else {
+        list_append(&r->ready, &t->node);
+    }
+}
+
+void reader_park(struct changelog_reader *r, struct track *t)
+{
+    struct park *park = map_get(r->parks, key_str(&t->key));
+    if (park == NULL) {
+        park = MEM_NEW(struct park);
+        list_init(&park->tracks);
+        map_put(r->parks, key_str(&t->key), park);
+    }
+    list_append(&park->tracks, &t->node);
+}
+
+void reader_rest(struct changelog_reader *r, struct track *t)
+{
+    list_append(&r->idle, &t->node);
+    r->idle_count++;
+    while (r->idle_count > CHANGELOG_IDLE_MAX) {
+        track_drop(container_of(r->idle.next, struct track, node));
+    }
+}
+
+/* --- slots */
+
+static void fill_slots(struct changelog_reader *r)
+{
+    const struct changelog *c = r->c;
+    while (r->enabled && !c->stopping && r->active < c->max_active) {
+        struct list *node = list_pop(&r->ready);
+        if (node == NULL) {
+            return;
+        }
+        track_go(container_of(node, struct track, node));
+    }
+}
+
+static void on_pump(struct deferred *d)
+{
+    struct changelog_reader *r = container_of(d, struct changelog_reader, pump);
+    fill_slots(r);
+    changelog_check_stopped(r->c);
+}
+
+void reader_pump(struct changelog_reader *r)
+{
+    loop_defer(r->c->loop, &r->pump, on_pump);
+}
+
+void reader_notice(struct changelog_reader *r, const struct store_acct *acct)
+{
+    struct track *t = map_get(r->tracks, str_of(acct->name));
+    if (t != NULL && strcmp(t->acct.incarnation, acct->incarnation) != 0) {
+        track_drop(t); /* of an account that was deleted and made anew */
+        t = NULL;
+    }
+    if (t == NULL && !r->enabled) {
+        return; /* it stays marked in the store; found by the scan when enabled */
+    }
+    if (t == NULL) {
+        t = track_new(r, acct);
+        map_put(r->tracks, str_of(t->acct.name), t);
+    }
+    t->more = true;
+    if (t->state == TRACK_STATE_IDLE) {
+        reader_enqueue(r, t, false);
+        fill_slots(r); /* at once: the read goes out in this turn */
+    }
+}
+
+void reader_forget(struct changelog_reader *r, struct str account_name)
+{
+    struct track *t = map_get(r->tracks, account_name);
+    if (t != NULL) {
+        track_drop(t);
+        reader_pump(r);
+    }
+}
+
+/* --- waking, enabling, stopping */
+
+void changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count)
+{
+    struct park *park = map_get(r->parks, key_str(&key));
+    while (park != NULL && count > 0) {
+        reader_enqueue(r, container_of(park->tracks.next, struct track, node), false);
+        park = map_get(r->parks, key_str(&key)); /* gone with its last account */
+        count--;
+    }
+    reader_pump(r);
+}
+
+void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled)
+{
+    if (r->enabled == enabled) {
+        return;
+    }
+    r->enabled = enabled;
+    log_at(LOG_INFO, "changelog", enabled ? "reader enabled" : "reader disabled",
+           LOG_S("reader", r->name));
+    if (enabled) {
+        changelog_rescan(r->c);
+        reader_pump(r);
+    }
+}
+
+bool changelog_reader_is_enabled(const struct changelog_reader *r)
+{
+    return r->enabled;
+}
+
+void reader_cancel_all(struct changelog_reader *r)
+{
+    struct str name;
+    void *value;
+    for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
+        struct track *t = value;
+        if (t->state == TRACK_STATE_DELIVERING) {
+            track_cancel(t);
+        }
+    }
+}
+
+void reader_stop_timers(struct changelog_reader *r)
+{
+    struct str name;
+    void *value;
+    for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
+        struct track *t = value;
+        timer_stop(&t->timer);
+        if (timer_is_set(&t->write_timer)) {
+            timer_stop(&t->write_timer);
+            track_write_cursor(t);
+        }
+    }
+}
+
+void changelog_reader_stats(const struct changelog_reader *r, struct changelog_stats *out)
+{
+    *out = r->stats;
+    out->active = r->active;
+    struct str name;
+    void *value;
+    for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
+        const struct track *t = value;
+        out->waiting += t->state == TRACK_STATE_READY ||
+                                t->state == TRACK_STATE_WAITING ||
+                                t->state == TRACK_STATE_PARKED
+                            ? 1
+                            : 0;
+    }
+}

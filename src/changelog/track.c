@@ -1,0 +1,481 @@
+/* One account as one reader sees it (states: changelog.h). The cursor in memory moves with
+ * every entry that is finished; one write of it at a time follows, so that entries
+ * finished meanwhile share the next write. */
+#include "changelog_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+
+#include <stdio.h>
+
+enum {
+    /* A parked account comes back by itself if whoever has the key forgets it. */
+    PARKED_MAX_MS = 60 * 1000
+};
+
+static const struct backoff_policy store_policy = {
+    .first_ms = 200, .max_ms = 5000, .factor_percent = 200, .jitter_percent = 20};
+
+static void deliver_next(struct track *t);
+
+const char *track_state_name(enum track_state state)
+{
+    static const char *const names[TRACK_STATE_COUNT] = {
+        [TRACK_STATE_IDLE] = "idle",       [TRACK_STATE_READY] = "ready",
+        [TRACK_STATE_LOADING] = "loading", [TRACK_STATE_DELIVERING] = "delivering",
+        [TRACK_STATE_WAITING] = "waiting", [TRACK_STATE_PARKED] = "parked"};
+    CHECK((size_t)state < TRACK_STATE_COUNT);
+    return names[state];
+}
+
+static const struct {
+    bool from[TRACK_STATE_COUNT];
+} edges[TRACK_STATE_COUNT] = {
+    [TRACK_STATE_IDLE] =
+        {{[TRACK_STATE_LOADING] = true, [TRACK_STATE_DELIVERING] = true}},
+    [TRACK_STATE_READY] = {{[TRACK_STATE_IDLE] = true,
+                            [TRACK_STATE_LOADING] = true,
+                            [TRACK_STATE_DELIVERING] = true,
+                            [TRACK_STATE_WAITING] = true,
+                            [TRACK_STATE_PARKED] = true}},
+    [TRACK_STATE_LOADING] = {{[TRACK_STATE_READY] = true}},
+    [TRACK_STATE_DELIVERING] =
+        {{[TRACK_STATE_LOADING] = true, [TRACK_STATE_DELIVERING] = true}},
+    [TRACK_STATE_WAITING] =
+        {{[TRACK_STATE_LOADING] = true, [TRACK_STATE_DELIVERING] = true}},
+    [TRACK_STATE_PARKED] = {{[TRACK_STATE_DELIVERING] = true}},
+};
+
+void track_enter(struct track *t, enum track_state state)
+{
+    CHECK(edges[state].from[t->state]);
+    log_at(LOG_TRACE, "changelog", "track", LOG_S("account", t->acct.id),
+           LOG_S("from", track_state_name(t->state)),
+           LOG_S("to", track_state_name(state)));
+    t->state = state;
+}
+
+struct track *track_new(struct changelog_reader *r, const struct store_acct *acct)
+{
+    struct track *t = MEM_NEW(struct track);
+    t->reader = r;
+    t->acct = *acct;
+    t->acct.id = mem_strdup(acct->id);
+    list_init(&t->node);
+    return t;
+}
+
+static void page_free(struct track *t)
+{
+    for (size_t i = 0; i < t->page_count; i++) {
+        event_fini(&t->page[i].event);
+    }
+    mem_free(t->page);
+    t->page = NULL;
+    t->page_count = t->page_next = 0;
+}
+
+static void free_if_gone(struct track *t)
+{
+    if (t->gone && t->ops == 0) {
+        page_free(t);
+        store_acct_fini(&t->acct);
+        mem_free(t);
+    }
+}
+
+static bool has_slot(const struct track *t)
+{
+    return t->state == TRACK_STATE_LOADING || t->state == TRACK_STATE_DELIVERING;
+}
+
+static void give_slot_back(struct track *t)
+{
+    CHECK(t->reader->active > 0);
+    t->reader->active--;
+    reader_pump(t->reader);
+}
+
+static void take_back(struct track *t)
+{
+    struct changelog_delivery *d = &t->delivery;
+    if (d->ending.node.next != NULL && list_is_linked(&d->ending.node)) {
+        loop_undefer(&d->ending); /* the reader has finished with it already */
+    } else {
+        t->reader->params.cancel(d, &d->item, t->reader->params.ctx);
+    }
+}
+
+void track_drop(struct track *t)
+{
+    struct changelog_reader *r = t->reader;
+    if (t->state == TRACK_STATE_DELIVERING) {
+        take_back(t);
+    }
+    if (has_slot(t)) {
+        give_slot_back(t);
+    }
+    reader_unlink(r, t);
+    timer_stop(&t->timer);
+    timer_stop(&t->write_timer);
+    store_log_read_cancel(t->read);
+    (void)map_take(r->tracks, str_of(t->acct.name));
+    t->gone = true;
+    free_if_gone(t);
+}
+
+void track_cancel(struct track *t)
+{
+    take_back(t);
+    page_free(t);
+    give_slot_back(t);
+    reader_enqueue(t->reader, t, true);
+}
+
+/* --- waiting */
+
+static void on_time(struct timer *timer)
+{
+    struct track *t = container_of(timer, struct track, timer);
+    reader_enqueue(t->reader, t, false);
+    reader_pump(t->reader);
+}
+
+/* Gives the slot and the entries back. */
+static void wait_ms(struct track *t, int64_t delay_ms)
+{
+    page_free(t);
+    give_slot_back(t);
+    track_enter(t, TRACK_STATE_WAITING);
+    if (!t->reader->c->stopping) {
+        timer_set(t->reader->c->loop, &t->timer, delay_ms, on_time);
+    }
+}
+
+static void park(struct track *t)
+{
+    page_free(t);
+    give_slot_back(t);
+    t->key = t->delivery.outcome.key;
+    track_enter(t, TRACK_STATE_PARKED);
+    reader_park(t->reader, t);
+    if (!t->reader->c->stopping) {
+        timer_set(t->reader->c->loop, &t->timer, PARKED_MAX_MS, on_time);
+    }
+}
+
+/* --- the store's failures */
+
+/* Nothing can be done for the account here any more: another node has it, or it is gone. */
+static bool is_lost(const struct err *err)
+{
+    return err->code == ERR_FENCED || err->code == ERR_NO_ACCOUNT ||
+           err->code == ERR_STALE;
+}
+
+static void reading_failed(struct track *t, const struct err *err)
+{
+    if (is_lost(err)) {
+        track_drop(t);
+        return;
+    }
+    int64_t delay_ms = backoff_next_ms(&t->store_backoff, &store_policy);
+    log_at(LOG_DEBUG, "changelog", "log not read; trying again",
+           LOG_S("account", t->acct.id), LOG_I("delay_ms", delay_ms),
+           LOG_ERR_FIELDS(err));
+    wait_ms(t, delay_ms);
+}
+
+/* --- the cursor */
+
+bool track_is_written(const struct track *t)
+{
+    return !t->writing && strcmp(t->cursor, t->written) == 0;
+}
+
+static void on_write_timer(struct timer *timer)
+{
+    track_write_cursor(container_of(timer, struct track, write_timer));
+}
+
+static void writing_failed(struct track *t, const struct err *err)
+{
+    struct changelog *c = t->reader->c;
+    if (is_lost(err)) {
+        track_drop(t);
+    } else if (!c->stopping) {
+        timer_set(c->loop, &t->write_timer,
+                  backoff_next_ms(&t->store_backoff, &store_policy), on_write_timer);
+    }
+}
+
+static void written(struct track *t)
+{
+    (void)snprintf(t->written, sizeof t->written, "%s", t->sent);
+    backoff_reset(&t->store_backoff);
+    if (!track_is_written(t)) {
+        track_write_cursor(t);
+    } else if (t->state == TRACK_STATE_IDLE) {
+        reader_rest(t->reader, t);
+    }
+}
+
+static void on_cursor_set(struct store_log_op *op ATTR_UNUSED, const struct err *err,
+                          void *ctx)
+{
+    struct track *t = ctx;
+    struct changelog *c = t->reader->c;
+    t->ops--;
+    t->writing = false;
+    if (t->gone) {
+        free_if_gone(t);
+    } else if (err->code != ERR_OK) {
+        writing_failed(t, err);
+    } else {
+        written(t);
+    }
+    changelog_op_ended(c);
+}
+
+void track_write_cursor(struct track *t)
+{
+    struct changelog *c = t->reader->c;
+    if (t->writing || timer_is_set(&t->write_timer) ||
+        strcmp(t->cursor, t->written) == 0) {
+        return;
+    }
+    t->writing = true;
+    t->ops++;
+    changelog_op_begun(c);
+    (void)snprintf(t->sent, sizeof t->sent, "%s", t->cursor);
+    (void)store_cursor_set_start(c->store, &t->acct, t->reader->name, t->sent, c->names,
+                                 c->reader_count, on_cursor_set, t);
+}
+
+static void advance(struct track *t)
+{
+    (void)snprintf(t->cursor, sizeof t->cursor, "%s", t->page[t->page_next].entry_id);
+    t->page_next++;
+    t->tries = 0;
+    t->first_tried_ms = 0;
+    track_write_cursor(t);
+}
+
+/* --- reading */
+
+static void copy_entry(struct log_entry *to, const struct log_entry *from)
+{
+    *to = *from;
+    if (from->readable) {
+        const struct event *e = &from->event;
+        event_init(&to->event, e->type, e->date_ms, e->box, e->uid, e->path,
+                   e->special_use, json_incref(e->data));
+        (void)snprintf(to->event.id, sizeof to->event.id, "%s", e->id);
+    } else {
+        to->event = (struct event){.type = from->event.type};
+    }
+}
+
+static void take_page(struct track *t, const struct log_entry *entries, size_t count,
+                      bool gap)
+{
+    if (gap && t->cursor[0] != '\0') {
+        t->reader->stats.gaps++;
+        log_at(LOG_WARN, "changelog", "entries were trimmed before this reader saw them",
+               LOG_S("reader", t->reader->name), LOG_S("account", t->acct.id));
+    }
+    t->page = mem_array(count > 0 ? count : 1, sizeof *t->page);
+    for (size_t i = 0; i < count; i++) {
+        copy_entry(&t->page[i], &entries[i]);
+    }
+    t->page_count = count;
+    t->page_next = 0;
+    t->more = t->more || count == CHANGELOG_PAGE;
+    deliver_next(t);
+}
+
+/* Nothing new is begun while stopping, or when the reader was disabled meanwhile. */
+static bool must_rest(const struct track *t)
+{
+    return t->reader->c->stopping || !t->reader->enabled;
+}
+
+static void on_log(struct store_log_read *op ATTR_UNUSED, const struct err *err,
+                   const struct log_entry *entries, size_t count, bool gap, void *ctx)
+{
+    struct track *t = ctx;
+    struct changelog *c = t->reader->c;
+    t->ops--;
+    t->read = NULL;
+    if (t->gone) {
+        free_if_gone(t);
+    } else if (err->code != ERR_OK) {
+        reading_failed(t, err);
+    } else {
+        backoff_reset(&t->store_backoff);
+        take_page(t, entries, count, gap);
+    }
+    changelog_op_ended(c);
+}
+
+static void read_page(struct track *t)
+{
+    struct changelog *c = t->reader->c;
+    t->more = false; /* an append from now on sets it again */
+    t->ops++;
+    changelog_op_begun(c);
+    t->read =
+        store_log_read_start(c->store, &t->acct, t->cursor, CHANGELOG_PAGE, on_log, t);
+}
+
+static void on_cursors(struct store_cursors *op ATTR_UNUSED, const struct err *err,
+                       const struct store_cursor *cursors, size_t count, void *ctx)
+{
+    struct track *t = ctx;
+    struct changelog *c = t->reader->c;
+    t->ops--;
+    if (t->gone) {
+        free_if_gone(t);
+    } else if (err->code != ERR_OK) {
+        reading_failed(t, err);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            if (str_eq_c(cursors[i].reader, t->reader->name)) {
+                (void)snprintf(t->cursor, sizeof t->cursor, "%s", cursors[i].entry_id);
+            }
+        }
+        (void)snprintf(t->written, sizeof t->written, "%s", t->cursor);
+        t->known = true;
+        read_page(t);
+    }
+    changelog_op_ended(c);
+}
+
+void track_go(struct track *t)
+{
+    struct changelog *c = t->reader->c;
+    t->reader->active++;
+    track_enter(t, TRACK_STATE_LOADING);
+    if (t->known) {
+        read_page(t);
+        return;
+    }
+    t->ops++;
+    changelog_op_begun(c);
+    (void)store_cursors_start(c->store, &t->acct, on_cursors, t);
+}
+
+/* --- delivering */
+
+static void skip_unreadable(struct track *t)
+{
+    while (t->page_next < t->page_count && !t->page[t->page_next].readable) {
+        log_at(LOG_WARN, "changelog", "an entry cannot be read and is passed over",
+               LOG_S("account", t->acct.id),
+               LOG_S("entry", t->page[t->page_next].entry_id));
+        t->reader->stats.unreadable++;
+        advance(t);
+    }
+}
+
+/* Everything of this page is delivered, or nothing more may be. */
+static void end_page(struct track *t)
+{
+    bool again = t->more || t->page_next < t->page_count;
+    page_free(t);
+    give_slot_back(t);
+    if (again) {
+        reader_enqueue(t->reader, t, false);
+        return;
+    }
+    track_enter(t, TRACK_STATE_IDLE);
+    if (track_is_written(t)) {
+        reader_rest(t->reader, t);
+    }
+}
+
+static void deliver_next(struct track *t)
+{
+    skip_unreadable(t);
+    if (t->page_next == t->page_count || must_rest(t)) {
+        end_page(t);
+        return;
+    }
+    const struct log_entry *entry = &t->page[t->page_next];
+    track_enter(t, TRACK_STATE_DELIVERING);
+    t->delivery.item = (struct changelog_item){.acct = &t->acct,
+                                               .entry_id = entry->entry_id,
+                                               .event = &entry->event,
+                                               .tries = t->tries,
+                                               .first_tried_ms = t->first_tried_ms};
+    t->reader->params.deliver(&t->delivery, &t->delivery.item, t->reader->params.ctx);
+}
+
+static void retry(struct track *t)
+{
+    t->reader->stats.retries++;
+    t->tries++;
+    if (t->first_tried_ms == 0) {
+        t->first_tried_ms = clock_wall_ms();
+    }
+    wait_ms(t, t->delivery.outcome.retry_ms);
+}
+
+static void finish(struct track *t, bool dead)
+{
+    if (dead) {
+        t->reader->stats.dead++;
+        log_at(LOG_WARN, "changelog", "an entry could not be delivered and is given up",
+               LOG_S("reader", t->reader->name), LOG_S("account", t->acct.id),
+               LOG_S("event", t->page[t->page_next].event.id),
+               LOG_I("tries", t->tries + 1));
+    } else {
+        t->reader->stats.done++;
+    }
+    advance(t);
+    deliver_next(t);
+}
+
+static void pause_reader(struct track *t)
+{
+    changelog_reader_set_enabled(t->reader, false);
+    page_free(t);
+    give_slot_back(t);
+    reader_enqueue(t->reader, t, true);
+}
+
+static void on_delivered(struct deferred *d)
+{
+    struct track *t = container_of(d, struct track, delivery.ending);
+    switch (t->delivery.outcome.result) {
+    case CHANGELOG_DONE:
+    case CHANGELOG_DEAD:
+        finish(t, t->delivery.outcome.result == CHANGELOG_DEAD);
+        break;
+    case CHANGELOG_RETRY:
+        retry(t);
+        break;
+    case CHANGELOG_LATER:
+        park(t);
+        break;
+    case CHANGELOG_PAUSE:
+        pause_reader(t);
+        break;
+    }
+}
+
+void changelog_delivery_done(struct changelog_delivery *d,
+                             const struct changelog_outcome *outcome)
+{
+    struct track *t = container_of(d, struct track, delivery);
+    CHECK(t->state == TRACK_STATE_DELIVERING);
+    d->outcome = *outcome;
+    if (outcome->result == CHANGELOG_LATER) {
+        /* At once: the key may be woken before a deferred call would run. */
+        park(t);
+    } else {
+        loop_defer(t->reader->c->loop, &d->ending, on_delivered);
+    }
+}

@@ -1,0 +1,147 @@
+/* curl's multi handle on our loop: it says which sockets and which time it waits for, we
+ * tell it when they come. No user's callback runs inside curl: requests end through op,
+ * later. */
+#include "httpc_priv.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/mem.h"
+
+static const uint32_t httpc_magic = 0x68747063u;
+
+void httpc_check(const struct httpc *h)
+{
+    CHECK_MAGIC(h, httpc_magic);
+}
+
+static void take_finished(struct httpc *h)
+{
+    int left = 0;
+    for (CURLMsg *msg; (msg = curl_multi_info_read(h->multi, &left)) != NULL;) {
+        if (msg->msg == CURLMSG_DONE) {
+            httpc_req_finished(msg->easy_handle, msg->data.result);
+        }
+    }
+}
+
+void httpc_act(struct httpc *h, curl_socket_t fd, int mask)
+{
+    int running = 0;
+    (void)curl_multi_socket_action(h->multi, fd, mask, &running);
+    take_finished(h);
+}
+
+static void on_timer(struct timer *t)
+{
+    httpc_act(container_of(t, struct httpc, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* curl's timer callback. 0 must not become 1 ms (measurements §7). */
+static int on_timeout_wanted(CURLM *multi ATTR_UNUSED, long timeout_ms, void *ctx)
+{
+    struct httpc *h = ctx;
+    if (timeout_ms < 0) {
+        timer_stop(&h->timer);
+    } else {
+        timer_set(h->loop, &h->timer, timeout_ms, on_timer);
+    }
+    return 0;
+}
+
+/* --- sockets */
+
+struct httpc_socket {
+    struct httpc *h;
+    curl_socket_t fd;
+    struct io_watch *watch;
+};
+
+static void on_socket(struct io_watch *w ATTR_UNUSED, unsigned events, void *ctx)
+{
+    const struct httpc_socket *s = ctx;
+    int mask = 0;
+    mask |= (events & (IO_READABLE | IO_HANGUP)) != 0 ? CURL_CSELECT_IN : 0;
+    mask |= (events & IO_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
+    httpc_act(s->h, s->fd, mask);
+}
+
+static void socket_drop(struct httpc *h, curl_socket_t fd, struct httpc_socket *s)
+{
+    if (s != NULL) {
+        (void)curl_multi_assign(h->multi, fd, NULL);
+        io_watch_free(&s->watch);
+        mem_free(s);
+    }
+}
+
+static int on_socket_wanted(CURL *easy ATTR_UNUSED, curl_socket_t fd, int what, void *ctx,
+                            void *socket_ctx)
+{
+    struct httpc *h = ctx;
+    struct httpc_socket *s = socket_ctx;
+    if (what == CURL_POLL_REMOVE) {
+        socket_drop(h, fd, s);
+        return 0;
+    }
+    if (s == NULL) {
+        s = MEM_NEW(struct httpc_socket);
+        s->h = h;
+        s->fd = fd;
+        s->watch = io_watch_new(h->loop, fd, on_socket, s);
+        (void)curl_multi_assign(h->multi, fd, s);
+    }
+    unsigned events = 0;
+    events |= (what & CURL_POLL_IN) != 0 ? IO_READABLE : 0u;
+    events |= (what & CURL_POLL_OUT) != 0 ? IO_WRITABLE : 0u;
+    io_watch_set(s->watch, events);
+    return 0;
+}
+
+/* --- the client */
+
+struct httpc *httpc_new(struct net *net, const struct httpc_config *config)
+{
+    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    struct httpc *h = MEM_NEW(struct httpc);
+    h->magic = httpc_magic;
+    h->net = net;
+    h->loop = net_loop(net);
+    h->egress = config->egress;
+    h->ca_file = mem_strdup(config->ca_file);
+    h->multi = curl_multi_init();
+    CHECK(h->multi != NULL);
+    long per_host =
+        config->host_connections > 0 ? config->host_connections : HTTPC_HOST_CONNECTIONS;
+    long idle =
+        config->idle_connections > 0 ? config->idle_connections : HTTPC_IDLE_CONNECTIONS;
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, idle);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    return h;
+}
+
+void httpc_free(struct httpc **hp)
+{
+    struct httpc *h = *hp;
+    if (h == NULL) {
+        return;
+    }
+    httpc_check(h);
+    CHECK(h->active == 0);
+    *hp = NULL;
+    (void)curl_multi_cleanup(h->multi);
+    timer_stop(&h->timer);
+    mem_free(h->ca_file);
+    h->magic = 0;
+    mem_free(h);
+    curl_global_cleanup();
+}
+
+size_t httpc_active(const struct httpc *h)
+{
+    httpc_check(h);
+    return h->active;
+}

@@ -1,0 +1,42 @@
+/* httpc_priv: what the client, its URLs and its requests share. */
+#ifndef POSTRIDER_HTTPC_PRIV_H
+#define POSTRIDER_HTTPC_PRIV_H
+
+#include "postrider/base/buf.h"
+#include "postrider/httpc/httpc.h"
+
+#include <curl/curl.h>
+
+enum {
+    HTTPC_HOST_CONNECTIONS = 32,
+    HTTPC_IDLE_CONNECTIONS = 128,
+    HTTPC_HOST_MAX = 253
+};
+
+struct httpc {
+    uint32_t magic;
+    struct net *net;
+    struct loop *loop;
+    enum egress_policy egress;
+    char *ca_file;
+    CURLM *multi;
+    struct timer timer;
+    size_t active;
+};
+
+void httpc_check(const struct httpc *h);
+/* Something curl waits for happened: a descriptor, or CURL_SOCKET_TIMEOUT. */
+void httpc_act(struct httpc *h, curl_socket_t fd, int mask);
+
+/* Ends the request behind the handle; called when curl has finished with it. */
+void httpc_req_finished(CURL *easy, CURLcode code);
+
+struct httpc_url {
+    bool tls;
+    uint16_t port;
+    char host[HTTPC_HOST_MAX + 3]; /* lower case; an IPv6 address without brackets */
+};
+/* ERR_INVALID. */
+bool httpc_url_parse(const char *url, struct httpc_url *out, struct err *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* webhook_priv: the sink, its destinations, and one event on its way.
+ * Shape    struct webhook_target  what one account record says about webhooks, cached
+ *          struct webhook_dest    an origin with its requests in flight
+ *          struct webhook_send    one try to deliver one event:
+ *              target (cache or record) → content (enricher) → POST → outcome
+ *              with at most one operation in flight at a time
+ * Owner    the webhooks own all of them; a send that is canceled is freed when its
+ *          operation in flight has called back */
+#ifndef POSTRIDER_WEBHOOK_PRIV_H
+#define POSTRIDER_WEBHOOK_PRIV_H
+
+#include "postrider/base/arena.h"
+#include "postrider/base/list.h"
+#include "postrider/base/map.h"
+#include "postrider/loop/backoff.h"
+#include "postrider/store/store_account.h"
+#include "postrider/store/store_settings.h"
+#include "postrider/webhook/webhook.h"
+
+struct webhook_target {
+    struct list node; /* least recently used first */
+    char *account_id;
+    char *url; /* NULL = the global one */
+    json_t *headers;
+    int64_t loaded_ms;
+};
+
+struct webhook_dest {
+    size_t active;
+    uint64_t key; /* of accounts parked for it */
+    struct httpc_origin origin;
+};
+
+struct webhooks {
+    uint32_t magic;
+    struct store *store;
+    struct httpc *httpc;
+    struct changelog_reader *reader;
+    struct loop *loop;
+    struct enricher enricher; /* start NULL = none */
+    int64_t timeout_ms;
+    struct backoff_policy retry;
+    char *user_agent;
+    size_t target_active;
+    struct map *targets; /* account id → struct webhook_target */
+    struct list targets_used;
+    uint64_t targets_version; /* counts invalidations */
+    struct map *dests;        /* origin → struct webhook_dest */
+    uint8_t key_seed[16];
+    struct list detached;
+    size_t detached_count;
+    size_t sends; /* alive, also canceled ones */
+    bool disabling;
+    unsigned ops; /* settings being written */
+    struct webhook_stats stats;
+    bool stopping;
+    struct deferred stop_later;
+    webhooks_stop_cb *stop_cb;
+    void *stop_ctx;
+};
+
+/* webhook.c */
+void webhooks_check_stopped(struct webhooks *w);
+/* The receiver said 410: webhooksEnabled becomes false. */
+void webhooks_disable(struct webhooks *w);
+/* What the settings say about events of this kind. */
+bool webhooks_wants(const struct webhooks *w, const struct event *event);
+
+/* webhook_target.c: borrowed until the next call; NULL = not in memory. */
+const struct webhook_target *webhook_target_get(struct webhooks *w,
+                                                struct str account_id);
+const struct webhook_target *webhook_target_put(struct webhooks *w, struct str account_id,
+                                                const json_t *record);
+void webhook_target_drop(struct webhooks *w, struct str account_id);
+void webhook_targets_free(struct webhooks *w);
+
+/* webhook_dest.c */
+bool webhook_dest_is_full(struct webhooks *w, const char *origin, uint64_t *key_out);
+struct webhook_dest *webhook_dest_enter(struct webhooks *w, const char *origin);
+/* Wakes accounts that wait for a place. */
+void webhook_dest_leave(struct webhooks *w, struct webhook_dest *dest);
+void webhook_dests_wake(struct webhooks *w);
+
+/* webhook_send.c */
+struct webhook_send;
+/* May be called from inside webhook_send_run; the send is dead then. */
+typedef void webhook_send_cb(struct webhook_send *s,
+                             const struct changelog_outcome *outcome, void *ctx);
+struct webhook_job {
+    struct str account_id;
+    const struct event *event; /* borrowed until the callback or cancel */
+    const char *delivery_id;   /* borrowed likewise */
+    const char *url;           /* detached: the account's own URL at the time, or NULL */
+    bool detached;             /* there is no record to look at */
+    unsigned tries;
+    int64_t first_tried_ms;
+};
+struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_job *job,
+                                      webhook_send_cb *cb, void *ctx);
+void webhook_send_run(struct webhook_send *s);
+/* No callback follows. */
+void webhook_send_cancel(struct webhook_send *s);
+
+/* webhook_detached.c */
+void webhook_detached_cancel_all(struct webhooks *w);
+
+/* webhook_verdict.c: what a reply, or its absence, means for the entry. */
+enum webhook_verdict_kind {
+    WEBHOOK_DELIVERED,
+    WEBHOOK_AGAIN,     /* for a limited time */
+    WEBHOOK_AGAIN_FEW, /* for a limited number of tries */
+    WEBHOOK_REFUSED,   /* never again */
+    WEBHOOK_GONE       /* 410 */
+};
+enum webhook_verdict_kind webhook_verdict(const struct err *err,
+                                          const struct httpc_reply *reply);
+
+#endif

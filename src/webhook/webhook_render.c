@@ -1,0 +1,173 @@
+#include "webhook_render.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/codec.h"
+#include "postrider/base/mem.h"
+#include "postrider/crypto/crypto.h"
+#include "postrider/json/json.h"
+
+enum {
+    SECRET_MAX = 4096
+};
+
+/* --- body */
+
+bool webhook_render_body(const struct webhook_body *b, struct buf *out)
+{
+    const struct event *e = b->event;
+    const json_t *data = b->data != NULL ? b->data : e->data;
+    const char *path = e->path != NULL ? e->path : json_get_cstr(data, "path");
+    json_t *doc = json_object();
+    json_put(doc, "serviceUrl",
+             b->service_url.len > 0 ? json_str_repaired(b->service_url) : json_null());
+    json_put(doc, "account", json_str_repaired(b->account));
+    json_put_time(doc, "date", e->date_ms);
+    json_put_cstr(doc, "path", path);
+    json_put_cstr(doc, "specialUse", e->special_use);
+    json_put_cstr(doc, "event", event_type_name(e->type));
+    json_put_cstr(doc, "eventId", e->id);
+    /* Only read below: the reference is taken on a value that others keep. */
+    json_put(doc, "data", json_incref((json_t *)(uintptr_t)data));
+    bool ok = json_emit(doc, out);
+    json_decref(doc);
+    return ok;
+}
+
+json_t *webhook_mark_data(const struct event *event, const char *member, bool value)
+{
+    json_t *data = json_copy(event->data);
+    CHECK(data != NULL);
+    json_put_bool(data, member, value);
+    return data;
+}
+
+/* --- signatures */
+
+void webhook_sign_body(struct str secret, struct str body, struct buf *out)
+{
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    crypto_hmac_sha256_key(secret, body, digest);
+    (void)base64url_encode(out, digest, sizeof digest);
+}
+
+void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
+                           struct str body, struct buf *out)
+{
+    static const char marker[] = "whsec_";
+    struct buf key = BUF_INIT(SECRET_MAX);
+    if (!str_has_prefix(secret, marker) ||
+        !base64_decode(&key, str_tail(secret, sizeof marker - 1))) {
+        (void)buf_put_str(&key, secret);
+    }
+    struct buf text = BUF_INIT(body.len + 512);
+    (void)buf_printf(&text, "%s.%lld.", id, (long long)seconds);
+    (void)buf_put_str(&text, body);
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    crypto_hmac_sha256_key(buf_str(&key), buf_str(&text), digest);
+    (void)buf_put_c(out, "v1,");
+    (void)base64_encode(out, digest, sizeof digest);
+    mem_wipe(key.bytes, key.len);
+    buf_fini(&key);
+    buf_fini(&text);
+}
+
+/* --- headers */
+
+/* What a custom header must not replace: who sent what, and how the message is framed. */
+static const char *const fixed_names[] = {
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Expect",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+};
+
+static bool is_fixed(struct str name)
+{
+    if (str_has_iprefix(name, "X-EE-Wh-")) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fixed_names); i++) {
+        if (str_ieq_c(name, fixed_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct header_list {
+    struct httpc_header *items;
+    size_t count;
+};
+
+static void put(struct header_list *l, const char *name, const char *value)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (str_ieq_c(str_of(l->items[i].name), name)) {
+            l->items[i].value = value;
+            return;
+        }
+    }
+    if (l->count < WEBHOOK_HEADERS) {
+        l->items[l->count++] = (struct httpc_header){.name = name, .value = value};
+    }
+}
+
+static void put_custom(struct header_list *l, const json_t *custom, struct arena *a)
+{
+    for (size_t i = 0; i < json_array_size(custom); i++) {
+        const json_t *row = json_array_get(custom, i);
+        struct str name = json_get_str(row, "key");
+        struct str value = json_get_str(row, "value");
+        if (name.len > 0 && !is_fixed(name)) {
+            put(l, arena_str(a, name).ptr,
+                value.ptr != NULL ? arena_str(a, value).ptr : "");
+        }
+    }
+}
+
+static const char *keep(struct arena *a, struct buf *b)
+{
+    const char *text = arena_str(a, buf_str(b)).ptr;
+    buf_fini(b);
+    return text;
+}
+
+static void put_signatures(struct header_list *l, const struct webhook_headers *h,
+                           struct arena *a)
+{
+    struct buf plain = BUF_INIT(128);
+    struct buf standard = BUF_INIT(128);
+    webhook_sign_body(h->secret, h->body, &plain);
+    webhook_sign_standard(h->secret, h->event_id, h->now_ms / 1000, h->body, &standard);
+    put(l, "X-EE-Wh-Signature", keep(a, &plain));
+    put(l, "webhook-signature", keep(a, &standard));
+}
+
+size_t webhook_render_headers(const struct webhook_headers *h, struct arena *a,
+                              struct httpc_header out[WEBHOOK_HEADERS])
+{
+    struct header_list l = {.items = out};
+    int64_t queued_ms = h->now_ms > h->queued_ms ? h->now_ms - h->queued_ms : 0;
+    put(&l, "Content-Type", "application/json");
+    put(&l, "User-Agent", h->user_agent);
+    put(&l, "X-EE-Wh-Id", h->delivery_id);
+    put(&l, "X-EE-Wh-Attempts-Made", arena_printf(a, "%u", h->tries));
+    put(&l, "X-EE-Wh-Queued-Time",
+        arena_printf(a, "%llds", (long long)(queued_ms / 1000)));
+    put(&l, "X-EE-Wh-Event-Id", h->event_id);
+    put(&l, "webhook-id", h->event_id);
+    put(&l, "webhook-timestamp", arena_printf(a, "%lld", (long long)(h->now_ms / 1000)));
+    if (h->secret.len > 0) {
+        put_signatures(&l, h, a);
+    }
+    put_custom(&l, h->custom, a);
+    put_custom(&l, h->own_custom, a);
+    return l.count;
+}

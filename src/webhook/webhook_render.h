@@ -1,0 +1,51 @@
+/* webhook_render: what a request says: body, signatures, headers. No I/O.
+ * Spec     EmailEngine's X-EE-Wh-* headers; Standard Webhooks 1.0.0 */
+#ifndef POSTRIDER_WEBHOOK_RENDER_H
+#define POSTRIDER_WEBHOOK_RENDER_H
+
+#include "postrider/base/arena.h"
+#include "postrider/event/event.h"
+#include "postrider/httpc/httpc.h"
+
+struct webhook_body {
+    struct str service_url; /* absent or empty: null */
+    struct str account;
+    const struct event *event;
+    const json_t *data; /* instead of the event's own; NULL = those */
+};
+/* False if it is larger than the buffer may be. */
+bool webhook_render_body(const struct webhook_body *b, struct buf *out);
+
+/* The event's data marked with one more member: "gone" or "enriched". A new reference. */
+json_t *webhook_mark_data(const struct event *event, const char *member,
+                          bool value) ATTR_RETURNS_NONNULL;
+
+/* base64url(HMAC-SHA256(secret, body)), no padding. */
+void webhook_sign_body(struct str secret, struct str body, struct buf *out);
+/* "v1," base64(HMAC-SHA256(key, id "." seconds "." body)); a secret of the form
+ * "whsec_" base64 is decoded first, any other is the key as it is. */
+void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
+                           struct str body, struct buf *out);
+
+struct webhook_headers {
+    const char *delivery_id;
+    const char *event_id;
+    unsigned tries;
+    int64_t queued_ms; /* wall clock of the event */
+    int64_t now_ms;
+    const char *user_agent;
+    struct str secret; /* absent or empty: nothing is signed */
+    struct str body;
+    const json_t *custom;     /* arrays of {key, value}, or NULL */
+    const json_t *own_custom; /* the account's; they replace the global ones */
+};
+
+enum {
+    WEBHOOK_HEADERS = 12 + 64 /* ours and custom ones */
+};
+/* Fills out; strings live in the arena. Gives the number of headers. Custom headers may
+ * replace ours except identity, signatures and framing. */
+size_t webhook_render_headers(const struct webhook_headers *h, struct arena *a,
+                              struct httpc_header out[WEBHOOK_HEADERS]);
+
+#endif

@@ -1,0 +1,356 @@
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+#include "postrider/json/json.h"
+#include "webhook_priv.h"
+#include "webhook_render.h"
+
+enum {
+    STORE_RETRY_MS = 1000,
+    RETRY_AFTER_MAX_S = 24 * 3600
+};
+
+struct webhook_send {
+    struct webhooks *w;
+    struct webhook_job job;
+    struct arena arena;
+    bool canceled;
+    bool in_flight; /* one of the three below, or its callback is still to come */
+    struct store_account_op *lookup;
+    struct enrich_request *enrich;
+    struct httpc_req *req;
+    uint64_t targets_version; /* when the look-up began */
+    const char *url;
+    bool url_is_own; /* the account's, not the global one */
+    json_t *own_headers;
+    json_t *data; /* instead of the event's, or NULL */
+    struct httpc_origin origin;
+    struct webhook_dest *dest;
+    webhook_send_cb *cb;
+    void *ctx;
+};
+
+struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_job *job,
+                                      webhook_send_cb *cb, void *ctx)
+{
+    struct webhook_send *s = MEM_NEW(struct webhook_send);
+    s->w = w;
+    s->job = *job;
+    s->job.account_id = arena_str(&s->arena, job->account_id);
+    s->cb = cb;
+    s->ctx = ctx;
+    w->sends++;
+    return s;
+}
+
+static void send_free(struct webhook_send *s)
+{
+    struct webhooks *w = s->w;
+    json_decref(s->own_headers);
+    json_decref(s->data);
+    arena_fini(&s->arena);
+    mem_free(s);
+    w->sends--;
+    webhooks_check_stopped(w);
+}
+
+static void leave(struct webhook_send *s)
+{
+    if (s->dest != NULL) {
+        struct webhook_dest *dest = s->dest;
+        s->dest = NULL;
+        webhook_dest_leave(s->w, dest);
+    }
+}
+
+void webhook_send_cancel(struct webhook_send *s)
+{
+    s->canceled = true;
+    leave(s);
+    store_account_cancel(s->lookup);
+    httpc_req_cancel(s->req);
+    if (s->enrich != NULL) {
+        s->w->enricher.cancel(s->enrich);
+    }
+    if (!s->in_flight) {
+        send_free(s);
+    }
+}
+
+static void finish(struct webhook_send *s, struct changelog_outcome outcome)
+{
+    webhook_send_cb *cb = s->cb;
+    void *ctx = s->ctx;
+    leave(s);
+    cb(s, &outcome, ctx);
+    send_free(s);
+}
+
+/* True if the send was canceled meanwhile, and is now gone. */
+static bool back(struct webhook_send *s)
+{
+    s->in_flight = false;
+    s->lookup = NULL;
+    s->enrich = NULL;
+    s->req = NULL;
+    if (s->canceled) {
+        send_free(s);
+        return true;
+    }
+    return false;
+}
+
+/* --- what the reply means --- */
+
+static void note_failure(struct webhook_send *s, const struct err *err,
+                         const struct httpc_reply *reply, enum changelog_result result)
+{
+    struct webhook_stats *stats = &s->w->stats;
+    if (reply != NULL) {
+        (void)err_set(&stats->last_error, ERR_UNAVAILABLE,
+                      "the webhook's receiver replied with status %d", reply->status);
+    } else {
+        stats->last_error = *err;
+    }
+    stats->last_error_ms = clock_wall_ms();
+    if (result == CHANGELOG_RETRY) {
+        stats->retries++;
+    } else {
+        stats->failed++;
+    }
+    /* Repetitions of the same failure are not news. */
+    log_at(s->job.tries == 0 || result != CHANGELOG_RETRY ? LOG_WARN : LOG_DEBUG,
+           "webhook", "delivery failed", LOG_STR("account", s->job.account_id),
+           LOG_S("event", s->job.event->id), LOG_I("tries", s->job.tries + 1),
+           LOG_S("result", changelog_result_name(result)),
+           LOG_ERR_FIELDS(&stats->last_error));
+}
+
+static struct changelog_outcome again(const struct webhook_send *s, int64_t retry_after_s)
+{
+    struct backoff b = {.tries = s->job.tries};
+    int64_t delay_ms = backoff_next_ms(&b, &s->w->retry);
+    int64_t told_s =
+        retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
+    return (struct changelog_outcome){
+        .result = CHANGELOG_RETRY,
+        .retry_ms = delay_ms > told_s * 1000 ? delay_ms : told_s * 1000};
+}
+
+static struct changelog_outcome judge(const struct webhook_send *s, const struct err *err,
+                                      const struct httpc_reply *reply)
+{
+    static const struct changelog_outcome dead = {.result = CHANGELOG_DEAD};
+    int64_t retry_after_s = reply != NULL ? reply->retry_after_s : 0;
+    int64_t since_ms = s->job.first_tried_ms;
+    bool over = since_ms != 0 && clock_wall_ms() - since_ms >= WEBHOOK_RETRY_SPAN_MS;
+    switch (webhook_verdict(err, reply)) {
+    case WEBHOOK_DELIVERED:
+        return (struct changelog_outcome){.result = CHANGELOG_DONE};
+    case WEBHOOK_GONE:
+        /* An account's own URL is not the route: only this event is given up. */
+        return s->url_is_own ? dead
+                             : (struct changelog_outcome){.result = CHANGELOG_PAUSE};
+    case WEBHOOK_AGAIN:
+        return over ? dead : again(s, retry_after_s);
+    case WEBHOOK_AGAIN_FEW:
+        return s->job.tries + 1 >= WEBHOOK_TRIES_MAX ? dead : again(s, retry_after_s);
+    case WEBHOOK_REFUSED:
+        return dead;
+    }
+    check_failed("webhook verdict", __FILE__, __LINE__, __func__);
+}
+
+static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
+                     const struct httpc_reply *reply, void *ctx)
+{
+    struct webhook_send *s = ctx;
+    if (back(s)) {
+        return;
+    }
+    struct webhooks *w = s->w;
+    struct changelog_outcome outcome = judge(s, err, reply);
+    if (outcome.result == CHANGELOG_DONE) {
+        w->stats.delivered++;
+        err_clear(&w->stats.last_error);
+    } else {
+        note_failure(s, err, reply, outcome.result);
+    }
+    if (outcome.result == CHANGELOG_PAUSE) {
+        webhooks_disable(w);
+    }
+    finish(s, outcome);
+}
+
+/* --- sending --- */
+
+static struct str setting_str(const struct webhooks *w, const char *name)
+{
+    return json_get_str(store_settings(w->store), name);
+}
+
+static void post(struct webhook_send *s)
+{
+    struct webhooks *w = s->w;
+    const struct event *e = s->job.event;
+    struct webhook_body body = {.service_url = setting_str(w, "serviceUrl"),
+                                .account = s->job.account_id,
+                                .event = e,
+                                .data = s->data};
+    struct buf text = BUF_INIT(WEBHOOK_BODY_MAX);
+    if (!webhook_render_body(&body, &text)) {
+        /* The content is what is large. */
+        json_decref(s->data);
+        body.data = s->data = webhook_mark_data(e, "enriched", false);
+        buf_clear(&text);
+        CHECK(webhook_render_body(&body, &text));
+    }
+    struct webhook_headers h = {
+        .delivery_id = s->job.delivery_id,
+        .event_id = e->id,
+        .tries = s->job.tries,
+        .queued_ms = e->date_ms,
+        .now_ms = clock_wall_ms(),
+        .user_agent = w->user_agent,
+        .secret = setting_str(w, "serviceSecret"),
+        .body = buf_str(&text),
+        .custom = json_get_arr(store_settings(w->store), "webhooksCustomHeaders"),
+        .own_custom = s->own_headers};
+    struct httpc_header headers[WEBHOOK_HEADERS];
+    size_t count = webhook_render_headers(&h, &s->arena, headers);
+    s->in_flight = true;
+    s->req = httpc_req_start(w->httpc,
+                             &(struct httpc_params){.method = "POST",
+                                                    .url = s->url,
+                                                    .headers = headers,
+                                                    .header_count = count,
+                                                    .body = buf_str(&text),
+                                                    .timeout_ms = w->timeout_ms},
+                             on_reply, s);
+    buf_fini(&text);
+}
+
+static void send_now(struct webhook_send *s)
+{
+    uint64_t key;
+    if (!s->job.detached && webhook_dest_is_full(s->w, s->origin.text, &key)) {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
+        return;
+    }
+    s->dest = webhook_dest_enter(s->w, s->origin.text);
+    post(s);
+}
+
+/* --- content --- */
+
+static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err *err,
+                        json_t *data, void *ctx)
+{
+    struct webhook_send *s = ctx;
+    if (back(s)) {
+        return;
+    }
+    if (err->code == ERR_OK && data != NULL) {
+        s->data = json_incref(data);
+    } else if (err->code == ERR_NO_MESSAGE) {
+        s->data = webhook_mark_data(s->job.event, "gone", true);
+    } else {
+        s->data = webhook_mark_data(s->job.event, "enriched", false);
+    }
+    send_now(s);
+}
+
+static void get_content(struct webhook_send *s)
+{
+    const struct webhooks *w = s->w;
+    uint64_t key;
+    if (s->job.event->type != EVENT_MESSAGE_NEW) {
+        send_now(s);
+    } else if (webhook_dest_is_full(s->w, s->origin.text, &key)) {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
+    } else if (w->enricher.start == NULL) {
+        s->data = webhook_mark_data(s->job.event, "enriched", false);
+        send_now(s);
+    } else {
+        s->in_flight = true;
+        s->enrich = w->enricher.start(w->enricher.impl, s->job.account_id, s->job.event,
+                                      WEBHOOK_ENRICH_MS, on_enriched, s);
+    }
+}
+
+/* --- where to --- */
+
+static void skip(struct webhook_send *s)
+{
+    s->w->stats.skipped++;
+    finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
+}
+
+static void set_target(struct webhook_send *s, const char *own_url, json_t *own_headers)
+{
+    struct str url = own_url != NULL ? str_of(own_url) : setting_str(s->w, "webhooks");
+    if (url.len == 0) {
+        skip(s);
+        return;
+    }
+    s->url = arena_str(&s->arena, url).ptr;
+    s->url_is_own = own_url != NULL;
+    s->own_headers = json_incref(own_headers);
+    struct err err;
+    if (!httpc_origin_get(s->url, &s->origin, &err)) {
+        note_failure(s, &err, NULL, CHANGELOG_DEAD);
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DEAD});
+        return;
+    }
+    get_content(s);
+}
+
+static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                       const struct store_acct *acct ATTR_UNUSED, json_t *record,
+                       json_t *state ATTR_UNUSED, void *ctx)
+{
+    struct webhook_send *s = ctx;
+    struct webhooks *w = s->w;
+    if (back(s)) {
+        return;
+    }
+    if (err->code == ERR_NO_ACCOUNT) {
+        skip(s);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_RETRY,
+                                             .retry_ms = STORE_RETRY_MS});
+        return;
+    }
+    const struct webhook_target *t = webhook_target_put(w, s->job.account_id, record);
+    const char *url = t->url != NULL ? arena_strdup(&s->arena, t->url) : NULL;
+    json_t *headers = json_incref(t->headers);
+    if (s->targets_version != w->targets_version) {
+        webhook_target_drop(w, s->job.account_id); /* perhaps older than the change */
+    }
+    set_target(s, url, headers);
+    json_decref(headers);
+}
+
+void webhook_send_run(struct webhook_send *s)
+{
+    struct webhooks *w = s->w;
+    if (!webhooks_wants(w, s->job.event)) {
+        skip(s);
+        return;
+    }
+    if (s->job.detached) {
+        set_target(s, s->job.url, NULL);
+        return;
+    }
+    const struct webhook_target *t = webhook_target_get(w, s->job.account_id);
+    if (t != NULL) {
+        set_target(s, t->url, t->headers);
+        return;
+    }
+    s->targets_version = w->targets_version;
+    s->in_flight = true;
+    s->lookup = store_account_get_start(w->store, s->job.account_id, on_account, s);
+}
