@@ -32,8 +32,16 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .busy_box = a->sync_box,
         .new_items = account_content_items,
         .on_new_row = account_on_new_row,
-        .on_new_ctx = a,
+        .ctx = a,
     };
+}
+
+static void on_command(void *ctx)
+{
+    struct account *a = ctx;
+    if (a->idle != NULL) {
+        imap_idle_finish(a->idle);
+    }
 }
 
 static void next_soon(struct account *a)
@@ -209,6 +217,7 @@ static void on_poll_timer(struct timer *t)
 static void watch_pass(struct account *a, struct mailbox *inbox, bool select)
 {
     struct sync_ctx sc = account_sync_ctx(a);
+    sc.on_command = on_command;
     if (select) {
         a->watch_box = inbox->box;
         a->online_since_ms = loop_now_ms(a->as->loop);
@@ -253,6 +262,7 @@ void account_watch_next(struct account *a)
     if (a->list_due) {
         struct sync_ctx sc = account_sync_ctx(a);
         a->list_due = false;
+        on_command(a);
         a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
         return;
     }

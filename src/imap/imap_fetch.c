@@ -175,13 +175,24 @@ static void put_sections(struct imap_cmd *cmd, const struct imap_fetch_params *p
     }
 }
 
+/* "n:*" always takes in the last message, also one below n, and Cyrus hides expunges above
+ * it from VANISHED: an explicit bound has neither fault. */
+static void put_set(struct imap_cmd *cmd, struct str piece, bool by_uid)
+{
+    bool open_ended = by_uid && str_has_suffix(piece, ":*");
+    imap_cmd_put_str(cmd, open_ended ? str_from(piece.ptr, piece.len - 1) : piece);
+    if (open_ended) {
+        imap_cmd_put_u64(cmd, UINT32_MAX);
+    }
+}
+
 static void put_piece(struct imap_op *base, struct imap_cmd *cmd, struct str piece)
 {
     const struct imap_fetch *op = FETCH(base);
     const char *before = " (";
     imap_cmd_put(cmd, cmd->type->name);
     imap_cmd_put(cmd, " ");
-    imap_cmd_put_str(cmd, piece);
+    put_set(cmd, piece, op->params.by_uid);
     for (size_t i = 0; i < ARRAY_LEN(items_table); i++) {
         if ((op->params.items & items_table[i].item) != 0) {
             imap_cmd_put(cmd, before);

@@ -127,6 +127,13 @@ uint32_t sync_pass_row_items(const struct sync_pass *p)
     return items;
 }
 
+void sync_pass_command(const struct sync_pass *p)
+{
+    if (p->sc.on_command != NULL) {
+        p->sc.on_command(p->sc.ctx);
+    }
+}
+
 bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row)
 {
     /* INTERNALDATE has whole seconds: the second in which the account began counts. */
@@ -184,6 +191,7 @@ static enum step step_select(struct op *op)
     sync_live_reset(p->live);
     p->live->modseq = 0;
     p->live->changes = 0;
+    sync_pass_command(p);
     p->select = imap_select_start(p->conn, &params, SYNC_SELECT_MS, on_selected, p);
     return STEP_WAIT;
 }
@@ -282,7 +290,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     if (announce && p->sc.on_new_row != NULL) {
         char id[EVENT_ID_SIZE];
         sync_event_new_id(&p->sc, p->m, row->uid, id);
-        p->sc.on_new_row(p->sc.on_new_ctx, p->m, row, id);
+        p->sc.on_new_row(p->sc.ctx, p->m, row, id);
     }
     if (!p->unordered) {
         sync_apply_flush(p);
@@ -306,6 +314,7 @@ static enum step step_new(struct op *op)
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = str_of(set),
                                        .items = sync_pass_row_items(p) | p->sc.new_items};
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;
 }
@@ -376,6 +385,7 @@ static enum step step_changed(struct op *op)
         sync_pass_enter(p, PASS_STATE_PREPARE);
         return STEP_MORE;
     }
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;
 }
@@ -409,6 +419,7 @@ static enum step step_late(struct op *op)
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
         .by_uid = true, .set = buf_str(&text), .items = sync_pass_row_items(p)};
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     buf_fini(&text);
     return STEP_WAIT;
@@ -448,6 +459,7 @@ static enum step step_search(struct op *op)
     (void)snprintf(criteria, sizeof criteria, "UID 1:%u",
                    p->m->last_uid > 0 ? p->m->last_uid : 1);
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
+    sync_pass_command(p);
     p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_searched, p);
     return STEP_WAIT;
 }

@@ -56,6 +56,7 @@ static void walk_fetch(struct sync_pass *p)
     struct imap_fetch_params params = {.set = str_of(set),
                                        .items = sync_pass_row_items(p)};
     p->walk_hi = lo - 1;
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }
 
@@ -95,6 +96,7 @@ static void walk_count(struct sync_pass *p)
     char criteria[32];
     (void)snprintf(criteria, sizeof criteria, "UID 1:%u", p->m->low_uid - 1);
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
+    sync_pass_command(p);
     p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_counted, p);
 }
 
@@ -109,7 +111,6 @@ static void on_walk_committed(struct store_commit *op ATTR_UNUSED, const struct 
     p->commit = NULL;
     p->flushing = false;
     sync_batch_clear(&p->prior);
-    sync_diff_clear(&p->diff);
     if (err->code != ERR_OK) {
         sync_pass_fail(p, err, "store the index");
         return;
@@ -124,11 +125,11 @@ static void walk_commit_prior(struct sync_pass *p)
     struct mailbox *m = p->m;
     bool last = p->walk_hi == 0 && p->fetch == NULL && sync_batch_is_empty(&p->batch);
     sync_batch_sort(b);
-    sync_diff_clear(&p->diff);
-    sync_diff_new(&p->diff, b);
+    struct msg_row *rows = mem_array(b->new_count, sizeof *rows);
     struct event *events = mem_array(b->new_count, sizeof *events);
     size_t event_count = 0;
     for (size_t i = 0; i < b->new_count; i++) {
+        rows[i] = b->news[i].row;
         if (b->news[i].announce) {
             sync_event_new(&p->sc, m, &b->news[i], &events[event_count++]);
         }
@@ -146,10 +147,10 @@ static void walk_commit_prior(struct sync_pass *p)
     }
     p->result.added += (uint32_t)b->new_count;
     p->flushing = true;
-    struct mailbox_change change = {.upserts = p->diff.upserts,
-                                    .upsert_count = p->diff.upsert_count};
+    struct mailbox_change change = {.upserts = rows, .upsert_count = b->new_count};
     sync_pass_commit(p, &change, events, event_count, 0, on_walk_committed);
     mem_free(events);
+    mem_free(rows);
 }
 
 enum step sync_walk_step(struct op *op)
@@ -270,5 +271,6 @@ void sync_walk_begin(struct sync_pass *p)
     static const struct imap_fetch_events events = {.on_row = on_top_row,
                                                     .on_end = on_top_end};
     struct imap_fetch_params params = {.set = STR("*"), .items = IMAP_ITEM_UID};
+    sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }

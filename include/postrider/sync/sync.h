@@ -56,11 +56,14 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
-    uint32_t busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
+    uint32_t
+        busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    /* A pass is about to send a command: end IDLE. May be NULL. */
+    void (*on_command)(void *ctx);
     sync_new_row_fn *on_new_row;
-    void *on_new_ctx;
+    void *ctx; /* of both */
 };
 
 /* --- live data
