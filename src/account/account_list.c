@@ -10,17 +10,6 @@ static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
                                                [SPECIAL_USE_EXTENSION] = "extension",
                                                [SPECIAL_USE_USER] = "user"};
 
-static void put_parent(json_t *obj, const struct mailbox *m)
-{
-    struct str path = str_of(m->path);
-    size_t cut = 0;
-    for (size_t i = path.len; m->delimiter != 0 && i > 0 && cut == 0; i--) {
-        cut = path.ptr[i - 1] == m->delimiter ? i : 0;
-    }
-    json_put_str(obj, "parentPath", str_from(path.ptr, cut > 0 ? cut - 1 : 0));
-    json_put_str(obj, "name", str_tail(path, cut));
-}
-
 static json_t *mailbox_json(const struct mailbox *m)
 {
     json_t *obj = json_object();
@@ -32,7 +21,7 @@ static json_t *mailbox_json(const struct mailbox *m)
     json_object_set_new(obj, "delimiter",
                         m->delimiter != 0 ? json_str_repaired(str_of(delimiter))
                                           : json_null());
-    put_parent(obj, m);
+    render_put_name(obj, str_of(m->path), m->delimiter);
     json_put_bool(obj, "listed", true);
     json_put_bool(obj, "subscribed", (m->list_attrs & IMAP_LIST_SUBSCRIBED) != 0);
     const char *use = render_special_use(m);
@@ -128,8 +117,13 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
 
 /* --- messages --- */
 
+enum {
+    RANK_TRIES = 5
+};
+
 struct listing {
     uint32_t page, page_size, total;
+    unsigned tries;
     uint32_t *uids; /* rising */
     json_t **rows;  /* rendered, in the order of uids; NULL = not there (any more) */
     size_t count;
@@ -232,12 +226,18 @@ static void listing_fetch(struct account_call *c)
     buf_fini(&text);
 }
 
+static void rank_start(struct account_call *c);
+
 static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
                       const struct msg_row *rows, size_t count, void *ctx)
 {
     struct account_call *c = ctx;
     struct listing *l = c->detail;
     c->rank = NULL;
+    if (err->code == ERR_STALE && l->tries++ < RANK_TRIES) {
+        rank_start(c); /* a pass wrote the index while it was read */
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;
@@ -253,6 +253,25 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
     } else {
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, listing_fetch);
     }
+}
+
+static void rank_start(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    const struct mailbox *m = call_mailbox(c);
+    if (m == NULL) {
+        return;
+    }
+    uint64_t skip = (uint64_t)l->page * l->page_size;
+    l->total = m->count;
+    if (skip >= l->total) {
+        listing_complete(c);
+        return;
+    }
+    uint32_t end = l->total - (uint32_t)skip;
+    uint32_t first = end > l->page_size ? end - l->page_size : 0;
+    c->rank = store_rank_start(c->a->as->store, &c->a->acct, m, first, end - first,
+                               on_ranked, c);
 }
 
 struct account_call *account_messages_list_start(struct account *a,
@@ -274,15 +293,6 @@ struct account_call *account_messages_list_start(struct account *a,
     c->box = m->box;
     l->page = params->page;
     l->page_size = params->page_size;
-    l->total = m->count;
-    uint64_t skip = (uint64_t)l->page * l->page_size;
-    if (skip >= l->total) {
-        listing_complete(c);
-        return c;
-    }
-    uint32_t end = l->total - (uint32_t)skip;
-    uint32_t first = end > l->page_size ? end - l->page_size : 0;
-    c->rank =
-        store_rank_start(a->as->store, &a->acct, m, first, end - first, on_ranked, c);
+    rank_start(c);
     return c;
 }

@@ -57,7 +57,7 @@ const char *changelog_result_name(enum changelog_result r) ATTR_RETURNS_NONNULL;
 struct changelog_outcome {
     enum changelog_result result;
     int64_t retry_ms; /* CHANGELOG_RETRY */
-    uint64_t key;     /* CHANGELOG_LATER */
+    uint64_t key;     /* CHANGELOG_LATER; CHANGELOG_RETRY: earlier if woken, 0 = never */
 };
 
 /* What a reader sees of a delivery; borrowed until it is done or canceled. */
