@@ -9,7 +9,7 @@ import smtplib
 
 from .process import HOST, Process, free_port
 
-PASSWORD = "correct horse"
+PASSWORD = "correct-horse"
 SPECIAL = {"Drafts": "\\Drafts", "Sent": "\\Sent", "Trash": "\\Trash", "Junk": "\\Junk", "Archive": "\\Archive"}
 
 CONF = """
