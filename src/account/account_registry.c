@@ -4,6 +4,8 @@
 #include "postrider/base/mem.h"
 #include "postrider/store/store_account.h"
 
+enum { BATCH_MAX = 1000 }; /* a commit takes that many events */
+
 struct host_slots {
     uint32_t busy;
     struct list waiting;
@@ -75,6 +77,9 @@ struct accounts *accounts_new(struct net *net, struct store *store,
     as->net = net;
     as->store = store;
     as->config = *config;
+    if (as->config.batch_messages > BATCH_MAX) {
+        as->config.batch_messages = BATCH_MAX;
+    }
     as->ca_file = mem_strdup(config->ca_file);
     as->config.ca_file = as->ca_file;
     as->by_id = map_new(NULL);

@@ -81,6 +81,7 @@ void app_fini(struct app *app)
         loop_signal_free(&app->signals[i]);
     }
     api_free(&app->api);
+    api_services_fini(&app->services);
     webhooks_free(&app->webhooks);
     changelog_free(&app->changelog);
     accounts_free(&app->accounts);

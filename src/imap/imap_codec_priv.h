@@ -1,6 +1,6 @@
 /* imap_codec_priv: what the files of the IMAP codec share.
  * Shape    three levels, each in its own files:
- *            framing        imap_parser.c, imap_head.c, imap_setlex.c: bytes → one
+ *            framing        imap_parser.c, imap_head.c, imap_segment.c, imap_setlex.c: bytes → one
  *                           response as text, its literals and its sets found
  *            tokens         imap_lexer.c: text → flat array; a list knows the index
  *                           behind its end, so skipping costs one step
@@ -24,6 +24,30 @@ enum {
     IMAP_HEAD_MAX = 128,          /* bytes in which a response must tell what it is */
     IMAP_SET_BYTES_PER_TOTAL = 8, /* a streamed set may be this × total_max long */
 };
+
+/* --- the end of a line segment (imap_segment.c) --- */
+
+struct imap_literal_head {
+    size_t at; /* of "{" or "~" */
+    struct str digits;
+};
+
+/* Looks backwards from the line end at `to` for a literal's header. */
+bool imap_literal_find(const char *text, size_t from, size_t to,
+                       struct imap_literal_head *out);
+/* ERR_PROTOCOL: not a size that anybody can frame; ERR_LIMIT: longer than any message. */
+bool imap_literal_size(const struct imap_literal_head *head, uint64_t *out,
+                       struct err *err);
+
+/* How far quotes were looked for, and whether one was open there. */
+struct imap_quotes {
+    size_t at;
+    bool open;
+};
+
+/* Does the bare LF at `lf` stand inside a quoted string? Goes on where the last such
+ * question ended, so that many of them cost one pass. */
+bool imap_quotes_open(struct imap_quotes *q, const char *text, size_t lf);
 
 /* --- tokens (imap_lexer.c) --- */
 

@@ -18,21 +18,16 @@
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
-#include "postrider/base/num.h"
 
 enum {
     PARSER_MAGIC = 0x494d5052, /* "IMPR" */
     KIB = 1024,
     MIB = 1024 * 1024,
     CRLF_LEN = 2,
-    LITERAL_DIGITS_MAX = 19, /* significant ones: more cannot be framed (RFC 9051 §9) */
     CARRY_KEEP_MAX = 64 * KIB,
     TOKS_KEEP_MAX = 4096,
     RANGES_KEEP_MAX = 4096
 };
-
-/* No message is that long; nothing announced above is worth waiting for. */
-static const uint64_t literal_size_max = (uint64_t)2 * 1024 * MIB;
 
 const struct imap_limits imap_limits_pre_auth = {.line_max = 8 * KIB,
                                                  .literal_max = 4 * KIB,
@@ -73,10 +68,9 @@ struct imap_parser {
     uint64_t left;       /* bytes of the current literal still to come */
     bool behind_literal; /* the segment follows a literal … */
     bool blank_skipped;  /* … and an empty line behind it was skipped */
-    size_t quote_at;     /* how far quotes were looked for */
-    bool quoted;         /* state there */
-    uint32_t set_depth;  /* parentheses open in the text of a SET response */
-    uint32_t row_scan;   /* next token to look at for the UID of a row */
+    struct imap_quotes quotes;
+    uint32_t set_depth; /* parentheses open in the text of a SET response */
+    uint32_t row_scan;  /* next token to look at for the UID of a row */
     uint32_t row_uid;
     struct imap_toks toks;
     struct imap_setlex set;
@@ -229,8 +223,7 @@ static void reset(struct imap_parser *p)
     p->kept = 0;
     p->behind_literal = false;
     p->blank_skipped = false;
-    p->quote_at = 0;
-    p->quoted = false;
+    p->quotes = (struct imap_quotes){0};
     p->set_depth = 0;
     p->row_scan = 0;
     p->row_uid = 0;
@@ -283,49 +276,6 @@ static void finish(struct imap_parser *p, size_t line_end)
 
 /* --- literals
  * ---------------------------------------------------------------------------------- */
-
-struct literal_head {
-    size_t at; /* of "{" or "~" */
-    struct str digits;
-};
-
-/* Looks backwards from the line end for [~]{digits[+]}. */
-static bool find_literal(const char *text, size_t from, size_t to,
-                         struct literal_head *out)
-{
-    if (to - from < 3 || text[to - 1] != '}') {
-        return false;
-    }
-    size_t end = to - 1;
-    end -= text[end - 1] == '+' ? 1 : 0;
-    size_t at = end;
-    while (at > from && ascii_is_digit(text[at - 1])) {
-        at--;
-    }
-    if (at == end || at == from || text[at - 1] != '{') {
-        return false;
-    }
-    out->digits = str_from(text + at, end - at);
-    at--;
-    out->at = at > from && text[at - 1] == '~' ? at - 1 : at;
-    return true;
-}
-
-static bool literal_size(struct str digits, uint64_t *out, struct err *err)
-{
-    while (digits.len > 1 && digits.ptr[0] == '0') {
-        digits = str_tail(digits, 1);
-    }
-    if (digits.len > LITERAL_DIGITS_MAX || !num_u64(digits, UINT64_MAX, out)) {
-        return err_set(err, ERR_PROTOCOL, "a literal has a size of %zu digits",
-                       digits.len);
-    }
-    if (*out > literal_size_max) {
-        return err_set(err, ERR_LIMIT, "a literal of %llu bytes was announced",
-                       (unsigned long long)*out);
-    }
-    return true;
-}
 
 /* The UID that the row told so far; looks at every token once per row. */
 static uint32_t row_uid(struct imap_parser *p, const struct imap_doc *doc)
@@ -385,17 +335,16 @@ static void literal_done(struct imap_parser *p)
 {
     p->state = STATE_LINE;
     p->segment = p->len;
-    p->quote_at = p->len;
-    p->quoted = false;
+    p->quotes = (struct imap_quotes){.at = p->len};
     p->behind_literal = true;
     p->blank_skipped = false;
 }
 
-static bool literal_begin(struct imap_parser *p, const struct literal_head *head,
+static bool literal_begin(struct imap_parser *p, const struct imap_literal_head *head,
                           struct err *err)
 {
     uint64_t size;
-    if (!literal_size(head->digits, &size, err)) {
+    if (!imap_literal_size(head, &size, err)) {
         return false;
     }
     p->left = size;
@@ -451,27 +400,6 @@ static void step_stream(struct imap_parser *p, struct input *in)
  * -------------------------------------------------------------------------------------
  */
 
-/* Does the bare LF that ends the text stand inside a quoted string? Continues where the
- * last such question stopped, so many of them cost one pass. */
-static bool is_quoted(struct imap_parser *p)
-{
-    const char *text = p->text;
-    size_t last = p->len - 1;
-    for (size_t i = p->quote_at; i < last; i++) {
-        char c = text[i], next = text[i + 1];
-        if (p->quoted && c == '\\' && (next == '"' || next == '\\')) {
-            i++;
-        } else if (c == '"' && !p->quoted) {
-            p->quoted = true;
-        } else if (c == '"' &&
-                   (next == ' ' || next == ')' || next == ']' || next == '\n')) {
-            p->quoted = false;
-        }
-    }
-    p->quote_at = last;
-    return p->quoted;
-}
-
 /* The text ends with LF. */
 static bool segment_end(struct imap_parser *p, struct err *err)
 {
@@ -482,7 +410,7 @@ static bool segment_end(struct imap_parser *p, struct err *err)
         finish(p, to);
         return true;
     }
-    if (!crlf && is_quoted(p)) {
+    if (!crlf && imap_quotes_open(&p->quotes, p->text, lf)) {
         return true;
     }
     if (p->head.shape == IMAP_SHAPE_ROW && p->behind_literal && !p->blank_skipped &&
@@ -491,12 +419,12 @@ static bool segment_end(struct imap_parser *p, struct err *err)
          * here, and the row goes on behind. A row never ends right behind a literal. */
         p->blank_skipped = true;
         p->segment = p->len;
-        p->quote_at = p->len;
+        p->quotes = (struct imap_quotes){.at = p->len};
         return true;
     }
     size_t from = p->segment < p->head.rest ? p->head.rest : p->segment;
-    struct literal_head literal = {.at = to};
-    bool candidate = from < to && find_literal(p->text, from, to, &literal);
+    struct imap_literal_head literal = {.at = to};
+    bool candidate = from < to && imap_literal_find(p->text, from, to, &literal);
     if (imap_lex(&p->toks, p->text, from < to ? from : to, to, literal.at) && candidate) {
         return literal_begin(p, &literal, err);
     }
@@ -507,7 +435,7 @@ static bool segment_end(struct imap_parser *p, struct err *err)
 static void head_done(struct imap_parser *p)
 {
     p->head_known = true;
-    p->quote_at = p->head.rest;
+    p->quotes.at = p->head.rest;
     imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
     if (p->head.shape == IMAP_SHAPE_SET) {
         carry_text(p);

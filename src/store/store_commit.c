@@ -18,9 +18,11 @@
 
 enum {
     FEED_ENTRIES = 100000,
-    TOKEN_SIZE = 8,
-    TAG_STATE = INT32_MAX /* no index of a change */
+    TOKEN_SIZE = 8
 };
+
+/* Of the state record's reading; all others are positions of boxes. */
+static const size_t tag_state = SIZE_MAX;
 
 static const struct backoff_policy again_policy = {
     .first_ms = 100, .max_ms = 2000, .factor_percent = 200, .jitter_percent = 20};
@@ -57,7 +59,6 @@ static void commit_done(struct op *op)
 {
     struct store_commit *self = container_of(op, struct store_commit, base.op);
     struct store *s = self->base.store;
-    (void)map_take(s->committing, str_of(self->acct.name));
     bool ok = op->err.code == ERR_OK;
     for (size_t i = 0; ok && i < self->box_count; i++) {
         commit_box_settle(&self->boxes[i]);
@@ -261,7 +262,7 @@ static void on_read(void *ctx, const struct store_reply *reply)
         fail_err(self, reply->err);
         return;
     }
-    bool ok = reply->tag == TAG_STATE
+    bool ok = reply->tag == tag_state
                   ? take_state(self, reply->value, &err)
                   : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
     if (!ok) {
@@ -291,7 +292,7 @@ static void start_reading(struct store_commit *self)
         store_word(&w, store_key(arena, s, &self->acct, "a"));
         store_word_c(&w, ACCOUNT_FIELD_STATE);
         self->waiting++;
-        store_op_send(&self->base, &w, on_read, TAG_STATE);
+        store_op_send(&self->base, &w, on_read, tag_state);
     }
     if (self->waiting == 0) {
         make_words(self);
@@ -360,9 +361,6 @@ struct store_commit *store_commit_start(struct store *s,
     self->ctx = ctx;
     buf_init(&self->state_sealed, STORE_VALUE_MAX);
     rand_bytes(self->token, sizeof self->token);
-    struct str name = str_of(self->acct.name);
-    CHECK(map_get(s->committing, name) == NULL);
-    map_put(s->committing, name, self);
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
         if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {

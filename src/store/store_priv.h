@@ -237,7 +237,6 @@ struct store {
     store_appended_cb *appended_cb;
     void *appended_ctx;
 
-    struct map *committing; /* names of accounts with a commit in flight */
 
     struct store_directory *directory;
     struct store_settings_cache *settings;

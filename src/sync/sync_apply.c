@@ -221,46 +221,97 @@ enum step sync_apply_check(struct op *op)
     return STEP_MORE;
 }
 
-/* --- COMMIT
- * ---------------------------------------------------------------------------------------------
- */
+/* --- COMMIT --- */
 
-static struct event *build_events(struct sync_pass *p, size_t *count_out)
+/* One commit's worth of what was found: it has bounds on events and on segments touched. */
+struct slice {
+    size_t new_end, change_end, delete_end;
+};
+
+static size_t slice_end(size_t at, size_t count, size_t max)
+{
+    return count - at < max ? count : at + max;
+}
+
+static struct slice next_slice(const struct sync_pass *p)
+{
+    return (struct slice){
+        .new_end = slice_end(p->new_at, p->prior.new_count, SYNC_NEW_SLICE),
+        .change_end =
+            slice_end(p->change_at, p->diff.change_count, SYNC_CHANGE_SLICE / 2),
+        .delete_end =
+            slice_end(p->delete_at, p->diff.delete_count, SYNC_CHANGE_SLICE / 2)};
+}
+
+static bool slice_is_last(const struct sync_pass *p, const struct slice *s)
+{
+    return s->new_end == p->prior.new_count && s->change_end == p->diff.change_count &&
+           s->delete_end == p->diff.delete_count;
+}
+
+static struct event *build_events(struct sync_pass *p, const struct slice *s,
+                                  size_t *count_out)
 {
     const struct sync_batch *b = &p->prior;
     const struct sync_diff *d = &p->diff;
-    struct event *events =
-        mem_array(b->new_count + d->change_count + d->delete_count, sizeof *events);
+    struct event *events = mem_array(s->new_end - p->new_at + s->change_end -
+                                         p->change_at + s->delete_end - p->delete_at,
+                                     sizeof *events);
     size_t n = 0;
-    for (size_t i = 0; i < b->new_count; i++) {
+    for (size_t i = p->new_at; i < s->new_end; i++) {
         if (b->news[i].announce) {
             sync_event_new(&p->sc, p->m, &b->news[i], &events[n++]);
         }
     }
-    for (size_t i = 0; i < d->change_count; i++) {
+    for (size_t i = p->change_at; i < s->change_end; i++) {
         sync_event_updated(&p->sc, p->m, &d->changes[i].before, &d->changes[i].after,
                            &events[n++]);
     }
-    for (size_t i = 0; i < d->delete_count; i++) {
+    for (size_t i = p->delete_at; i < s->delete_end; i++) {
         sync_event_deleted(&p->sc, p->m, d->deletes[i], &events[n++]);
     }
     *count_out = n;
     return events;
 }
 
+static int cmp_row(const void *a, const void *b)
+{
+    uint32_t x = ((const struct msg_row *)a)->uid, y = ((const struct msg_row *)b)->uid;
+    return (x > y) - (x < y);
+}
+
+static struct msg_row *build_rows(const struct sync_pass *p, const struct slice *s,
+                                  size_t *count_out)
+{
+    struct msg_row *rows =
+        mem_array(s->new_end - p->new_at + s->change_end - p->change_at, sizeof *rows);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        rows[n++] = p->prior.news[i].row;
+    }
+    for (size_t i = p->change_at; i < s->change_end; i++) {
+        rows[n++] = p->diff.changes[i].after;
+    }
+    if (n > 1) {
+        qsort(rows, n, sizeof *rows, cmp_row);
+    }
+    *count_out = n;
+    return rows;
+}
+
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
  */
-static bool advance_cursors(struct sync_pass *p)
+static bool advance_cursors(struct sync_pass *p, const struct slice *s)
 {
     struct mailbox *m = p->m;
     const struct sync_batch *b = &p->prior;
     const struct mailbox before = *m;
-    for (size_t i = 0; i < b->new_count; i++) {
+    for (size_t i = p->new_at; i < s->new_end; i++) {
         m->last_uid = b->news[i].row.uid > m->last_uid ? b->news[i].row.uid : m->last_uid;
         p->live->modseq = b->news[i].row.modseq > p->live->modseq ? b->news[i].row.modseq
                                                                   : p->live->modseq;
     }
-    if (p->flushing) {
+    if (p->flushing || !slice_is_last(p, s)) {
         return true;
     }
     if (p->agrees || p->searched) {
@@ -280,19 +331,13 @@ static bool advance_cursors(struct sync_pass *p)
            m->last_full_ms != before.last_full_ms;
 }
 
-static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
-                         void *ctx)
+static void batch_is_stored(struct sync_pass *p)
 {
-    struct sync_pass *p = ctx;
     bool flushed = p->flushing;
-    p->commit = NULL;
     p->flushing = false;
     sync_batch_clear(&p->prior);
     sync_diff_clear(&p->diff);
-    if (err->code != ERR_OK) {
-        sync_pass_fail(p, err, "store changes");
-        return;
-    }
+    p->new_at = p->change_at = p->delete_at = 0;
     if (!flushed) {
         sync_pass_enter(p, PASS_STATE_END);
     } else if (p->fetch != NULL) {
@@ -302,30 +347,61 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
     sync_pass_run(p);
 }
 
+static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                         void *ctx)
+{
+    struct sync_pass *p = ctx;
+    struct slice done = next_slice(p);
+    p->commit = NULL;
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "store changes");
+        return;
+    }
+    bool last = slice_is_last(p, &done);
+    p->new_at = done.new_end;
+    p->change_at = done.change_end;
+    p->delete_at = done.delete_end;
+    if (last) {
+        batch_is_stored(p);
+    } else if (op_is_running(&p->op)) {
+        (void)sync_apply_commit(&p->op);
+    }
+}
+
 enum step sync_apply_commit(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     if (p->commit != NULL) {
         return STEP_WAIT;
     }
-    sync_diff_new(&p->diff, &p->prior);
-    p->result.added += (uint32_t)p->prior.new_count;
-    p->result.updated += (uint32_t)p->diff.change_count;
-    p->result.deleted += (uint32_t)p->diff.delete_count;
-    size_t event_count;
-    struct event *events = build_events(p, &event_count);
-    bool moved = advance_cursors(p);
-    if (!moved && p->diff.upsert_count + p->diff.delete_count == 0) {
-        mem_free(events);
+    if (p->canceled) {
+        op_cancel(op);
+        return STEP_DONE;
+    }
+    struct slice slice = next_slice(p);
+    size_t event_count, row_count;
+    struct event *events = build_events(p, &slice, &event_count);
+    struct msg_row *rows = build_rows(p, &slice, &row_count);
+    size_t delete_count = slice.delete_end - p->delete_at;
+    p->result.added += (uint32_t)(slice.new_end - p->new_at);
+    p->result.updated += (uint32_t)(slice.change_end - p->change_at);
+    p->result.deleted += (uint32_t)delete_count;
+    bool moved = advance_cursors(p, &slice);
+    bool idle = !moved && row_count + delete_count == 0;
+    if (!idle) {
+        struct mailbox_change change = {
+            .upserts = rows,
+            .upsert_count = row_count,
+            .deletes = delete_count > 0 ? p->diff.deletes + p->delete_at : NULL,
+            .delete_count = delete_count};
+        sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+    }
+    mem_free(events);
+    mem_free(rows);
+    if (idle) {
         sync_pass_enter(p, PASS_STATE_END);
         return STEP_MORE;
     }
-    struct mailbox_change change = {.upserts = p->diff.upserts,
-                                    .upsert_count = p->diff.upsert_count,
-                                    .deletes = p->diff.deletes,
-                                    .delete_count = p->diff.delete_count};
-    sync_pass_commit(p, &change, events, event_count, 0, on_committed);
-    mem_free(events);
     return STEP_WAIT;
 }
 

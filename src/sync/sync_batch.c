@@ -207,7 +207,6 @@ void sync_batch_sort(struct sync_batch *b)
 void sync_diff_fini(struct sync_diff *d)
 {
     arena_fini(&d->arena);
-    mem_free(d->upserts);
     mem_free(d->deletes);
     mem_free(d->changes);
     mem_free(d->late);
@@ -217,7 +216,7 @@ void sync_diff_fini(struct sync_diff *d)
 void sync_diff_clear(struct sync_diff *d)
 {
     arena_reset(&d->arena);
-    d->upsert_count = d->delete_count = d->change_count = d->late_count = 0;
+    d->delete_count = d->change_count = d->late_count = 0;
     d->flags_seen = 0;
 }
 
@@ -234,12 +233,6 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid)
 {
     d->late = grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
     d->late[d->late_count++] = uid;
-}
-
-static void put_upsert(struct sync_diff *d, struct msg_row row)
-{
-    d->upserts = grow(d->upserts, d->upsert_count, &d->upsert_cap, sizeof *d->upserts);
-    d->upserts[d->upsert_count++] = row;
 }
 
 static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
@@ -272,24 +265,7 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (after.flags == stored->flags && same_keywords(&after, stored)) {
         return; /* a MODSEQ that moved without a visible change is not worth a write */
     }
-    put_upsert(d, after);
     d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
     d->changes[d->change_count++] =
         (struct sync_change){.before = row_copy(&d->arena, stored), .after = after};
-}
-
-static int cmp_upsert(const void *a, const void *b)
-{
-    uint32_t x = ((const struct msg_row *)a)->uid, y = ((const struct msg_row *)b)->uid;
-    return (x > y) - (x < y);
-}
-
-void sync_diff_new(struct sync_diff *d, const struct sync_batch *b)
-{
-    for (size_t i = 0; i < b->new_count; i++) {
-        put_upsert(d, b->news[i].row);
-    }
-    if (d->upsert_count > 1) {
-        qsort(d->upserts, d->upsert_count, sizeof *d->upserts, cmp_upsert);
-    }
 }

@@ -9,7 +9,9 @@ enum {
     SYNC_SELECT_MS = 180000,
     SYNC_SEARCH_MS = 180000,
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
-    SYNC_LATE_MAX = 1000             /* messages below last_uid fetched in one pass */
+    SYNC_NEW_SLICE = 900,            /* arrivals in one commit */
+    SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
+    SYNC_LATE_MAX = 1000     /* messages below last_uid fetched in one pass */
 };
 
 /* --- batch: what a pass learned and has not stored yet --- */
@@ -57,11 +59,9 @@ struct sync_change {
 
 struct sync_diff {
     struct arena arena;
-    struct msg_row *upserts;
-    size_t upsert_count, upsert_cap;
     uint32_t *deletes;
     size_t delete_count, delete_cap;
-    struct sync_change *changes; /* flag changes among the upserts */
+    struct sync_change *changes; /* flags that changed */
     size_t change_count, change_cap;
     uint32_t *late; /* UIDs the server has and the index does not */
     size_t late_count, late_cap;
@@ -76,8 +76,6 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid);
  */
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
                       const struct msg_row *stored);
-/* The batch's new rows; after all stored rows. */
-void sync_diff_new(struct sync_diff *d, const struct sync_batch *b);
 
 /* --- events
  * ---------------------------------------------------------------------------------------
@@ -152,6 +150,7 @@ struct sync_pass {
     struct sync_batch batch; /* being filled */
     struct sync_batch prior; /* being committed while the next one fills */
     struct sync_diff diff;
+    size_t new_at, change_at, delete_at; /* what of prior and diff is committed */
     bool flushing;     /* prior is on its way to the store, the fetch goes on */
     bool unordered;    /* rows do not come in rising UID order: no partial commits */
     bool must_search;  /* something was seen that only a comparison of UIDs can explain */

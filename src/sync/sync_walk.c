@@ -111,7 +111,6 @@ static void on_walk_committed(struct store_commit *op ATTR_UNUSED, const struct 
     p->commit = NULL;
     p->flushing = false;
     sync_batch_clear(&p->prior);
-    sync_diff_clear(&p->diff);
     if (err->code != ERR_OK) {
         sync_pass_fail(p, err, "store the index");
         return;
@@ -126,11 +125,11 @@ static void walk_commit_prior(struct sync_pass *p)
     struct mailbox *m = p->m;
     bool last = p->walk_hi == 0 && p->fetch == NULL && sync_batch_is_empty(&p->batch);
     sync_batch_sort(b);
-    sync_diff_clear(&p->diff);
-    sync_diff_new(&p->diff, b);
+    struct msg_row *rows = mem_array(b->new_count, sizeof *rows);
     struct event *events = mem_array(b->new_count, sizeof *events);
     size_t event_count = 0;
     for (size_t i = 0; i < b->new_count; i++) {
+        rows[i] = b->news[i].row;
         if (b->news[i].announce) {
             sync_event_new(&p->sc, m, &b->news[i], &events[event_count++]);
         }
@@ -148,10 +147,10 @@ static void walk_commit_prior(struct sync_pass *p)
     }
     p->result.added += (uint32_t)b->new_count;
     p->flushing = true;
-    struct mailbox_change change = {.upserts = p->diff.upserts,
-                                    .upsert_count = p->diff.upsert_count};
+    struct mailbox_change change = {.upserts = rows, .upsert_count = b->new_count};
     sync_pass_commit(p, &change, events, event_count, 0, on_walk_committed);
     mem_free(events);
+    mem_free(rows);
 }
 
 enum step sync_walk_step(struct op *op)

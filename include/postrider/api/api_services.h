@@ -15,7 +15,11 @@ struct api_services {
     struct webhooks *webhooks;
     const struct config *config;
     int64_t started_ms; /* wall clock */
+    struct api_token_rate *rates; /* NULL at first; released by api_services_fini */
 };
+
+/* After api_free: releases what the handlers keep. */
+void api_services_fini(struct api_services *services);
 
 /* The handlers' tables: accounts, mailboxes, messages, settings, tokens, metrics. */
 extern const struct api_table api_tables[];

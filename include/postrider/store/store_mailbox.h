@@ -155,7 +155,7 @@ struct mailbox_change {
      * except that version, directory, count and inline rows are set on success: it must
      * live until the callback, and its rows must not be cleared meanwhile. */
     struct mailbox *m;
-    bool remove; /* the mailbox goes, with its index */
+    bool remove;                   /* the mailbox goes, with its index */
     bool drop_rows;                /* all stored segments go first (reset) */
     const struct msg_row *upserts; /* rising UID; new rows and rows to replace */
     size_t upsert_count;

@@ -11,7 +11,7 @@
 
 enum {
     OPERATIONS = 20000,
-    MODEL_MAX = 6000,
+    MODEL_MAX = 3000,
     BATCH_MAX = 700
 };
 

@@ -1,0 +1,279 @@
+/* Accounts: made, shown, changed, removed. What changes the store goes on when its client
+ * leaves: the actor must hear of the change in any case. */
+#include "api_handlers.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/codec.h"
+#include "postrider/base/mem.h"
+#include "postrider/base/rand.h"
+
+static const struct err no_oauth2_form = {
+    .code = ERR_UNSUPPORTED,
+    .msg = "Signing in by an OAuth2 form is not available; give the tokens instead"};
+
+/* --- changing: read the record, merge, write --- */
+
+static void on_updated(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                       const struct store_acct *acct ATTR_UNUSED,
+                       json_t *record ATTR_UNUSED, json_t *state ATTR_UNUSED, void *ctx)
+{
+    struct api_task *task = ctx;
+    const char *outcome = json_get_cstr(task->json, "outcome");
+    json_t *out = json_object();
+    if (err->code == ERR_OK) {
+        accounts_updated(task->services->accounts, str_of(task->id));
+        webhook_account_changed(task->services->webhooks, str_of(task->id));
+    }
+    json_put_cstr(out, "account", task->id);
+    json_put_cstr(out, "state", outcome);
+    api_task_reply(task, err, out);
+}
+
+static void on_read(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                    const struct store_acct *acct ATTR_UNUSED, json_t *record,
+                    json_t *state ATTR_UNUSED, void *ctx)
+{
+    struct api_task *task = ctx;
+    if (err->code != ERR_OK) {
+        api_task_reply(task, err, NULL);
+        return;
+    }
+    json_t *next = json_deep_copy(record);
+    api_account_merge(next, json_object_get(task->json, "body"));
+    (void)store_account_update_start(task->services->store, str_of(task->id), next,
+                                     on_updated, task);
+    json_decref(next);
+}
+
+static void update(struct api_task *task)
+{
+    (void)store_account_get_start(task->services->store, str_of(task->id), on_read, task);
+}
+
+void api_account_update(struct api_call *call)
+{
+    struct api_services *services = api_services_of(call);
+    if (store_directory_get(services->store, api_account_id(call)) == NULL) {
+        api_reply_no_account(call);
+        return;
+    }
+    if (json_get_bool(json_get_obj(call->body, "oauth2"), "authorize", false)) {
+        api_reply_err(call, &no_oauth2_form);
+        return;
+    }
+    struct api_task *task = api_task_new(call, NULL);
+    task->json = json_object();
+    json_put(task->json, "body", json_incref(call->body));
+    update(task);
+}
+
+/* --- creating --- */
+
+/* The start of notifications is set once: a repeated POST without one must not move it. */
+static void update_existing(struct api_task *task)
+{
+    json_t *body = json_object_get(task->json, "body");
+    if (!json_get_bool(task->json, "hasNotifyFrom", false)) {
+        (void)json_object_del(body, "notifyFrom");
+    }
+    json_put_cstr(task->json, "outcome", "existing");
+    update(task);
+}
+
+static void on_created(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                       const struct store_acct *acct ATTR_UNUSED,
+                       json_t *record ATTR_UNUSED, json_t *state ATTR_UNUSED, void *ctx)
+{
+    struct api_task *task = ctx;
+    if (err->code == ERR_CONFLICT) {
+        update_existing(task);
+        return;
+    }
+    json_t *out = json_object();
+    if (err->code == ERR_OK) {
+        accounts_created(task->services->accounts, str_of(task->id));
+        webhook_account_changed(task->services->webhooks, str_of(task->id));
+    }
+    json_put_cstr(out, "account", task->id);
+    json_put_cstr(out, "state", "new");
+    api_task_reply(task, err, out);
+}
+
+static char *new_id(void)
+{
+    uint8_t raw[10];
+    struct buf text = BUF_INIT(64);
+    rand_bytes(raw, sizeof raw);
+    (void)hex_encode(&text, raw, sizeof raw);
+    return buf_take(&text, NULL);
+}
+
+/* Whether the client itself sent the member: the normal form holds the default too. */
+static bool body_names(const struct api_call *call, const char *key)
+{
+    json_t *raw ATTR_CLEANUP(json_cleanup) = NULL;
+    struct str text = str_trim(httpd_req_body(call->req));
+    return json_parse_strict(text, text.len, &raw, NULL) && json_has(raw, key);
+}
+
+void api_account_create(struct api_call *call)
+{
+    struct str id = json_get_str(call->body, "account");
+    if (json_get_bool(json_get_obj(call->body, "oauth2"), "authorize", false)) {
+        api_reply_err(call, &no_oauth2_form);
+        return;
+    }
+    struct api_task *task = api_task_new(call, NULL);
+    struct store *store = task->services->store;
+    mem_free(task->id);
+    task->id = id.ptr != NULL && id.len > 0 ? mem_strndup(id.ptr, id.len) : new_id();
+    task->json = json_object();
+    json_t *body = json_copy(call->body);
+    (void)json_object_del(body, "account");
+    json_put(task->json, "body", body);
+    json_put_bool(task->json, "hasNotifyFrom", body_names(call, "notifyFrom"));
+    if (store_directory_get(store, str_of(task->id)) != NULL) {
+        update_existing(task);
+        return;
+    }
+    json_t *record = json_object();
+    api_account_merge(record, body);
+    (void)store_account_create_start(store, str_of(task->id), record, on_created, task);
+    json_decref(record);
+}
+
+/* --- showing --- */
+
+static void on_shown(struct store_account_op *op ATTR_UNUSED, const struct err *err,
+                     const struct store_acct *acct ATTR_UNUSED, json_t *record,
+                     json_t *state ATTR_UNUSED, void *ctx)
+{
+    struct api_task *task = ctx;
+    const struct account_entry *entry =
+        store_directory_get(task->services->store, str_of(task->id));
+    json_t *out =
+        err->code == ERR_OK ? api_account_render(task->id, record, NULL, entry) : NULL;
+    api_task_reply(task, err, out);
+}
+
+static void cancel_account(void *op)
+{
+    store_account_cancel(op);
+}
+
+void api_account_get(struct api_call *call)
+{
+    struct api_services *services = api_services_of(call);
+    struct str id = api_account_id(call);
+    const struct account_entry *entry = store_directory_get(services->store, id);
+    struct account *a = accounts_get(services->accounts, id);
+    json_t *record = a != NULL ? account_record(a) : NULL;
+    if (entry == NULL) {
+        api_reply_no_account(call);
+    } else if (record != NULL) {
+        json_t *out = api_account_render(entry->id, record, a, entry);
+        if (json_get_bool(call->query, "quota", false)) {
+            json_put_bool(out, "quota", false); /* not asked from the server */
+        }
+        api_reply_json(call, 200, out);
+    } else {
+        struct api_task *task = api_task_new(call, cancel_account);
+        task->op = store_account_get_start(services->store, id, on_shown, task);
+    }
+}
+
+static bool is_asked_for(const struct account_entry *entry, const char *state,
+                         const char *query)
+{
+    const char *const texts[] = {entry->id, entry->name, entry->email};
+    if (state != NULL && strcmp(entry->state, state) != 0) {
+        return false;
+    }
+    for (size_t i = 0; query != NULL && i < ARRAY_LEN(texts); i++) {
+        if (texts[i] != NULL && str_ifind(str_of(texts[i]), query) != SIZE_MAX) {
+            return true;
+        }
+    }
+    return query == NULL;
+}
+
+void api_accounts_list(struct api_call *call)
+{
+    struct api_services *services = api_services_of(call);
+    const char *state = json_get_cstr(call->query, "state");
+    const char *query = json_get_cstr(call->query, "query");
+    json_t *rows = json_array();
+    size_t total = 0, count = 0;
+    size_t first = api_page_first(call, &count);
+    for (size_t i = 0; i < store_directory_count(services->store); i++) {
+        const struct account_entry *entry = store_directory_at(services->store, i);
+        if (!is_asked_for(entry, state, query)) {
+            continue;
+        }
+        if (total >= first && total - first < count) {
+            struct account *a = accounts_get(services->accounts, str_of(entry->id));
+            json_push(rows, api_account_row(entry, a));
+        }
+        total++;
+    }
+    json_t *out = api_page_new(call, total);
+    json_put(out, "query",
+             query != NULL ? json_str_repaired(str_of(query)) : json_false());
+    json_put_cstr(out, "state", state != NULL ? state : "*");
+    json_put(out, "accounts", rows);
+    api_reply_json(call, 200, out);
+}
+
+/* --- asking the actor --- */
+
+static void reply_flag(struct api_call *call, const char *name, bool value)
+{
+    json_t *out = json_object();
+    json_put_bool(out, name, value);
+    api_reply_json(call, 200, out);
+}
+
+void api_account_reconnect(struct api_call *call)
+{
+    struct account *a = api_account_find(call);
+    bool wanted = json_get_bool(call->body, "reconnect", false);
+    if (a == NULL) {
+        return;
+    }
+    if (wanted) {
+        account_reconnect(a);
+    }
+    reply_flag(call, "reconnect", wanted);
+}
+
+void api_account_sync(struct api_call *call)
+{
+    struct account *a = api_account_find(call);
+    bool wanted = json_get_bool(call->body, "sync", false);
+    if (a == NULL) {
+        return;
+    }
+    if (wanted) {
+        account_sync_now(a);
+    }
+    reply_flag(call, "sync", wanted);
+}
+
+/* --- trying settings --- */
+
+static void cancel_verify(void *op)
+{
+    account_verify_cancel(op);
+}
+
+static void on_verified(struct account_verify *op ATTR_UNUSED, const struct err *err,
+                        json_t *result, void *ctx)
+{
+    api_task_reply(ctx, err, json_incref(result));
+}
+
+void api_account_check(struct api_call *call)
+{
+    struct api_task *task = api_task_new(call, cancel_verify);
+    task->op =
+        account_verify_start(task->services->accounts, call->body, on_verified, task);
+}

@@ -1,0 +1,108 @@
+/* api_handlers: the rows of the REST interface, their handlers, and what they share.
+ * Shape    a handler takes its input from the call, starts one operation and returns; an
+ *          api_task ties the two together, because either may end first
+ * Owner    the task belongs to the operation: its callback ends it. A call that goes first
+ *          leaves a task without a call. */
+#ifndef POSTRIDER_API_HANDLERS_H
+#define POSTRIDER_API_HANDLERS_H
+
+#include "postrider/api/api_services.h"
+
+enum {
+    API_ACCOUNT_ROUTES = 8,
+    API_MESSAGE_ROUTES = 9,
+    API_SETTINGS_ROUTES = 2,
+    API_TOKEN_ROUTES = 7,
+    API_METRICS_ROUTES = 1
+};
+
+extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
+extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
+extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
+extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
+extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
+
+api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
+    api_accounts_list, api_account_reconnect, api_account_sync, api_account_check;
+api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_update,
+    api_message_delete, api_message_move, api_text_get, api_attachment_get,
+    api_source_get;
+api_handler api_settings_get, api_settings_set;
+api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
+    api_account_tokens_list;
+api_handler api_metrics_get;
+
+/* --- checks of fields --- */
+
+field_check api_check_json_text; /* a string that holds JSON */
+field_check api_check_network;   /* an address, or a network as address/bits */
+
+/* --- tasks --- */
+
+/* Cancels the operation a task stands for. */
+typedef void api_task_cancel(void *op);
+
+struct api_task {
+    struct api_call *call; /* NULL: nobody waits for the reply any more */
+    struct api_services *services;
+    void *op;
+    api_task_cancel *cancel; /* NULL: the operation goes on without its call */
+    char *id;                /* of the account */
+    json_t *json;            /* the handler's own; may be NULL */
+};
+
+/* Owns the call's on_cancel from now on; id is the {account} of the path, or "". */
+struct api_task *api_task_new(struct api_call *call,
+                              api_task_cancel *cancel) ATTR_RETURNS_NONNULL;
+/* The operation called back: frees the task and returns the call that waits, or NULL. */
+struct api_call *api_task_end(struct api_task *task);
+/* api_task_end, and the reply: the error, or the result (taken, may be NULL on errors). */
+void api_task_reply(struct api_task *task, const struct err *err, json_t *taken);
+
+/* --- accounts --- */
+
+struct api_services *api_services_of(struct api_call *call) ATTR_RETURNS_NONNULL;
+/* The {account} of the path. */
+struct str api_account_id(const struct api_call *call);
+/* The actor of the {account}; NULL after an error reply (404, or 503 if it has none). */
+struct account *api_account_find(struct api_call *call);
+void api_reply_no_account(struct api_call *call);
+/* The account object of the API: secrets masked. state and entry may be NULL. */
+json_t *api_account_render(const char *id, json_t *record, const struct account *a,
+                           const struct account_entry *entry) ATTR_RETURNS_NONNULL;
+json_t *api_account_row(const struct account_entry *entry,
+                        const struct account *a) ATTR_RETURNS_NONNULL;
+/* Makes `record` (changed in place) what a body asks for. */
+void api_account_merge(json_t *record, json_t *body);
+
+/* --- lists --- */
+
+/* {"total", "page", "pages"} for page and pageSize of the query. */
+json_t *api_page_new(const struct api_call *call, size_t total) ATTR_RETURNS_NONNULL;
+/* The position of the first row of the page asked for; *count_out: at most so many. */
+size_t api_page_first(const struct api_call *call, size_t *count_out);
+
+/* --- tokens (api_token_rules.c) --- */
+
+struct api_token_use {
+    const struct api_route *route;
+    const char *remote, *referrer; /* may be NULL */
+    int64_t now_ms;                /* wall clock */
+};
+
+/* Whether the token may be used so: expiry, scope, permissions, addresses, referrers.
+ * *details_out: members of the error body, the caller's, or NULL. */
+bool api_token_allows(const json_t *record, const struct api_token_use *use,
+                      json_t **details_out, struct err *err);
+/* Whether address (text) lies in network ("10.0.0.0/8", or one address). */
+bool api_network_has(const char *network, const char *address);
+
+/* Counts requests of tokens in windows; memory only, one for each node. */
+struct api_token_rate;
+struct api_token_rate *api_token_rate_new(void) ATTR_RETURNS_NONNULL;
+void api_token_rate_free(struct api_token_rate **r);
+/* False when the limit of the record is used up; *wait_s_out: seconds until it is not. */
+bool api_token_rate_take(struct api_token_rate *r, const json_t *record, int64_t now_ms,
+                         int64_t *wait_s_out);
+
+#endif

@@ -1,0 +1,125 @@
+/* GET /metrics: the state of this node as Prometheus text (format 0.0.4). */
+#include "api_handlers.h"
+#include "postrider/base/clock.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    METRICS_MAX = 64 * 1024,
+    MS_PER_S = 1000
+};
+
+static const char *const states[] = {
+    "init",         "unset",        "connected",
+    "connecting",   "syncing",      "authenticationError",
+    "connectError", "disconnected", "paused",
+};
+
+static void put_head(struct buf *out, const char *name, const char *type,
+                     const char *help)
+{
+    (void)buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_one(struct buf *out, const char *name, const char *type, const char *help,
+                    uint64_t value)
+{
+    put_head(out, name, type, help);
+    (void)buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static void put_accounts(struct buf *out, struct store *store)
+{
+    static const char name[] = "postrider_accounts";
+    size_t counts[ARRAY_LEN(states)] = {0};
+    for (size_t i = 0; i < store_directory_count(store); i++) {
+        const struct account_entry *entry = store_directory_at(store, i);
+        for (size_t j = 0; j < ARRAY_LEN(states); j++) {
+            counts[j] += strcmp(entry->state, states[j]) == 0 ? 1 : 0;
+        }
+    }
+    put_head(out, name, "gauge", "Accounts by state.");
+    for (size_t j = 0; j < ARRAY_LEN(states); j++) {
+        (void)buf_printf(out, "%s{state=\"%s\"} %zu\n", name, states[j], counts[j]);
+    }
+}
+
+static void put_webhooks(struct buf *out, const struct webhooks *w)
+{
+    struct webhook_stats stats = {0};
+    webhooks_stats_get(w, &stats);
+    put_one(out, "postrider_webhooks_delivered_total", "counter",
+            "Webhook requests answered with 2xx.", stats.delivered);
+    put_one(out, "postrider_webhooks_skipped_total", "counter",
+            "Events that the settings do not want.", stats.skipped);
+    put_one(out, "postrider_webhooks_retries_total", "counter",
+            "Webhook requests that failed and are repeated.", stats.retries);
+    put_one(out, "postrider_webhooks_failed_total", "counter",
+            "Events given up after all repetitions.", stats.failed);
+    put_one(out, "postrider_webhooks_active", "gauge", "Webhook requests under way.",
+            stats.active);
+}
+
+/* Pages in memory: the second number of the file. */
+static uint64_t resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL) {
+        return 0;
+    }
+    if (fscanf(f, "%*u %llu", &pages) != 1) {
+        pages = 0;
+    }
+    (void)fclose(f);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_process(struct buf *out, struct api_services *services, struct api *api)
+{
+    int64_t up_ms = clock_wall_ms() - services->started_ms;
+    put_one(out, "postrider_uptime_seconds", "gauge", "Time since the start.",
+            (uint64_t)(up_ms > 0 ? up_ms / MS_PER_S : 0));
+    put_one(out, "postrider_store_up", "gauge", "Whether the store can be used.",
+            store_is_well(services->store, NULL) ? 1 : 0);
+    put_one(out, "postrider_api_requests_active", "gauge", "API requests under way.",
+            api_active(api));
+    put_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+            resident_bytes());
+    put_head(out, "process_start_time_seconds", "gauge", "Start of the process.");
+    (void)buf_printf(out, "process_start_time_seconds %lld\n",
+                     (long long)(services->started_ms / MS_PER_S));
+    put_head(out, "postrider_build_info", "gauge", "Version of the program.");
+    (void)buf_printf(out, "postrider_build_info{version=\"%s\"} 1\n", POSTRIDER_VERSION);
+}
+
+void api_metrics_get(struct api_call *call)
+{
+    struct api_services *services = api_services_of(call);
+    struct accounts_totals totals = {0};
+    struct buf out = BUF_INIT(METRICS_MAX);
+    accounts_totals_get(services->accounts, &totals);
+    put_accounts(&out, services->store);
+    put_one(&out, "postrider_imap_connections", "gauge",
+            "Open connections to IMAP servers.", totals.connections);
+    put_webhooks(&out, services->webhooks);
+    put_process(&out, services, call->api);
+    api_reply_raw(call, &(struct httpd_reply){
+                            .status = 200,
+                            .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                            .take = &out});
+}
+
+const struct api_route api_metrics_routes[API_METRICS_ROUTES] = {
+    {.method = "GET",
+     .path = "/metrics",
+     .operation_id = "getMetrics",
+     .tag = "Metrics",
+     .summary = "Show metrics as Prometheus text",
+     .scope = "metrics",
+     .action = "read",
+     .group = "diagnostics",
+     .response_type = "text/plain",
+     .handler = api_metrics_get},
+};

@@ -1,0 +1,123 @@
+/* The authentication port over the store's tokens: from memory when the token is known,
+ * else one read. */
+#include "api_handlers.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/mem.h"
+#include "postrider/loop/loop.h"
+#include "postrider/store/store_settings.h"
+
+#include <stdio.h>
+
+struct token_query {
+    struct api_services *services;
+    const struct api_route *route;
+    char *remote, *referrer;
+    api_auth_cb *cb;
+    void *arg;
+    struct store_token_op *op; /* NULL: the verdict stands, `later` is queued */
+    struct deferred later;
+    struct err err;
+    struct api_identity who;
+    json_t *details;
+};
+
+static void fill_identity(const json_t *record, struct api_identity *who)
+{
+    const char *id = json_get_cstr(record, "id");
+    const char *account = json_get_cstr(record, "account");
+    (void)snprintf(who->token_id, sizeof who->token_id, "%s", id != NULL ? id : "");
+    (void)snprintf(who->account, sizeof who->account, "%s",
+                   account != NULL ? account : "");
+}
+
+static void judge(struct token_query *q, const json_t *record)
+{
+    const struct api_token_use use = {.route = q->route,
+                                      .remote = q->remote,
+                                      .referrer = q->referrer,
+                                      .now_ms = clock_wall_ms()};
+    int64_t wait_s = 0;
+    if (record == NULL) {
+        (void)err_set(&q->err, ERR_UNAUTHORIZED, "Unauthorized");
+        return;
+    }
+    if (!api_token_allows(record, &use, &q->details, &q->err)) {
+        return;
+    }
+    if (q->services->rates == NULL) {
+        q->services->rates = api_token_rate_new();
+    }
+    if (!api_token_rate_take(q->services->rates, record, use.now_ms, &wait_s)) {
+        q->details = json_object();
+        json_put_int(q->details, "ttl", wait_s);
+        (void)err_set(&q->err, ERR_RATE_LIMITED, "Too many requests with this token");
+        return;
+    }
+    fill_identity(record, &q->who);
+}
+
+static void answer(struct token_query *q)
+{
+    bool ok = q->err.code == ERR_OK;
+    q->cb(q->arg, ok ? &q->who : NULL, ok ? NULL : &q->err, q->details);
+    json_decref(q->details);
+    mem_free(q->remote);
+    mem_free(q->referrer);
+    mem_free(q);
+}
+
+static void on_later(struct deferred *d)
+{
+    answer(container_of(d, struct token_query, later));
+}
+
+static void on_token(struct store_token_op *op ATTR_UNUSED, const struct err *err,
+                     json_t *record, void *ctx)
+{
+    struct token_query *q = ctx;
+    if (err->code == ERR_OK || err->code == ERR_NOT_FOUND) {
+        judge(q, err->code == ERR_OK ? record : NULL);
+    } else {
+        q->err = *err;
+    }
+    answer(q);
+}
+
+static void *start(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
+                   void *arg)
+{
+    struct token_query *q = MEM_NEW(struct token_query);
+    json_t *record = NULL;
+    *q = (struct token_query){.services = ctx,
+                              .route = query->route,
+                              .remote = mem_strdup(query->remote),
+                              .referrer = mem_strdup(query->referrer),
+                              .cb = cb,
+                              .arg = arg};
+    struct store *store = q->services->store;
+    if (store_token_cached(store, query->token, &record)) {
+        judge(q, record);
+        loop_defer(store_loop(store), &q->later, on_later);
+    } else {
+        q->op = store_token_get_start(store, query->token, on_token, q);
+    }
+    return q;
+}
+
+static void cancel(void *ctx ATTR_UNUSED, void *handle)
+{
+    struct token_query *q = handle;
+    if (q->op != NULL) {
+        store_token_cancel(q->op);
+    }
+}
+
+struct api_auth_port api_token_auth(struct api_services *services)
+{
+    return (struct api_auth_port){.ctx = services, .start = start, .cancel = cancel};
+}
+
+void api_services_fini(struct api_services *services)
+{
+    api_token_rate_free(&services->rates);
+}
