@@ -116,12 +116,3 @@ class Redis:
 
     def kill(self):
         self.process.kill()
-
-
-def unix_client(path):
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
-    s.connect(path)
-    return Client(s)
-
-
