@@ -384,7 +384,7 @@ int64_t account_last_err_at_ms(const struct account *a)
 
 json_t *account_record(const struct account *a)
 {
-    return a->record;
+    return a->reload ? NULL : a->record; /* an old one must not be shown as current */
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)

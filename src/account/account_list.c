@@ -10,17 +10,6 @@ static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
                                                [SPECIAL_USE_EXTENSION] = "extension",
                                                [SPECIAL_USE_USER] = "user"};
 
-static void put_parent(json_t *obj, const struct mailbox *m)
-{
-    struct str path = str_of(m->path);
-    size_t cut = 0;
-    for (size_t i = path.len; m->delimiter != 0 && i > 0 && cut == 0; i--) {
-        cut = path.ptr[i - 1] == m->delimiter ? i : 0;
-    }
-    json_put_str(obj, "parentPath", str_from(path.ptr, cut > 0 ? cut - 1 : 0));
-    json_put_str(obj, "name", str_tail(path, cut));
-}
-
 static json_t *mailbox_json(const struct mailbox *m)
 {
     json_t *obj = json_object();
@@ -32,7 +21,7 @@ static json_t *mailbox_json(const struct mailbox *m)
     json_object_set_new(obj, "delimiter",
                         m->delimiter != 0 ? json_str_repaired(str_of(delimiter))
                                           : json_null());
-    put_parent(obj, m);
+    render_put_name(obj, str_of(m->path), m->delimiter);
     json_put_bool(obj, "listed", true);
     json_put_bool(obj, "subscribed", (m->list_attrs & IMAP_LIST_SUBSCRIBED) != 0);
     const char *use = render_special_use(m);

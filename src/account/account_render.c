@@ -7,7 +7,8 @@
 #include "postrider/mime/mime.h"
 
 enum {
-    MESSAGE_ID_LEN = 11,
+    MESSAGE_ID_BYTES = 8,
+    PART_ID_MAX = 4096,
     DECODED_MAX = 64 * 1024
 };
 
@@ -167,31 +168,48 @@ const struct imap_part *render_part_find(const struct imap_structure *structure,
     return NULL;
 }
 
+/* --- names of mailboxes --- */
+
+void render_put_name(json_t *obj, struct str path, char delimiter)
+{
+    size_t cut = 0;
+    for (size_t i = path.len; delimiter != 0 && i > 0 && cut == 0; i--) {
+        cut = path.ptr[i - 1] == delimiter ? i : 0;
+    }
+    json_put_str(obj, "parentPath", str_from(path.ptr, cut > 0 ? cut - 1 : 0));
+    json_put_str(obj, "name", str_tail(path, cut));
+}
+
 /* --- ids of parts --- */
 
+/* One base64url text over the bytes of both: it stays valid base64url for any length. */
 static json_t *part_id_json(const char *message_id, struct str rest)
 {
-    struct buf id = BUF_INIT(8192);
-    (void)buf_put_c(&id, message_id);
-    (void)base64url_encode(&id, rest.ptr, rest.len);
+    struct buf raw = BUF_INIT(PART_ID_MAX);
+    struct buf id = BUF_INIT(2 * PART_ID_MAX);
+    (void)base64url_decode(&raw, str_of(message_id));
+    (void)buf_put_str(&raw, rest);
+    (void)base64url_encode(&id, raw.bytes, raw.len);
     json_t *out = json_stringn(buf_c(&id), id.len);
     buf_fini(&id);
+    buf_fini(&raw);
     return out;
 }
 
 bool render_part_id_parse(struct arena *arena, struct str id, struct str *message_id_out,
                           struct str *rest_out)
 {
-    struct buf rest = BUF_INIT(4096);
-    if (id.len <= MESSAGE_ID_LEN ||
-        !base64url_decode(&rest, str_tail(id, MESSAGE_ID_LEN))) {
-        buf_fini(&rest);
-        return false;
+    struct buf raw = BUF_INIT(PART_ID_MAX);
+    struct buf message_id = BUF_INIT(64);
+    bool ok = base64url_decode(&raw, id) && raw.len > MESSAGE_ID_BYTES;
+    if (ok) {
+        (void)base64url_encode(&message_id, raw.bytes, MESSAGE_ID_BYTES);
+        *message_id_out = arena_str(arena, buf_str(&message_id));
+        *rest_out = arena_str(arena, str_tail(buf_str(&raw), MESSAGE_ID_BYTES));
     }
-    *message_id_out = str_from(id.ptr, MESSAGE_ID_LEN);
-    *rest_out = arena_str(arena, buf_str(&rest));
-    buf_fini(&rest);
-    return true;
+    buf_fini(&message_id);
+    buf_fini(&raw);
+    return ok;
 }
 
 /* --- attachments and texts --- */

@@ -18,6 +18,8 @@ enum {
 json_t *render_message(const struct mailbox *m, const struct imap_row *row);
 /* Adds header fields: {"name": ["value", …]}, names in lower case. */
 void render_headers(json_t *message, struct str block);
+/* Puts name and parentPath of a mailbox. */
+void render_put_name(json_t *obj, struct str path, char delimiter);
 /* "\\Inbox", "\\Sent" …, or NULL. */
 const char *render_special_use(const struct mailbox *m);
 
@@ -35,7 +37,8 @@ const struct imap_part *render_part_find(const struct imap_structure *structure,
 /* UTF-8 name of an attachment into out; false if it has none. */
 bool render_part_filename(const struct imap_part *part, struct buf *out);
 
-/* Ids of attachments and texts: message id, then base64url of what names the parts. */
+/* Ids of attachments and texts: base64url over the bytes of the message id and of what
+ * names the parts. */
 bool render_part_id_parse(struct arena *arena, struct str id, struct str *message_id_out,
                           struct str *rest_out);
 

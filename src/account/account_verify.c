@@ -67,6 +67,8 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     char delimiter[2] = {entry->delimiter, '\0'};
     json_put_str(row, "path", entry->path);
     json_put_str(row, "delimiter", str_of(delimiter));
+    render_put_name(row, entry->path, entry->delimiter);
+    json_put_bool(row, "listed", true);
     if (entry->special_use.ptr != NULL) {
         json_put_str(row, "specialUse", entry->special_use);
     }

@@ -72,7 +72,7 @@ const char *account_state(const struct account *a);
 const struct err *account_last_err(const struct account *a);
 int64_t account_last_err_at_ms(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
- * loaded. */
+ * loaded, also after a change. */
 json_t *account_record(const struct account *a);
 void account_reconnect(struct account *a);
 /* One pass over all mailboxes soon. */

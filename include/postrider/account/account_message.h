@@ -9,9 +9,9 @@
  *          less; streams hold at most 256 KiB that their consumer has not taken
  * Errors   ERR_NO_MAILBOX, ERR_NO_MESSAGE, ERR_INVALID (id does not parse: told as
  *          ERR_NO_MESSAGE), ERR_UNAVAILABLE, ERR_TIMEOUT, and what imap reports
- * Ids      message: base64url(number, UID), 11 characters; attachment: message id + base64url of
- *          the part's path; text: message id + base64url of a JSON array of the text parts'
- *          paths; all opaque to clients */
+ * Ids      message: base64url(number, UID), 11 characters; attachment: base64url(number, UID,
+ *          path of the part); text: base64url(number, UID, JSON array of the paths of the text
+ *          parts); all opaque to clients */
 #ifndef POSTRIDER_ACCOUNT_ACCOUNT_MESSAGE_H
 #define POSTRIDER_ACCOUNT_ACCOUNT_MESSAGE_H
 
