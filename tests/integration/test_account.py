@@ -3,7 +3,7 @@ import pytest
 from rig.certs import Authority
 from rig.dovecot import PASSWORD, Dovecot
 from rig.fake import hangs_up, says, stalls
-from rig.process import free_port
+from rig.process import free_port, wait_until
 
 
 def imap_object(user, port, secure=True, password=PASSWORD, host="localhost", **more):
@@ -173,6 +173,27 @@ def test_server_that_returns_is_reconnected(daemon, consumer, user, work, author
         assert len(consumer.seen("accountInitialized", user)) == 1
     finally:
         server.stop()
+
+
+def test_credentials_cannot_smuggle_commands(daemon, consumer, user, fake):
+    heard = []
+
+    def listen(s):
+        s.sendall(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+        while data := s.recv(4096):
+            heard.append(data)
+            for line in data.split(b"\r\n"):
+                tag = line.split(b" ")[0]
+                if tag:
+                    s.sendall(tag + b" NO not today\r\n")
+    server = fake(listen)
+    imap = imap_object("user\r\nA9 DELETE INBOX\r\n", server.port, False, password="x\r\nA8 LOGOUT", host="127.0.0.1")
+    reply = daemon.request("POST", "/v1/account", {"account": user, "name": "Someone", "imap": imap})
+    assert reply.status in (200, 400)
+    if reply.status == 200:
+        wait_until(lambda: daemon.account(user)["state"].endswith("Error"), 10, "refused login")
+    lines = b"".join(heard).split(b"\r\n")
+    assert not [line for line in lines if line.startswith((b"A9", b"A8"))], lines
 
 
 def verify(daemon, imap, **more):

@@ -112,3 +112,20 @@ def test_token_of_the_command_line_opens_the_api_and_revoked_does_not(daemon):
     assert daemon.cli("token", "list").returncode == 0
     assert daemon.cli("token", "revoke", token).returncode == 0
     wait_until(lambda: daemon.request("GET", "/v1/accounts", token=token).status == 401, 5, "revocation")
+
+
+def test_command_without_redis_fails_with_a_reason(binary, work):
+    done = run_cli("token", "issue", "--scope", "*", "--description", "x",
+                   env={"POSTRIDER_REDIS_URL": "redis://127.0.0.1:1", "POSTRIDER_DATA_DIR": work})
+    assert done.returncode == 1 and done.stdout == "", done
+    assert "connect" in done.stderr.lower() or "redis" in done.stderr.lower(), done.stderr
+
+
+def test_commands_work_on_the_embedded_store_without_a_daemon(binary, work):
+    env = {"POSTRIDER_DATA_DIR": work}
+    issued = run_cli("token", "issue", "--scope", "api", "--description", "made offline", env=env)
+    assert issued.returncode == 0, issued.stderr
+    token = issued.stdout.strip().split("\n")[-1]
+    assert len(token) == 64 and int(token, 16) >= 0
+    listed = run_cli("token", "list", env=env)
+    assert listed.returncode == 0 and "made offline" in listed.stdout and token not in listed.stdout

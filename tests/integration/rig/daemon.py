@@ -137,7 +137,7 @@ class Daemon:
             raise ApiError(f"{method} {path}", reply)
         return reply.json
 
-    def get(self, path, **query):
+    def get(self, path, /, **query):
         return self.call("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
 
     def post(self, path, body=None):
@@ -146,7 +146,7 @@ class Daemon:
     def put(self, path, body=None):
         return self.call("PUT", path, body if body is not None else {})
 
-    def delete(self, path, **query):
+    def delete(self, path, /, **query):
         return self.call("DELETE", path + ("?" + urllib.parse.urlencode(query) if query else ""))
 
     def hooks(self, url, events=("*",), **more):

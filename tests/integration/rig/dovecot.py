@@ -5,9 +5,10 @@ import imaplib
 import os
 import pwd
 import shutil
+import signal
 import smtplib
 
-from .process import HOST, Process, free_port
+from .process import HOST, Process, descendants, free_port
 
 PASSWORD = "correct-horse"
 SPECIAL = {"Drafts": "\\Drafts", "Sent": "\\Sent", "Trash": "\\Trash", "Junk": "\\Junk", "Archive": "\\Archive"}
@@ -116,8 +117,15 @@ class Dovecot:
             self.process.wait_port(port)
 
     def stop(self):
+        """Also ends the processes of open connections: the master leaves them running."""
         if self.process is not None:
+            workers = descendants(self.process.pid)
             self.process.stop()
+            for pid in workers:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
 
     def client(self, user):
         """imaplib, logged in over plain loopback."""

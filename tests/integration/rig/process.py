@@ -35,6 +35,24 @@ def port_answers(port):
         return False
 
 
+def descendants(pid):
+    """Processes that this one started, directly or not."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as f:
+                parents[int(name)] = int(f.read().rpartition(")")[2].split()[1])
+        except OSError:
+            pass
+    found, todo = [], [pid]
+    while todo:
+        parent = todo.pop()
+        children = [p for p, its in parents.items() if its == parent]
+        found += children
+        todo += children
+    return found
+
+
 class Process:
     """A child in its own session with its output in a file."""
 
