@@ -14,9 +14,17 @@ void account_on_new_row(void *ctx, const struct mailbox *m, const struct imap_ro
     }
 }
 
+enum {
+    LOOK_AGAIN_MS = 50
+};
+
 struct enrich_request {
     struct op op;
     struct accounts *as;
+    struct str account_id;
+    struct timer again;
+    bool text;
+    int64_t deadline_ms;
     struct account_call *call;
     json_t *data;
     json_t *thin; /* the event's own data: what only the log knows */
@@ -31,12 +39,14 @@ static struct enrich_request *request_of(struct op *op)
 
 static void enrich_abort(struct op *op)
 {
+    timer_stop(&request_of(op)->again);
     account_call_cancel(request_of(op)->call);
 }
 
 static void enrich_done(struct op *op)
 {
     struct enrich_request *r = request_of(op);
+    timer_stop(&r->again);
     r->cb(r, &op->err, op->err.code == ERR_OK ? r->data : NULL, r->ctx);
 }
 
@@ -98,6 +108,47 @@ static void on_message(struct account_call *op ATTR_UNUSED, const struct err *er
     op_complete(&r->op);
 }
 
+static void fetch(struct enrich_request *r, struct account *a)
+{
+    const json_t *size = store_setting(r->as->store, "notifyTextSize");
+    struct account_get_params params = {
+        .id = str_of(json_string_value(json_object_get(r->thin, "id"))),
+        .text = r->text ? ACCOUNT_TEXT_ALL : ACCOUNT_TEXT_NONE,
+        .max_bytes = json_is_integer(size) && json_integer_value(size) > 0
+                         ? (size_t)json_integer_value(size)
+                         : 0};
+    r->call = account_message_get_start(a, &params, r->deadline_ms, on_message, r);
+}
+
+/* On its way up for the first time: soon it can be asked. Its table of mailboxes may not be
+ * there yet, and a message must not count as gone because of that. */
+static bool is_coming(const struct account *a)
+{
+    return a->phase == ACCOUNT_PHASE_LOADING || a->phase == ACCOUNT_PHASE_QUEUED ||
+           a->phase == ACCOUNT_PHASE_OPENING || a->reload;
+}
+
+static void on_look(struct timer *t);
+
+static void look(struct enrich_request *r)
+{
+    struct account *a = accounts_get(r->as, r->account_id);
+    if (a == NULL) {
+        op_fail(&r->op, ERR_UNAVAILABLE, "the account is not here");
+    } else if (is_coming(a) && a->last_err.code == ERR_OK) {
+        timer_set(r->as->loop, &r->again, LOOK_AGAIN_MS, on_look);
+    } else if (a->phase != ACCOUNT_PHASE_ONLINE) {
+        op_fail(&r->op, ERR_UNAVAILABLE, "the account is %s", a->state);
+    } else {
+        fetch(r, a);
+    }
+}
+
+static void on_look(struct timer *t)
+{
+    look(container_of(t, struct enrich_request, again));
+}
+
 static struct enrich_request *enrich_start(void *impl, struct str account,
                                            const struct event *event, int64_t deadline_ms,
                                            enrich_cb *cb, void *ctx)
@@ -105,31 +156,22 @@ static struct enrich_request *enrich_start(void *impl, struct str account,
     struct accounts *as = impl;
     struct enrich_request *r = op_new(as->loop, &enrich_type, deadline_ms);
     r->as = as;
+    r->deadline_ms = deadline_ms;
     r->cb = cb;
     r->ctx = ctx;
+    r->account_id = arena_str(&r->op.arena, account);
     r->thin = json_incref(event->data);
-    bool text = json_is_true(store_setting(as->store, "notifyText"));
+    r->text = json_is_true(store_setting(as->store, "notifyText"));
     bool headers = json_array_size(store_setting(as->store, "notifyHeaders")) > 0;
     json_t *cached = accounts_cache_get(as, event->id);
-    if (cached != NULL && !text && !headers) {
+    if (cached != NULL && !r->text && !headers) {
         take_data(r, cached);
         op_complete(&r->op);
-        return r;
+    } else if (!json_is_string(json_object_get(r->thin, "id"))) {
+        op_fail(&r->op, ERR_UNAVAILABLE, "the event names no message");
+    } else {
+        look(r);
     }
-    struct account *a = accounts_get(as, account);
-    const char *id = json_string_value(json_object_get(event->data, "id"));
-    if (a == NULL || id == NULL) {
-        op_fail(&r->op, ERR_UNAVAILABLE, "the account is not here");
-        return r;
-    }
-    const json_t *size = store_setting(as->store, "notifyTextSize");
-    struct account_get_params params = {
-        .id = str_of(id),
-        .text = text ? ACCOUNT_TEXT_ALL : ACCOUNT_TEXT_NONE,
-        .max_bytes = json_is_integer(size) && json_integer_value(size) > 0
-                         ? (size_t)json_integer_value(size)
-                         : 0};
-    r->call = account_message_get_start(a, &params, deadline_ms, on_message, r);
     return r;
 }
 

@@ -266,7 +266,12 @@ static void work_dispatch(struct account *a)
 static void on_tell(struct deferred *d)
 {
     struct account_work *w = container_of(d, struct account_work, tell);
-    w->cb(w, &w->err, w->state == WORK_REQ_GRANTED ? w->wc->c.conn : NULL, w->ctx);
+    struct imap_conn *conn = w->state == WORK_REQ_GRANTED ? w->wc->c.conn : NULL;
+    if (conn == NULL && w->err.code == ERR_OK) {
+        /* The account was shut between the grant and this call. */
+        (void)err_set(&w->err, ERR_UNAVAILABLE, "the connection to the server closed");
+    }
+    w->cb(w, &w->err, conn, w->ctx);
 }
 
 static void on_deadline(struct timer *t)

@@ -88,6 +88,9 @@ void app_fini(struct app *app)
     httpc_free(&app->httpc);
     store_free(&app->store);
     redis_free(&app->redis);
+    if (app->loop != NULL) {
+        loop_run(app->loop); /* what was canceled calls back before its home goes */
+    }
     net_free(&app->net);
     loop_free(&app->loop);
     redis_embedded_stop(&app->embedded);

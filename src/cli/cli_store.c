@@ -96,6 +96,9 @@ void cli_store_close(struct cli_store *cs)
 {
     store_free(&cs->store);
     redis_free(&cs->redis);
+    if (cs->loop != NULL) {
+        loop_run(cs->loop); /* what was canceled calls back before its home goes */
+    }
     net_free(&cs->net);
     loop_free(&cs->loop);
     redis_embedded_stop(&cs->embedded);

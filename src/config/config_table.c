@@ -72,7 +72,7 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "One JSON object or one line of text per event, on stderr."},
     {"net", "egress", CONFIG_KIND_CHOICE, AT(net.egress), .choices = egress, .fallback = "link-local",
      .doc = "Addresses that outgoing connections must not have: none (off), link-local and cloud metadata (link-local), or loopback and private ranges too (private)."},
-    {"sync", "poll_interval_s", CONFIG_KIND_INT, AT(sync.poll_interval_s), .reloadable = true, .min = 5, .max = 86400, .fallback = "300",
+    {"sync", "poll_interval_s", CONFIG_KIND_INT, AT(sync.poll_interval_s), .reloadable = true, .min = 1, .max = 86400, .fallback = "300",
      .doc = "Seconds between looks at mailboxes that no connection watches."},
     {"sync", "delete_confirm_s", CONFIG_KIND_INT, AT(sync.delete_confirm_s), .reloadable = true, .min = 0, .max = 3600, .fallback = "60",
      .doc = "Seconds a mailbox must stay missing before it counts as deleted."},

@@ -1,0 +1,231 @@
+"""Reading and changing messages through the API, against what the mail server holds."""
+import base64
+
+import pytest
+from rig import mail
+from rig.process import wait_until
+
+FILES = (("data.bin", "application/octet-stream", mail.binary()),
+         ("übersicht 2023.csv", "text/csv", b"a;b\r\n1;2\r\n"),
+         ("empty.txt", "application/x-empty", b""),
+         ("message.eml", "application/eml", b"Subject: inner\r\n\r\nbody\r\n"))
+
+
+def crlf(data):
+    """A mail store may end lines its own way; over the wire they end in CRLF."""
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+@pytest.fixture
+def box(shared, dovecot, user):
+    """An account with whatever the test puts into its INBOX."""
+    class Box:
+        account = user
+
+        def put(self, *messages):
+            dovecot.fill(user, [m.replace(b"\r\n", b"\n") for m in messages])
+            shared.add_account(user, dovecot)
+            shared.wait_state(user)
+            return shared.messages(user)
+
+        def path(self, rest):
+            return f"/v1/account/{user}/{rest}"
+
+        def message(self, message_id, **query):
+            return shared.get(self.path(f"message/{message_id}"), **query)
+
+        def raw(self, rest, **more):
+            return shared.request("GET", self.path(rest), **more)
+    return Box()
+
+
+def test_message_has_its_headers_and_parts(shared, box):
+    row = box.put(mail.rich(attachments=FILES))[0]
+    m = box.message(row["id"])
+    assert m["subject"] == row["subject"] == "Prüfung – 検証 ✓"
+    assert m["from"] == {"name": "Jürgen Größe", "address": "juergen@example.com"}
+    assert [a["address"] for a in m["to"]] == ["ann@example.com", "bob@example.com"]
+    assert m["cc"] == [{"name": "Команда", "address": "team@example.com"}]
+    assert m["replyTo"][0]["address"] == "answers@example.com"
+    assert m["messageId"] == "<rich@example.com>" and m["inReplyTo"] == "<earlier@example.com>"
+    assert m["date"].startswith("2023-11-14T22:13:20")
+    assert m["text"]["encodedSize"]["plain"] > 0 and m["text"]["encodedSize"]["html"] > 0
+    names = [a.get("filename") for a in m["attachments"] if not a.get("inline")]
+    assert names == [name for name, _, _ in FILES]
+    assert [a["contentId"] for a in m["attachments"] if a.get("inline")] == ["<pic@example.com>"]
+    assert "plain" not in m["text"]
+
+
+def test_text_is_decoded(shared, box):
+    row = box.put(mail.rich())[0]
+    full = box.message(row["id"], textType="*")
+    assert full["text"]["plain"].strip() == "Guten Tag,\nänderung №1."
+    assert "<b>Tag</b>" in full["text"]["html"]
+    text = shared.get(box.path(f"text/{full['text']['id']}"))
+    assert text["plain"].strip() == "Guten Tag,\nänderung №1." and "<b>Tag</b>" in text["html"]
+    assert text["hasMore"] is False
+    plain = shared.get(box.path(f"text/{full['text']['id']}"), textType="plain", maxBytes=5)
+    assert plain["plain"] == "Guten" and plain["hasMore"] is True and "html" not in plain
+
+
+def test_attachments_are_byte_identical(shared, box):
+    row = box.put(mail.rich(attachments=FILES))[0]
+    listed = [a for a in box.message(row["id"])["attachments"] if not a.get("inline")]
+    for entry, (name, kind, data) in zip(listed, FILES):
+        got = box.raw(f"attachment/{entry['id']}")
+        assert got.status == 200, (name, got)
+        # Text attachments have their line ends normalised by the mail store.
+        assert (got.body == data) or (kind == "text/csv" and crlf(got.body) == crlf(data)), name
+        assert got.headers["content-type"].startswith(kind)
+        assert "attachment" in got.headers["content-disposition"]
+
+
+def test_large_attachment_streams_byte_identical(shared, box):
+    data = mail.binary(6_000_011)
+    row = box.put(mail.rich(attachments=[("big.bin", "application/octet-stream", data)]))[0]
+    entry = [a for a in box.message(row["id"])["attachments"] if not a.get("inline")][0]
+    assert box.raw(f"attachment/{entry['id']}").body == data
+
+
+def test_source_is_byte_identical(shared, box, dovecot):
+    sent = [mail.rich(attachments=FILES), mail.plain(1), *mail.NASTY.values()]
+    rows = box.put(*sent)
+    assert len(rows) == len(sent)
+    with dovecot.client(box.account) as c:
+        c.select("INBOX", readonly=True)
+        for row in rows:
+            held = c.uid("FETCH", str(row["uid"]), "(BODY.PEEK[])")[1][0][1]
+            got = box.raw(f"message/{row['id']}/source")
+            assert got.status == 200 and got.body == held, row
+            assert got.headers["content-type"].startswith("message/rfc822")
+
+
+@pytest.mark.parametrize("kind", mail.NASTY)
+def test_nasty_message_can_be_listed_read_and_downloaded(nasty, kind):
+    daemon, account, rows = nasty
+    row = rows[list(mail.NASTY).index(kind)]
+    reply = daemon.request("GET", f"/v1/account/{account}/message/{row['id']}?textType=*")
+    assert reply.status == 200, reply
+    m = reply.json
+    assert m["id"] == row["id"]
+    for a in m.get("attachments", []):
+        assert daemon.request("GET", f"/v1/account/{account}/attachment/{a['id']}").status == 200
+        assert "\r" not in a.get("filename", "") and "\n" not in a.get("filename", "")
+    if "text" in m and m["text"].get("id"):
+        assert daemon.request("GET", f"/v1/account/{account}/text/{m['text']['id']}").status == 200
+    # Reading text does not mark it as read.
+    assert daemon.health() == 200
+
+
+@pytest.fixture(scope="module")
+def nasty(shared, dovecot):
+    account = "nasty-box"
+    dovecot.fill(account, [m.replace(b"\r\n", b"\n") for m in mail.NASTY.values()])
+    shared.add_account(account, dovecot)
+    shared.wait_state(account)
+    rows = {m["uid"]: m for m in shared.messages(account)}
+    uids = sorted(rows)
+    assert len(uids) == len(mail.NASTY)
+    return shared, account, [rows[u] for u in uids]
+
+
+def test_nasty_headers_are_repaired(nasty):
+    daemon, account, rows = nasty
+    row = dict(zip(mail.NASTY, rows))
+    assert row["broken encoded words"]["subject"].count("✓") == 1
+    assert "from" in row["quotes and parentheses"]
+    assert row["quotes and parentheses"]["from"]["address"] == "q@example.com"
+    m = daemon.get(f"/v1/account/{account}/message/{row['two thousand recipients']['id']}")
+    assert m["to"][0]["address"] == "user0@example.com" and len(m["to"]) >= 100
+
+
+def test_flags_are_changed_on_the_server(shared, box, dovecot):
+    row = box.put(mail.plain(1))[0]
+    reply = shared.put(box.path(f"message/{row['id']}"), {"flags": {"add": ["\\Seen", "\\Flagged", "$Mine"]}})
+    assert reply["flags"]["add"] is True
+    assert dovecot.flags(box.account, row["uid"]) >= {"\\Seen", "\\Flagged", "$Mine"}
+    shared.put(box.path(f"message/{row['id']}"), {"flags": {"delete": ["\\Flagged"]}})
+    assert "\\Flagged" not in dovecot.flags(box.account, row["uid"])
+    wait_until(lambda: set(shared.messages(box.account)[0]["flags"]) >= {"\\Seen", "$Mine"}, 5, "flags in the index")
+    m = box.message(row["id"])
+    assert "unseen" not in m or m["unseen"] is False
+
+
+def test_reading_marks_as_seen_only_when_asked(shared, box, dovecot):
+    row = box.put(mail.plain(1))[0]
+    box.message(row["id"], textType="*")
+    box.raw(f"message/{row['id']}/source")
+    assert "\\Seen" not in dovecot.flags(box.account, row["uid"])
+    box.message(row["id"], markAsSeen="true")
+    assert "\\Seen" in dovecot.flags(box.account, row["uid"])
+
+
+def test_moved_message_has_a_new_id_in_its_new_place(shared, box, dovecot):
+    rows = box.put(mail.plain(1), mail.plain(2, message_id="<moves@example.com>"))
+    row = [r for r in rows if r["messageId"] == "<moves@example.com>"][0]
+    reply = shared.put(box.path(f"message/{row['id']}/move"), {"path": "Archive"})
+    assert reply["path"] == "Archive"
+    assert len(dovecot.uids(box.account, "Archive")) == 1 and len(dovecot.uids(box.account)) == 1
+    wait_until(lambda: shared.page(box.account, "Archive")["total"] == 1, 10, "message in Archive")
+    moved = shared.messages(box.account, "Archive")[0]
+    assert reply.get("id", moved["id"]) == moved["id"] != row["id"]
+    assert box.message(moved["id"])["messageId"] == "<moves@example.com>"
+    wait_until(lambda: box.raw(f"message/{row['id']}").status == 404, 10, "old id unknown")
+
+
+def test_deleted_message_goes_to_the_trash_and_then_away(shared, box, dovecot):
+    row = box.put(mail.plain(1))[0]
+    reply = shared.delete(box.path(f"message/{row['id']}"))
+    assert reply["deleted"] is False and reply["moved"]["destination"] == "Trash"
+    wait_until(lambda: shared.page(box.account, "Trash")["total"] == 1, 10, "message in Trash")
+    trashed = shared.messages(box.account, "Trash")[0]
+    assert shared.delete(box.path(f"message/{trashed['id']}"))["deleted"] is True
+    assert dovecot.uids(box.account, "Trash") == [] and dovecot.uids(box.account) == []
+
+
+def test_forced_deletion_skips_the_trash(shared, box, dovecot):
+    row = box.put(mail.plain(1))[0]
+    assert shared.delete(box.path(f"message/{row['id']}"), force="true")["deleted"] is True
+    assert dovecot.uids(box.account) == [] and dovecot.uids(box.account, "Trash") == []
+
+
+def test_uploaded_message_arrives_byte_identical(shared, box, dovecot):
+    box.put()
+    raw = crlf(mail.rich(message_id="<up@example.com>"))
+    reply = shared.post(box.path("message"), {"path": "Drafts", "flags": ["\\Seen", "\\Draft"],
+                                               "raw": base64.b64encode(raw).decode()})
+    assert reply["path"] == "Drafts"
+    with dovecot.client(box.account) as c:
+        c.select("Drafts", readonly=True)
+        assert c.uid("FETCH", "1:*", "(BODY.PEEK[])")[1][0][1] == raw
+    if "id" in reply:
+        wait_until(lambda: box.raw(f"message/{reply['id']}").status == 200, 10, "uploaded message")
+
+
+def test_mailboxes_are_made_renamed_and_deleted(shared, box, dovecot):
+    box.put()
+    made = shared.post(box.path("mailbox"), {"path": ["Clients", "Müller & Söhne"]})
+    assert made == {**made, "path": "Clients/Müller & Söhne", "created": True}
+    renamed = shared.put(box.path("mailbox"), {"path": "Clients/Müller & Söhne", "newPath": ["Clients", "Old"]})
+    assert renamed["newPath"] == "Clients/Old" and renamed["renamed"] is True
+    paths = lambda: {m["path"] for m in shared.get(box.path("mailboxes"))["mailboxes"]}
+    wait_until(lambda: "Clients/Old" in paths() and "Clients/Müller & Söhne" not in paths(), 10, "renamed mailbox")
+    assert shared.delete(box.path("mailbox"), path="Clients/Old")["deleted"] is True
+    wait_until(lambda: "Clients/Old" not in paths(), 10, "deleted mailbox")
+
+
+def test_several_messages_are_changed_by_search(shared, box, dovecot):
+    box.put(*[mail.plain(n, subject=f"bill {n}" if n % 2 else f"note {n}") for n in range(10)])
+    shared.put(box.path("messages") + "?path=INBOX", {"search": {"subject": "bill"}, "update": {"flags": {"add": ["$Paid"]}}})
+    assert len(dovecot.uids(box.account, criteria="KEYWORD $Paid")) == 5
+    shared.put(box.path("messages/move") + "?path=INBOX", {"search": {"subject": "note"}, "path": "Archive"})
+    assert len(dovecot.uids(box.account, "Archive")) == 5
+    shared.put(box.path("messages/delete") + "?path=INBOX&force=true", {"search": {"subject": "bill"}})
+    assert dovecot.uids(box.account) == []
+
+
+def test_search_finds_by_server_criteria(shared, box):
+    box.put(mail.plain(1, subject="needle one"), mail.plain(2, subject="hay"), mail.plain(3, subject="needle two"))
+    found = shared.post(box.path("search") + "?path=INBOX", {"search": {"subject": "needle"}})
+    assert found["total"] == 2 and {m["subject"] for m in found["messages"]} == {"needle one", "needle two"}
+    assert shared.post(box.path("search") + "?path=INBOX", {"search": {"subject": "nothing"}})["total"] == 0
