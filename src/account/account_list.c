@@ -117,8 +117,13 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
 
 /* --- messages --- */
 
+enum {
+    RANK_TRIES = 5
+};
+
 struct listing {
     uint32_t page, page_size, total;
+    unsigned tries;
     uint32_t *uids; /* rising */
     json_t **rows;  /* rendered, in the order of uids; NULL = not there (any more) */
     size_t count;
@@ -221,12 +226,18 @@ static void listing_fetch(struct account_call *c)
     buf_fini(&text);
 }
 
+static void rank_start(struct account_call *c);
+
 static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
                       const struct msg_row *rows, size_t count, void *ctx)
 {
     struct account_call *c = ctx;
     struct listing *l = c->detail;
     c->rank = NULL;
+    if (err->code == ERR_STALE && l->tries++ < RANK_TRIES) {
+        rank_start(c); /* a pass wrote the index while it was read */
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;
@@ -242,6 +253,25 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
     } else {
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, listing_fetch);
     }
+}
+
+static void rank_start(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    const struct mailbox *m = call_mailbox(c);
+    if (m == NULL) {
+        return;
+    }
+    uint64_t skip = (uint64_t)l->page * l->page_size;
+    l->total = m->count;
+    if (skip >= l->total) {
+        listing_complete(c);
+        return;
+    }
+    uint32_t end = l->total - (uint32_t)skip;
+    uint32_t first = end > l->page_size ? end - l->page_size : 0;
+    c->rank = store_rank_start(c->a->as->store, &c->a->acct, m, first, end - first,
+                               on_ranked, c);
 }
 
 struct account_call *account_messages_list_start(struct account *a,
@@ -263,15 +293,6 @@ struct account_call *account_messages_list_start(struct account *a,
     c->box = m->box;
     l->page = params->page;
     l->page_size = params->page_size;
-    l->total = m->count;
-    uint64_t skip = (uint64_t)l->page * l->page_size;
-    if (skip >= l->total) {
-        listing_complete(c);
-        return c;
-    }
-    uint32_t end = l->total - (uint32_t)skip;
-    uint32_t first = end > l->page_size ? end - l->page_size : 0;
-    c->rank =
-        store_rank_start(a->as->store, &a->acct, m, first, end - first, on_ranked, c);
+    rank_start(c);
     return c;
 }

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* --- the table of failures (sync.md §11) --- */
+/* --- the table of failures --- */
 
 #define MINUTES(n) ((int64_t)(n)*60 * 1000)
 

@@ -1,8 +1,8 @@
 /* Work connections: at most ACCOUNT_WORK_MAX beside the watching one, opened when a
  * request finds none free, closed after ACCOUNT_WORK_IDLE_MS without work.
  *
- *   request ──► waiting (per lane) ──► [select the mailbox] ──► granted ──►
- * account_work_end connection: opening ──► free ◄──► selecting / lent ──► closed
+ *   request:    waiting (per lane) ──► [select the mailbox] ──► granted ──► account_work_end
+ *   connection: opening ──► free ◄──► selecting / lent ──► closed
  *
  * Lanes in order: interactive, sync, bulk; bulk leaves one connection for the others. */
 #include "account_priv.h"

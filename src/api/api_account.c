@@ -1,7 +1,6 @@
 /* Accounts: made, shown, changed, removed. What changes the store goes on when its client
  * leaves: the actor must hear of the change in any case. */
 #include "api_handlers.h"
-#include "postrider/base/clock.h"
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/rand.h"
@@ -25,7 +24,7 @@ static void on_updated(struct store_account_op *op ATTR_UNUSED, const struct err
     }
     json_put_cstr(out, "account", task->id);
     json_put_cstr(out, "state", outcome);
-    api_task_reply(task, err, out);
+    api_change_end(task, err, out);
 }
 
 static void on_read(struct store_account_op *op ATTR_UNUSED, const struct err *err,
@@ -34,7 +33,7 @@ static void on_read(struct store_account_op *op ATTR_UNUSED, const struct err *e
 {
     struct api_task *task = ctx;
     if (err->code != ERR_OK) {
-        api_task_reply(task, err, NULL);
+        api_change_end(task, err, NULL);
         return;
     }
     json_t *next = json_deep_copy(record);
@@ -49,13 +48,18 @@ static void update(struct api_task *task)
     (void)store_account_get_start(task->services->store, str_of(task->id), on_read, task);
 }
 
+static bool run_update(struct api_task *task)
+{
+    if (store_directory_get(task->services->store, str_of(task->id)) == NULL) {
+        api_task_reply(task, &api_no_account, NULL);
+        return false;
+    }
+    update(task);
+    return true;
+}
+
 void api_account_update(struct api_call *call)
 {
-    struct api_services *services = api_services_of(call);
-    if (store_directory_get(services->store, api_account_id(call)) == NULL) {
-        api_reply_no_account(call);
-        return;
-    }
     if (json_get_bool(json_get_obj(call->body, "oauth2"), "authorize", false)) {
         api_reply_err(call, &no_oauth2_form);
         return;
@@ -63,7 +67,7 @@ void api_account_update(struct api_call *call)
     struct api_task *task = api_task_new(call, NULL);
     task->json = json_object();
     json_put(task->json, "body", json_incref(call->body));
-    update(task);
+    api_change_start(task, run_update);
 }
 
 /* --- creating --- */
@@ -95,7 +99,7 @@ static void on_created(struct store_account_op *op ATTR_UNUSED, const struct err
     }
     json_put_cstr(out, "account", task->id);
     json_put_cstr(out, "state", "new");
-    api_task_reply(task, err, out);
+    api_change_end(task, err, out);
 }
 
 static char *new_id(void)
@@ -115,6 +119,20 @@ static bool body_names(const struct api_call *call, const char *key)
     return json_parse_strict(text, text.len, &raw, NULL) && json_has(raw, key);
 }
 
+static bool run_create(struct api_task *task)
+{
+    struct store *store = task->services->store;
+    if (store_directory_get(store, str_of(task->id)) != NULL) {
+        update_existing(task);
+        return true;
+    }
+    json_t *record = json_object();
+    api_account_merge(record, json_object_get(task->json, "body"));
+    (void)store_account_create_start(store, str_of(task->id), record, on_created, task);
+    json_decref(record);
+    return true;
+}
+
 void api_account_create(struct api_call *call)
 {
     struct str id = json_get_str(call->body, "account");
@@ -123,7 +141,6 @@ void api_account_create(struct api_call *call)
         return;
     }
     struct api_task *task = api_task_new(call, NULL);
-    struct store *store = task->services->store;
     mem_free(task->id);
     task->id = id.ptr != NULL && id.len > 0 ? mem_strndup(id.ptr, id.len) : new_id();
     task->json = json_object();
@@ -131,14 +148,7 @@ void api_account_create(struct api_call *call)
     (void)json_object_del(body, "account");
     json_put(task->json, "body", body);
     json_put_bool(task->json, "hasNotifyFrom", body_names(call, "notifyFrom"));
-    if (store_directory_get(store, str_of(task->id)) != NULL) {
-        update_existing(task);
-        return;
-    }
-    json_t *record = json_object();
-    api_account_merge(record, body);
-    (void)store_account_create_start(store, str_of(task->id), record, on_created, task);
-    json_decref(record);
+    api_change_start(task, run_create);
 }
 
 /* --- showing --- */

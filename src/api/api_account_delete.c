@@ -35,7 +35,7 @@ static void on_deleted(struct store_account_op *op ATTR_UNUSED, const struct err
     } else if (store_directory_get(task->services->store, id) != NULL) {
         accounts_created(task->services->accounts, id); /* it is still there: go on */
     }
-    api_task_reply(task, err, out);
+    api_change_end(task, err, out);
 }
 
 static void on_stopped(void *ctx)
@@ -54,20 +54,24 @@ static void on_read(struct store_account_op *op ATTR_UNUSED, const struct err *e
     if (err->code == ERR_OK) {
         task->json = json_incref(record);
     } else if (err_is_transient(err) || err->code == ERR_NO_ACCOUNT) {
-        api_task_reply(task, err, NULL);
+        api_change_end(task, err, NULL);
         return;
     }
     accounts_deleted(task->services->accounts, str_of(task->id), on_stopped, task);
 }
 
+static bool run(struct api_task *task)
+{
+    struct str id = str_of(task->id);
+    if (store_directory_get(task->services->store, id) == NULL) {
+        api_task_reply(task, &api_no_account, NULL);
+        return false;
+    }
+    (void)store_account_get_start(task->services->store, id, on_read, task);
+    return true;
+}
+
 void api_account_delete(struct api_call *call)
 {
-    struct api_services *services = api_services_of(call);
-    struct str id = api_account_id(call);
-    if (store_directory_get(services->store, id) == NULL) {
-        api_reply_no_account(call);
-        return;
-    }
-    struct api_task *task = api_task_new(call, NULL);
-    (void)store_account_get_start(services->store, id, on_read, task);
+    api_change_start(api_task_new(call, NULL), run);
 }

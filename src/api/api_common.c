@@ -10,11 +10,12 @@ struct str api_account_id(const struct api_call *call)
     return json_get_str(call->params, "account");
 }
 
+const struct err api_no_account = {
+    .code = ERR_NO_ACCOUNT, .msg = "Account record was not found for requested ID"};
+
 void api_reply_no_account(struct api_call *call)
 {
-    static const struct err unknown = {
-        .code = ERR_NO_ACCOUNT, .msg = "Account record was not found for requested ID"};
-    api_reply_err(call, &unknown);
+    api_reply_err(call, &api_no_account);
 }
 
 struct account *api_account_find(struct api_call *call)

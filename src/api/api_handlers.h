@@ -7,6 +7,7 @@
 #define POSTRIDER_API_HANDLERS_H
 
 #include "postrider/api/api_services.h"
+#include "postrider/base/list.h"
 
 enum {
     API_ACCOUNT_ROUTES = 8,
@@ -42,6 +43,11 @@ field_check api_check_network;   /* an address, or a network as address/bits */
 /* Cancels the operation a task stands for. */
 typedef void api_task_cancel(void *op);
 
+struct api_task;
+/* One change of an account. True: an operation is under way and ends with
+ * api_change_end; false: it has replied at once with api_task_reply. */
+typedef bool api_change_run(struct api_task *task);
+
 struct api_task {
     struct api_call *call; /* NULL: nobody waits for the reply any more */
     struct api_services *services;
@@ -49,6 +55,8 @@ struct api_task {
     api_task_cancel *cancel; /* NULL: the operation goes on without its call */
     char *id;                /* of the account */
     json_t *json;            /* the handler's own; may be NULL */
+    struct list node;        /* among the changes that wait */
+    api_change_run *run;
 };
 
 /* Owns the call's on_cancel from now on; id is the {account} of the path, or "". */
@@ -59,8 +67,19 @@ struct api_call *api_task_end(struct api_task *task);
 /* api_task_end, and the reply: the error, or the result (taken, may be NULL on errors). */
 void api_task_reply(struct api_task *task, const struct err *err, json_t *taken);
 
+/* --- changes of accounts, one at a time for each (api_change.c) --- */
+
+struct api_changes;
+/* Runs the change of account task->id, now or after those before it. */
+void api_change_start(struct api_task *task, api_change_run *run);
+/* api_task_reply, and on to the next change of the account. */
+void api_change_end(struct api_task *task, const struct err *err, json_t *taken);
+/* Ends what waits without a reply. */
+void api_changes_free(struct api_changes **c);
+
 /* --- accounts --- */
 
+extern const struct err api_no_account;
 struct api_services *api_services_of(struct api_call *call) ATTR_RETURNS_NONNULL;
 /* The {account} of the path. */
 struct str api_account_id(const struct api_call *call);

@@ -120,4 +120,5 @@ struct api_auth_port api_token_auth(struct api_services *services)
 void api_services_fini(struct api_services *services)
 {
     api_token_rate_free(&services->rates);
+    api_changes_free(&services->changes);
 }

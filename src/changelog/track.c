@@ -154,7 +154,8 @@ static void wait_ms(struct track *t, int64_t delay_ms)
     }
 }
 
-static void park(struct track *t)
+/* Waits for its key, at most that long. */
+static void park(struct track *t, int64_t max_ms)
 {
     page_free(t);
     give_slot_back(t);
@@ -162,7 +163,7 @@ static void park(struct track *t)
     track_enter(t, TRACK_STATE_PARKED);
     reader_park(t->reader, t);
     if (!t->reader->c->stopping) {
-        timer_set(t->reader->c->loop, &t->timer, PARKED_MAX_MS, on_time);
+        timer_set(t->reader->c->loop, &t->timer, max_ms, on_time);
     }
 }
 
@@ -420,7 +421,11 @@ static void retry(struct track *t)
     if (t->first_tried_ms == 0) {
         t->first_tried_ms = clock_wall_ms();
     }
-    wait_ms(t, t->delivery.outcome.retry_ms);
+    if (t->delivery.outcome.key != 0) {
+        park(t, t->delivery.outcome.retry_ms);
+    } else {
+        wait_ms(t, t->delivery.outcome.retry_ms);
+    }
 }
 
 static void finish(struct track *t, bool dead)
@@ -458,7 +463,7 @@ static void on_delivered(struct deferred *d)
         retry(t);
         break;
     case CHANGELOG_LATER:
-        park(t);
+        park(t, PARKED_MAX_MS);
         break;
     case CHANGELOG_PAUSE:
         pause_reader(t);
@@ -474,7 +479,7 @@ void changelog_delivery_done(struct changelog_delivery *d,
     d->outcome = *outcome;
     if (outcome->result == CHANGELOG_LATER) {
         /* At once: the key may be woken before a deferred call would run. */
-        park(t);
+        park(t, PARKED_MAX_MS);
     } else {
         loop_defer(t->reader->c->loop, &d->ending, on_delivered);
     }

@@ -24,6 +24,11 @@ const struct cli_command cli_commands[] = {
     {"check-config", "", "read the configuration and print the values in effect",
      "Secrets are masked. Exit status 1 names the file and line of the first mistake.",
      cli_check_config},
+    {"health", "", "ask the daemon at http.host and http.port whether it works",
+     "Prints the answer of GET /health in a word. Exit status 0 = healthy, 1 = not, or "
+     "no "
+     "answer\nwithin 5 seconds.",
+     cli_health},
     {"version", "", "print the version", "", cmd_version},
     {"help", "[COMMAND]", "print this text or a command's help", "", cmd_help},
     {NULL, NULL, NULL, NULL, NULL},

@@ -29,6 +29,7 @@ extern const struct cli_command cli_commands[];
 int cli_usage_error(const char *message, const char *what);
 
 int cli_check_config(struct cli_call *call);
+int cli_health(struct cli_call *call);
 int cli_token_issue(struct cli_call *call);
 int cli_token_list(struct cli_call *call);
 int cli_token_revoke(struct cli_call *call);

@@ -13,7 +13,7 @@ enum {
     TAG_LEN = 16
 };
 
-/* Contexts keep their expanded key; an operation only sets the nonce (measurements §6).
+/* Contexts keep their expanded key; an operation only sets the nonce.
  */
 struct purpose_key {
     EVP_CIPHER_CTX *seal; /* NULL until first used */

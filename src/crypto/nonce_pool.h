@@ -1,5 +1,5 @@
 /* nonce_pool: random bytes drawn from the kernel a page at a time, since one call per
- * nonce costs more than the encryption (measurements §6).
+ * nonce costs more than the encryption.
  * Owner    the keyring
  * Safety   a byte is handed out once. After a fork the child's page is empty: parent and
  *          child never share a nonce. */

@@ -35,7 +35,8 @@ static void on_timer(struct timer *t)
     httpc_act(container_of(t, struct httpc, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* curl's timer callback. 0 must not become 1 ms (measurements §7). */
+/* curl's timer callback. 0 must not become 1 ms: requests one
+ * after the other would take twenty times as long. */
 static int on_timeout_wanted(CURLM *multi ATTR_UNUSED, long timeout_ms, void *ctx)
 {
     struct httpc *h = ctx;

@@ -2,14 +2,17 @@
  *
  *   imap_conn_new          on greeting        imap_conn_set_ready
  *   ────────────► GREETING ──────────► CLEARING ───────────► READY
- *                    │                    │                    │  imap_conn_fail: BYE,
- * end of └────────────────────┴──────┬─────────────┘  stream, framing, desync ▼ DEAD ──
- * imap_conn_close ──► freed
+ *                    │                    │                    │  imap_conn_fail: BYE, end of
+ *                    └────────────────────┴──────┬─────────────┘  stream, framing, desync
+ *                                                ▼
+ *                                              DEAD ── imap_conn_close ──► freed
  *
- *   GREETING, CLEARING  nothing but codes and capabilities is trusted, and 64 KiB is all
- * a server may say READY               untagged data reaches commands and events DEAD the
- * stream is gone, all commands have failed, on_closed is due once CLOSED closed by its
- * owner inside a callback; freed when the parser returns
+ *   GREETING, CLEARING  nothing but codes and capabilities is trusted, and 64 KiB is all a
+ *                       server may say
+ *   READY               untagged data reaches commands and events
+ *   DEAD                the stream is gone, all commands have failed, on_closed is due once
+ *   CLOSED              closed by its owner inside a callback; freed when the parser
+ *                       returns
  *
  * imap_conn_close leads from any state to the end and calls nobody. */
 #include "imap_priv.h"

@@ -87,7 +87,7 @@ static bool eat_zone(struct str *s, int64_t *out)
 
 bool imap_date_parse(struct str s, int64_t *ms_out, bool *absent_out)
 {
-    int64_t day, month, year, hour, minute, second, zone;
+    int64_t day, month, year, hour = 0, minute = 0, second = 0, zone;
     eat_spaces(&s);
     bool ok = eat_number(&s, 2, &day) && eat_byte(&s, '-') && eat_month(&s, &month) &&
               eat_byte(&s, '-') && eat_year(&s, &year);

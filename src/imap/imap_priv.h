@@ -1,9 +1,9 @@
 /* imap_priv: what the files of the IMAP session share.
  * Shape    imap_conn owns imap_cmd objects: one command on the wire each. An operation
  *          (imap_op) owns none of them; it is told about them while it runs. So an
- *          operation that ends early leaves its commands to end on the wire by
- * themselves. Calls    loop thread. Command hooks run inside the parser's callback; those
- * that call the user (rows, entries) return at once afterwards. */
+ *          operation that ends early leaves its commands to end on the wire by themselves.
+ * Calls    loop thread. Command hooks run inside the parser's callback; those that call
+ *          the user (rows, entries) return at once afterwards. */
 #ifndef POSTRIDER_IMAP_PRIV_H
 #define POSTRIDER_IMAP_PRIV_H
 

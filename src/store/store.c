@@ -57,6 +57,7 @@ struct store *store_new(struct redis *redis, const struct store_config *config)
     store_lua_init(s);
     store_calls_init(&s->background);
     s->directory = store_directory_new();
+    s->committing = map_new(NULL);
     s->settings = store_settings_cache_new();
     s->tokens = store_token_cache_new();
     redis_set_state_cb(redis, on_redis_state, s);
@@ -83,6 +84,7 @@ void store_free(struct store **sp)
     store_leases_stop(s);
     store_poll_stop(s);
     store_calls_end(&s->background, true);
+    map_free(&s->committing);
     store_directory_free(&s->directory);
     store_settings_cache_free(&s->settings);
     store_token_cache_free(&s->tokens);

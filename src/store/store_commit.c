@@ -1,11 +1,15 @@
 /* The commit:
  *
+ *     waiting ──its turn──► reading
  *     reading ──all answers──► sent ──OK──► done
  *        │                     │  ▲
  *        │                     │  └── again (100 ms … 2 s) ──┐
  *        │                     └──answer lost──► in doubt ───┘
  *        └──any error──► failed ◄── refused
  *
+ * waiting: one commit of an account runs at a time, because the state record is read and
+ * written, and because the token of the last commit alone is kept. The running one holds
+ * the queue of the others.
  * reading: the segments an edit touches and the state record; nothing is written yet, so
  * any failure is final and harmless. In doubt: the call may or may not have been carried
  * out; it is repeated byte for byte, and the token in it makes that safe. Only the
@@ -18,11 +22,9 @@
 
 enum {
     FEED_ENTRIES = 100000,
-    TOKEN_SIZE = 8
+    TOKEN_SIZE = 8,
+    TAG_STATE = INT32_MAX /* no index of a change */
 };
-
-/* Of the state record's reading; all others are positions of boxes. */
-static const size_t tag_state = SIZE_MAX;
 
 static const struct backoff_policy again_policy = {
     .first_ms = 100, .max_ms = 2000, .factor_percent = 200, .jitter_percent = 20};
@@ -39,7 +41,9 @@ struct store_commit {
     json_t *state_info;
     uint8_t token[TOKEN_SIZE];
 
-    size_t waiting; /* answers still to come while reading */
+    struct list turn;  /* while waiting: in the queue of the running one */
+    struct list queue; /* while running: who waits */
+    size_t missing;    /* answers still to come while reading */
     struct buf state_sealed;
     struct store_words words;
     bool in_doubt;
@@ -55,6 +59,31 @@ static void commit_abort(struct op *op)
     store_op_abort(op);
 }
 
+static void start_reading(struct store_commit *self);
+
+/* The next of the account begins; it may have ended before its turn came. */
+static void pass_on(struct store_commit *self)
+{
+    struct store *s = self->base.store;
+    struct str name = str_of(self->acct.name);
+    list_remove(&self->turn);
+    if (map_get(s->committing, name) != self) {
+        return;
+    }
+    (void)map_take(s->committing, name);
+    struct list *node = list_pop(&self->queue);
+    if (node == NULL) {
+        return;
+    }
+    struct store_commit *next = container_of(node, struct store_commit, turn);
+    list_move_all(&self->queue, &next->queue);
+    map_put(s->committing, name, next);
+    if (op_is_running(&next->base.op)) {
+        op_extend(&next->base.op, STORE_COMMIT_DEADLINE_MS);
+        start_reading(next);
+    }
+}
+
 static void commit_done(struct op *op)
 {
     struct store_commit *self = container_of(op, struct store_commit, base.op);
@@ -63,6 +92,7 @@ static void commit_done(struct op *op)
     for (size_t i = 0; ok && i < self->box_count; i++) {
         commit_box_settle(&self->boxes[i]);
     }
+    pass_on(self);
     if (op->err.code == ERR_FENCED) {
         store_lease_suspect(s, self->acct.shard);
     }
@@ -262,12 +292,12 @@ static void on_read(void *ctx, const struct store_reply *reply)
         fail_err(self, reply->err);
         return;
     }
-    bool ok = reply->tag == tag_state
+    bool ok = reply->tag == TAG_STATE
                   ? take_state(self, reply->value, &err)
                   : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
     if (!ok) {
         fail_err(self, &err);
-    } else if (--self->waiting == 0) {
+    } else if (--self->missing == 0) {
         make_words(self);
     }
 }
@@ -282,7 +312,7 @@ static void start_reading(struct store_commit *self)
         if (b->read_count > 0) {
             store_words_init(&w, arena);
             store_segments_words(&w, s, &self->acct, b->box, b->reads, b->read_count);
-            self->waiting++;
+            self->missing++;
             store_op_send(&self->base, &w, on_read, i);
         }
     }
@@ -291,10 +321,10 @@ static void start_reading(struct store_commit *self)
         store_word_c(&w, "HGET");
         store_word(&w, store_key(arena, s, &self->acct, "a"));
         store_word_c(&w, ACCOUNT_FIELD_STATE);
-        self->waiting++;
-        store_op_send(&self->base, &w, on_read, tag_state);
+        self->missing++;
+        store_op_send(&self->base, &w, on_read, TAG_STATE);
     }
-    if (self->waiting == 0) {
+    if (self->missing == 0) {
         make_words(self);
     }
 }
@@ -347,6 +377,48 @@ static bool seal_events(struct store_commit *self,
     return ok;
 }
 
+static bool shares_box(const struct store_commit *a, const struct store_commit *b)
+{
+    for (size_t i = 0; i < a->box_count; i++) {
+        for (size_t k = 0; k < b->box_count; k++) {
+            if (a->boxes[i].box == b->boxes[k].box) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A second commit of one mailbox would build on what is not stored yet. */
+static bool queue_up(struct store_commit *self, struct store_commit *running,
+                     struct err *err)
+{
+    bool shared = shares_box(self, running);
+    list_foreach (node, &running->queue) {
+        shared =
+            shared || shares_box(self, container_of(node, struct store_commit, turn));
+    }
+    if (shared) {
+        return err_set(err, ERR_STALE, "the mailbox is being committed");
+    }
+    list_append(&running->queue, &self->turn);
+    return true;
+}
+
+static void take_turn(struct store_commit *self)
+{
+    struct store *s = self->base.store;
+    struct str name = str_of(self->acct.name);
+    struct store_commit *running = map_get(s->committing, name);
+    struct err err = {0};
+    if (running == NULL) {
+        map_put(s->committing, name, self);
+        start_reading(self);
+    } else if (!queue_up(self, running, &err)) {
+        fail_err(self, &err);
+    }
+}
+
 struct store_commit *store_commit_start(struct store *s,
                                         const struct store_commit_params *params,
                                         store_commit_cb *cb, void *ctx)
@@ -361,10 +433,12 @@ struct store_commit *store_commit_start(struct store *s,
     self->ctx = ctx;
     buf_init(&self->state_sealed, STORE_VALUE_MAX);
     rand_bytes(self->token, sizeof self->token);
+    list_init(&self->turn);
+    list_init(&self->queue);
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
         if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {
-            start_reading(self);
+            take_turn(self);
         } else {
             fail_err(self, &err);
         }

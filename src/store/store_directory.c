@@ -126,7 +126,7 @@ void store_directory_put(struct store *s, struct directory_row *row)
 {
     struct store_directory *d = s->directory;
     struct item *item = map_get(d->by_name, str_of(row->name));
-    if (item != NULL && strcmp(item->row.incarnation, row->incarnation) != 0) {
+    if (item != NULL && !str_eq_c(str_of(item->row.incarnation), row->incarnation)) {
         store_directory_remove(s, str_of(row->name));
         item = NULL;
     }

@@ -237,6 +237,7 @@ struct store {
     store_appended_cb *appended_cb;
     void *appended_ctx;
 
+    struct map *committing; /* name of an account → its running commit */
 
     struct store_directory *directory;
     struct store_settings_cache *settings;

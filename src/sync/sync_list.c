@@ -222,7 +222,7 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
     return differs || m->version == 0;
 }
 
-/* Does STATUS differ from what the index was brought up to? (sync.md §5, change test) */
+/* Does STATUS differ from what the index was brought up to? */
 static bool status_differs(const struct mailbox *m, const struct imap_status *s)
 {
     const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;

@@ -1,9 +1,11 @@
 /* One pass over one mailbox.
  *
- *   SELECT ──► COMPARE ──┬─(no index)──► WALK ──────────────┐ (then an incremental pass
- * at once) ├─(equal)─────► END                │ ├─(live data)─► NEW? ──► PREPARE   │ └─►
- * NEW ──► CHANGED ──► PREPARE ◄──┘ PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──►
- * END └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *   SELECT ──► COMPARE ──┬─(no index)──► WALK   (then an incremental pass at once)
+ *                        ├─(equal)─────► END
+ *                        ├─(live data)─► NEW? ──► PREPARE
+ *                        └─────────────► NEW ──► CHANGED ──► PREPARE
+ *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
+ *                       └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
  *
  * What may be trusted: the stored cursor (highest_modseq) moves only in the final commit
  * of a pass that began with SELECT, to the value that SELECT told, and only if nothing

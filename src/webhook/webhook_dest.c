@@ -3,9 +3,15 @@
 
 #include "postrider/base/mem.h"
 
+enum {
+    DOWN_AFTER = 3,       /* failures in a row */
+    REMEMBERED_MAX = 1000 /* destinations that fail, with nothing in flight */
+};
+
+/* Never 0, nor is the number before it, which is the key of those who retry. */
 static uint64_t key_of(const struct webhooks *w, const char *origin)
 {
-    return map_siphash(w->key_seed, origin, strlen(origin));
+    return map_siphash(w->key_seed, origin, strlen(origin)) | 3;
 }
 
 bool webhook_dest_is_full(struct webhooks *w, const char *origin, uint64_t *key_out)
@@ -22,6 +28,7 @@ struct webhook_dest *webhook_dest_enter(struct webhooks *w, const char *origin)
         dest = MEM_NEW(struct webhook_dest);
         memcpy(dest->origin.text, origin, strlen(origin) + 1);
         dest->key = key_of(w, origin);
+        dest->retry_key = dest->key - 1;
         map_put(w->dests, str_of(origin), dest);
     }
     dest->active++;
@@ -36,10 +43,20 @@ void webhook_dest_leave(struct webhooks *w, struct webhook_dest *dest)
     /* Events outside the log do not wait for a place: there may be more than there are. */
     size_t room = dest->active < w->target_active ? w->target_active - dest->active : 0;
     uint64_t key = dest->key;
-    if (dest->active == 0) {
+    if (dest->active == 0 &&
+        (dest->failures == 0 || map_count(w->dests) > REMEMBERED_MAX)) {
         map_remove(w->dests, str_of(dest->origin.text));
     }
     changelog_reader_wake(w->reader, key, room);
+}
+
+void webhook_dest_told(struct webhooks *w, struct webhook_dest *dest, bool ok)
+{
+    bool was_down = dest->failures >= DOWN_AFTER;
+    dest->failures = ok ? 0 : dest->failures + 1;
+    if (ok && was_down) {
+        changelog_reader_wake(w->reader, dest->retry_key, SIZE_MAX);
+    }
 }
 
 void webhook_dests_wake(struct webhooks *w)
@@ -49,5 +66,6 @@ void webhook_dests_wake(struct webhooks *w)
     for (size_t it = 0; map_next(w->dests, &it, &origin, &value);) {
         const struct webhook_dest *dest = value;
         changelog_reader_wake(w->reader, dest->key, SIZE_MAX);
+        changelog_reader_wake(w->reader, dest->retry_key, SIZE_MAX);
     }
 }

@@ -27,7 +27,9 @@ struct webhook_target {
 
 struct webhook_dest {
     size_t active;
-    uint64_t key; /* of accounts parked for it */
+    unsigned failures;  /* in a row */
+    uint64_t key;       /* of accounts that wait for a place */
+    uint64_t retry_key; /* of accounts that wait for its recovery */
     struct httpc_origin origin;
 };
 
@@ -79,6 +81,9 @@ bool webhook_dest_is_full(struct webhooks *w, const char *origin, uint64_t *key_
 struct webhook_dest *webhook_dest_enter(struct webhooks *w, const char *origin);
 /* Wakes accounts that wait for a place. */
 void webhook_dest_leave(struct webhooks *w, struct webhook_dest *dest);
+/* It took an event, or failed in a way that is not the event's fault. After a row of
+ * failures the first success wakes everybody who waits to try again. */
+void webhook_dest_told(struct webhooks *w, struct webhook_dest *dest, bool ok);
 void webhook_dests_wake(struct webhooks *w);
 
 /* webhook_send.c */

@@ -7,10 +7,6 @@
 #include "postrider/crypto/crypto.h"
 #include "postrider/json/json.h"
 
-enum {
-    SECRET_MAX = 4096
-};
-
 /* --- body */
 
 bool webhook_render_body(const struct webhook_body *b, struct buf *out)
@@ -55,9 +51,9 @@ void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
                            struct str body, struct buf *out)
 {
     static const char marker[] = "whsec_";
-    struct buf key = BUF_INIT(SECRET_MAX);
+    struct buf key = BUF_INIT(secret.len + 1);
     if (!str_has_prefix(secret, marker) ||
-        !base64_decode(&key, str_tail(secret, sizeof marker - 1))) {
+        !base64_decode(&key, str_tail(secret, sizeof marker - 1)) || key.len == 0) {
         (void)buf_put_str(&key, secret);
     }
     struct buf text = BUF_INIT(body.len + 512);

@@ -127,7 +127,8 @@ static void note_failure(struct webhook_send *s, const struct err *err,
            LOG_ERR_FIELDS(&stats->last_error));
 }
 
-static struct changelog_outcome again(const struct webhook_send *s, int64_t retry_after_s)
+static struct changelog_outcome again(const struct webhook_send *s, int64_t retry_after_s,
+                                      uint64_t key)
 {
     struct backoff b = {.tries = s->job.tries};
     int64_t delay_ms = backoff_next_ms(&b, &s->w->retry);
@@ -135,6 +136,7 @@ static struct changelog_outcome again(const struct webhook_send *s, int64_t retr
         retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
     return (struct changelog_outcome){
         .result = CHANGELOG_RETRY,
+        .key = told_s > 0 ? 0 : key,
         .retry_ms = delay_ms > told_s * 1000 ? delay_ms : told_s * 1000};
 }
 
@@ -153,9 +155,9 @@ static struct changelog_outcome judge(const struct webhook_send *s, const struct
         return s->url_is_own ? dead
                              : (struct changelog_outcome){.result = CHANGELOG_PAUSE};
     case WEBHOOK_AGAIN:
-        return over ? dead : again(s, retry_after_s);
+        return over ? dead : again(s, retry_after_s, s->dest->retry_key);
     case WEBHOOK_AGAIN_FEW:
-        return s->job.tries + 1 >= WEBHOOK_TRIES_MAX ? dead : again(s, retry_after_s);
+        return s->job.tries + 1 >= WEBHOOK_TRIES_MAX ? dead : again(s, retry_after_s, 0);
     case WEBHOOK_REFUSED:
         return dead;
     }
@@ -171,6 +173,10 @@ static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
     }
     struct webhooks *w = s->w;
     struct changelog_outcome outcome = judge(s, err, reply);
+    enum webhook_verdict_kind verdict = webhook_verdict(err, reply);
+    if (verdict == WEBHOOK_DELIVERED || verdict == WEBHOOK_AGAIN) {
+        webhook_dest_told(w, s->dest, verdict == WEBHOOK_DELIVERED);
+    }
     if (outcome.result == CHANGELOG_DONE) {
         w->stats.delivered++;
         err_clear(&w->stats.last_error);

@@ -1,14 +1,18 @@
 /* account: the actor that owns one mailbox account: its connections, lanes, state,
- * mailboxes. Shape    struct accounts   registry of a node: starts actors, limits
- * handshakes per host struct account    one actor init ─► connecting ─► syncing ─►
- * connected ◄─► (backoff) connecting … └─► authenticationError / connectError (retry by
- * table) account_work      operation: borrows a work connection with a mailbox selected
+ * mailboxes.
+ * Shape    struct accounts  registry of a node: starts actors, limits handshakes per host
+ *          struct account   one actor
+ *              init ─► connecting ─► syncing ─► connected ◄─► (backoff) connecting …
+ *                           └─► authenticationError / connectError (retry by table)
+ *          account_work     operation: borrows a work connection with a mailbox selected
  * Owner    the registry owns the actors; an actor's mailboxes are borrowed until the next
- * turn Calls    loop thread Units    milliseconds Limits   one watching connection and at
- * most ACCOUNT_WORK_MAX work connections an account; 32 handshakes at once per host; 256
- * waiting work requests an account Errors   ERR_NO_ACCOUNT, ERR_UNAVAILABLE (not
- * connected; message says the state and why), ERR_NO_MAILBOX, ERR_NO_MESSAGE, and what
- * imap and store report */
+ *          turn
+ * Calls    loop thread
+ * Units    milliseconds
+ * Limits   one watching connection and at most ACCOUNT_WORK_MAX work connections an
+ *          account; 32 handshakes at once per host; 256 waiting work requests an account
+ * Errors   ERR_NO_ACCOUNT, ERR_UNAVAILABLE (not connected; message says the state and
+ *          why), ERR_NO_MAILBOX, ERR_NO_MESSAGE, and what imap and store report */
 #ifndef POSTRIDER_ACCOUNT_ACCOUNT_H
 #define POSTRIDER_ACCOUNT_ACCOUNT_H
 

@@ -15,7 +15,9 @@ struct api_services {
     struct webhooks *webhooks;
     const struct config *config;
     int64_t started_ms; /* wall clock */
-    struct api_token_rate *rates; /* NULL at first; released by api_services_fini */
+    /* The handlers' own: NULL at first, released by api_services_fini. */
+    struct api_token_rate *rates;
+    struct api_changes *changes;
 };
 
 /* After api_free: releases what the handlers keep. */

@@ -2,7 +2,8 @@
  * Shape    a chain of blocks; allocation bumps a pointer
  * Owner    the embedding object; arena_fini frees every allocation
  * Limits   aborts when the system is out of memory: cap what a peer controls before
- * calling Units    bytes; results are aligned for any type and zeroed */
+ *          calling
+ * Units    bytes; results are aligned for any type and zeroed */
 #ifndef POSTRIDER_BASE_ARENA_H
 #define POSTRIDER_BASE_ARENA_H
 

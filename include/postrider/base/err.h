@@ -1,9 +1,10 @@
 /* err: one error value for the whole program.
  * Shape    a code, the system or library number behind it, a message a person can act on,
- * and optionally the machine-readable code a peer gave (an IMAP response code, an OpenSSL
- * reason). Owner    the caller's memory, always; fixed size, freely copied Errors   the
- * table in err.c maps each code to its name, API code string, HTTP status and retry
- * class; it is the only such mapping. */
+ *          and optionally the machine-readable code a peer gave (an IMAP response code,
+ *          an OpenSSL reason).
+ * Owner    the caller's memory, always; fixed size, freely copied
+ * Errors   the table in err.c maps each code to its name, API code string, HTTP status
+ *          and retry class; it is the only such mapping. */
 #ifndef POSTRIDER_BASE_ERR_H
 #define POSTRIDER_BASE_ERR_H
 

@@ -1,7 +1,8 @@
 /* map: a hash map from byte strings to pointers.
  * Owner    keys are copied; values are the caller's (value_free, if given, runs on
- * removal, replacement and map_free) Limits   SipHash-2-4 with a random per-process key:
- * names from a stranger cannot collide on purpose */
+ *          removal, replacement and map_free)
+ * Limits   SipHash-2-4 with a random per-process key: names from a stranger cannot
+ *          collide on purpose */
 #ifndef POSTRIDER_BASE_MAP_H
 #define POSTRIDER_BASE_MAP_H
 

@@ -20,7 +20,7 @@
  *          remembered, so that the next append needs one round trip less
  * Errors   none to callers: a lost lease drops the account, Redis failures are repeated;
  *          entries that cannot be read are passed with a warning
- * Spec     architecture §4: at least once, a crash between delivery and cursor repeats
+ * Spec     docs/ARCHITECTURE.md: at least once, a crash between delivery and cursor repeats
  *          that delivery with the same event id */
 #ifndef POSTRIDER_CHANGELOG_CHANGELOG_H
 #define POSTRIDER_CHANGELOG_CHANGELOG_H
@@ -57,7 +57,7 @@ const char *changelog_result_name(enum changelog_result r) ATTR_RETURNS_NONNULL;
 struct changelog_outcome {
     enum changelog_result result;
     int64_t retry_ms; /* CHANGELOG_RETRY */
-    uint64_t key;     /* CHANGELOG_LATER */
+    uint64_t key;     /* CHANGELOG_LATER; CHANGELOG_RETRY: earlier if woken, 0 = never */
 };
 
 /* What a reader sees of a delivery; borrowed until it is done or canceled. */

@@ -1,6 +1,6 @@
 /* enrich: the port through which readers of the log get the content of a message.
  * Shape    an interface declared here and implemented by account: content is fetched when it is
- *          told, never stored (architecture §4)
+ *          told, never stored (docs/ARCHITECTURE.md)
  * Owner    the data given to the callback is borrowed
  * Calls    loop thread; the callback fires exactly once, later
  * Errors   ERR_NO_MESSAGE: the message vanished (tell it as gone); ERR_UNAVAILABLE, ERR_TIMEOUT

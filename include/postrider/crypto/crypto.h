@@ -119,7 +119,7 @@ bool field_seal(struct keyring *k, enum crypto_purpose p, struct str aad,
  * ERR_LIMIT when it does not fit `out`. */
 bool field_open(struct keyring *k, enum crypto_purpose p, struct str aad,
                 struct str sealed, struct buf *out, struct err *err) ATTR_NODISCARD;
-/* Appends the AAD of a field: binds a value to its logical place (architecture §3), not
+/* Appends the AAD of a field: binds a value to its logical place (docs/DATA-MODEL.md), not
  * to the physical key. incarnation: of the account, empty for global values. */
 bool crypto_aad(struct buf *out, enum crypto_purpose p, struct str incarnation,
                 const char *field, uint64_t version);

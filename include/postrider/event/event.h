@@ -1,8 +1,11 @@
 /* event: one entry of an account's change log.
  * Shape    type, stable id, where it happened, and the thin payload: ids, flags, states
- * and the difference, never content. What a webhook sends is rendered from it by readers.
+ *          and the difference, never content. What a webhook sends is rendered from it by
+ *          readers.
  * Owner    an event owns its strings and its data (event_fini); events are moved, not
- * shared Limits   EVENT_DATA_MAX bytes encoded Errors   ERR_CORRUPT from event_decode
+ *          shared
+ * Limits   EVENT_DATA_MAX bytes encoded
+ * Errors   ERR_CORRUPT from event_decode
  * Spec     names as EmailEngine's webhook events */
 #ifndef POSTRIDER_EVENT_EVENT_H
 #define POSTRIDER_EVENT_EVENT_H

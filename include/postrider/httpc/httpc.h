@@ -13,7 +13,7 @@
  *          ERR_CONNECT, ERR_EGRESS, ERR_TLS, ERR_TLS_CERT, ERR_NET, ERR_CLOSED (the peer
  *          ended without a reply), ERR_PROTOCOL, ERR_TIMEOUT, ERR_CANCELED. Any complete
  *          reply, whatever its status, is success.
- * Spec     RFC 9110, RFC 9112; HTTP/1.1 only (measurements §7) */
+ * Spec     RFC 9110, RFC 9112; HTTP/1.1 only */
 #ifndef POSTRIDER_HTTPC_HTTPC_H
 #define POSTRIDER_HTTPC_HTTPC_H
 

@@ -9,8 +9,9 @@
  * make on_end run before it returns only from httpd_free, never from httpd_reply. Gone
  * when the client leaves before the reply is complete, on_closed comes exactly once, then
  * (possibly later) on_end; replies after on_closed are ignored. After httpd_reply (not a
- * stream) on_closed no longer comes. Units    milliseconds, bytes Limits   struct
- * httpd_config; request line and headers share HTTPD_HEADER_POOL; at most HTTPD_ARGS_MAX
+ * stream) on_closed no longer comes.
+ * Units    milliseconds, bytes
+ * Limits   struct httpd_config; request line and headers share HTTPD_HEADER_POOL; at most HTTPD_ARGS_MAX
  * query arguments and HTTPD_SEGMENTS_MAX path segments; a stream holds at most
  * HTTPD_STREAM_MAX unsent bytes; a refused body up to HTTPD_DISCARD_MAX is read and
  * dropped to keep the connection, a longer one closes it

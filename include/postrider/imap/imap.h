@@ -1,22 +1,28 @@
 /* imap: an IMAP client session and its operations.
- * Shape    imap_open     operation: connect, TLS or STARTTLS, CAPABILITY, authenticate,
- * ID, ENABLE, NAMESPACE → a connection that is ready imap_conn     handle: the command
- * pipeline, correlation, unsolicited data imap_select, imap_fetch, …  operations on a
- * connection, one file each open ──► ready ◄──► selected ──► closed Owner    the
- * connection belongs to who got it from imap_open; commands are operations. Values given
- * to callbacks are borrowed until they return. Calls    loop thread. Row and event
- * callbacks may cancel operations and close the connection. Closing ends every command
- * with ERR_CLOSED (or the reason), then on_closed if the server or the network did it.
+ * Shape    imap_open                   operation: connect, TLS or STARTTLS, CAPABILITY,
+ *                                      authenticate, ID, ENABLE, NAMESPACE → a connection
+ *                                      that is ready
+ *          imap_conn                   handle: the command pipeline, correlation,
+ *                                      unsolicited data
+ *          imap_select, imap_fetch, …  operations on a connection, one file each
+ *              open ──► ready ◄──► selected ──► closed
+ * Owner    the connection belongs to who got it from imap_open; commands are operations.
+ *          Values given to callbacks are borrowed until they return.
+ * Calls    loop thread. Row and event callbacks may cancel operations and close the
+ *          connection. Closing ends every command with ERR_CLOSED (or the reason), then
+ *          on_closed if the server or the network did it.
  * Order    commands are sent in the order of their start. Commands that RFC 3501 §5.5
- * lets stand beside each other are pipelined up to conn params' depth; the others wait.
+ *          lets stand beside each other are pipelined up to conn params' depth; the
+ *          others wait.
  * Units    milliseconds; deadlines of commands with streamed answers are progress
- * deadlines: they begin anew with every useful byte Limits   imap_parser.h; tags are A1,
- * A2 … Errors   ERR_NO, ERR_BAD (peer_code = response code, msg = server text), ERR_BYE,
- * ERR_AUTH, ERR_THROTTLED, ERR_MAXCONN (imap.md §6.3, §6.4 decide by code and text),
+ *          deadlines: they begin anew with every useful byte
+ * Limits   imap_parser.h; tags are A1, A2 …
+ * Errors   ERR_NO, ERR_BAD (peer_code = response code, msg = server text), ERR_BYE,
+ *          ERR_AUTH, ERR_THROTTLED, ERR_MAXCONN (decided by code and text),
  *          ERR_NO_MAILBOX (SELECT/STATUS: NONEXISTENT or NO), ERR_QUOTA, ERR_PROTOCOL,
  *          ERR_LIMIT, ERR_UNSUPPORTED (capability missing), and what net reports
  * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5530, 5819, 6154,
- * 6851, 7162, 7628, 7888, 8474 */
+ *          6851, 7162, 7628, 7888, 8474 */
 #ifndef POSTRIDER_IMAP_IMAP_H
 #define POSTRIDER_IMAP_IMAP_H
 
@@ -274,7 +280,7 @@ struct imap_copy_result {
 struct imap_move;
 typedef void imap_move_cb(struct imap_move *op, const struct err *err,
                           const struct imap_copy_result *result, void *ctx);
-/* move: UID MOVE, else COPY + STORE \Deleted + UID EXPUNGE (imap.md §7). */
+/* move: UID MOVE, else COPY + STORE \Deleted + UID EXPUNGE (RFC 6851). */
 struct imap_move *imap_move_start(struct imap_conn *c, struct str uid_set,
                                   struct str mailbox, bool move, int64_t deadline_ms,
                                   imap_move_cb *cb, void *ctx);

@@ -1,14 +1,16 @@
 /* imap_parser: bytes of a server in, responses out; no I/O, no connection.
  * Shape    incremental: any chunking gives the same responses, the same streamed bytes
- * and the same failure (tested byte by byte) Owner    the connection owns the parser; a
- * response and all it points to is borrowed until on_response returns (its arena is reset
- * then) Calls    callbacks must not free the parser; they may set `stop` through
- * imap_parser_stop, then feed returns at once with the number of bytes used Limits struct
- * imap_limits; a literal above literal_max that nobody streams is ERR_LIMIT before a byte
- * of it is stored; nesting is a counter, nothing recurses on input Errors   ERR_PROTOCOL
- * framing that cannot be trusted any more; ERR_LIMIT; both final. A line that is framed
- * but does not parse becomes IMAP_RESP_UNPARSED instead. Spec     RFC 9051 §9 and RFC
- * 3501 §9 with the tolerance that real servers need */
+ *          and the same failure (tested byte by byte)
+ * Owner    the connection owns the parser; a response and all it points to is borrowed
+ *          until on_response returns (its arena is reset then)
+ * Calls    callbacks must not free the parser; they may set `stop` through
+ *          imap_parser_stop, then feed returns at once with the number of bytes used
+ * Limits   struct imap_limits; a literal above literal_max that nobody streams is
+ *          ERR_LIMIT before a byte of it is stored; nesting is a counter, nothing
+ *          recurses on input
+ * Errors   ERR_PROTOCOL framing that cannot be trusted any more; ERR_LIMIT; both final. A
+ *          line that is framed but does not parse becomes IMAP_RESP_UNPARSED instead.
+ * Spec     RFC 9051 §9 and RFC 3501 §9 with the tolerance that real servers need */
 #ifndef POSTRIDER_IMAP_IMAP_PARSER_H
 #define POSTRIDER_IMAP_IMAP_PARSER_H
 

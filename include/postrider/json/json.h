@@ -2,9 +2,11 @@
  * Shape    jansson's json_t, behind a strict parser, typed getters and safe setters
  * Owner    json_t is counted by reference (json_decref); getters return borrowed values
  * Limits   JSON_DEPTH_MAX levels, checked before anything is built; the caller's
- * max_bytes Errors   ERR_TOO_LARGE: over max_bytes; ERR_INVALID: not JSON, too deep, a
- * duplicate key, invalid UTF-8, a lone surrogate, a NUL in a string, or a number out of
- * range Spec     RFC 8259; I-JSON (RFC 7493) for duplicate names and surrogates */
+ *          max_bytes
+ * Errors   ERR_TOO_LARGE: over max_bytes; ERR_INVALID: not JSON, too deep, a duplicate
+ *          key, invalid UTF-8, a lone surrogate, a NUL in a string, or a number out of
+ *          range
+ * Spec     RFC 8259; I-JSON (RFC 7493) for duplicate names and surrogates */
 #ifndef POSTRIDER_JSON_JSON_H
 #define POSTRIDER_JSON_JSON_H
 

@@ -1,20 +1,23 @@
 /* spec: tables that say what a JSON value must look like, and the validator driven by
- * them. Shape    a field_spec row per value; rows refer to the rows of their members and
- * items. One table yields the validation, the normal form and the OpenAPI schema. Owner
- * tables are `static const`; results are new values of the caller Calls    pure; any
- * thread Order    of the checks of one value: trim and case; values that count as absent;
- * presence and default; null and `false` where allowed; the conversion to the type; the
- * enumeration; bounds, format, pattern; members; relations between members; the row's own
- * check. Conditions (`when`) see the normal form of rows without conditions and of rows
- * further up in the table.
+ * them.
+ * Shape    a field_spec row per value; rows refer to the rows of their members and items.
+ *          One table yields the validation, the normal form and the OpenAPI schema.
+ * Owner    tables are `static const`; results are new values of the caller
+ * Calls    pure; any thread
+ * Order    of the checks of one value: trim and case; values that count as absent;
+ *          presence and default; null and `false` where allowed; the conversion to the
+ *          type; the enumeration; bounds, format, pattern; members; relations between
+ *          members; the row's own check. Conditions (`when`) see the normal form of rows
+ *          without conditions and of rows further up in the table.
  * Limits   SPEC_ERRORS_MAX messages; tables nest at most SPEC_DEPTH_MAX levels (the
- * validator's recursion follows the table, never the input)
+ *          validator's recursion follows the table, never the input)
  * Errors   messages name the value by its path, as in: "imap.port" must be a number
  *
  * Writing a table:
  *     static const struct field_spec address_fields[] = {
- *         F_STR("name", FIELD_TRIM | FIELD_EMPTY_ABSENT, F_MAX_LEN(256), F_DOC("Shown
- * name")), F_STR("address", FIELD_REQUIRED, F_FORMAT(EMAIL)),
+ *         F_STR("name", FIELD_TRIM | FIELD_EMPTY_ABSENT, F_MAX_LEN(256),
+ *               F_DOC("Shown name")),
+ *         F_STR("address", FIELD_REQUIRED, F_FORMAT(EMAIL)),
  *     };
  *     static const struct field_spec body = F_OBJ(
  *         NULL, 0, F_LABEL("Draft"), F_FIELDS(draft_fields), F_DEPS(draft_deps));

@@ -1,9 +1,12 @@
 /* loop: the one event loop of a node, over libuv.
  * Shape    uv loop, deferred queue, timer heap, hooks before sleeping, watched
- * descriptors Owner    the app; every other object borrows it Calls    loop thread only,
- * except loop_wake Units    milliseconds on the monotonic clock Order    one turn:
- * timers, deferred calls, hooks, sleep until I/O, I/O callbacks. A deferred call made
- * from anywhere runs in this turn or the next, never inside its caller. */
+ *          descriptors
+ * Owner    the app; every other object borrows it
+ * Calls    loop thread only, except loop_wake
+ * Units    milliseconds on the monotonic clock
+ * Order    one turn: timers, deferred calls, hooks, sleep until I/O, I/O callbacks. A
+ *          deferred call made from anywhere runs in this turn or the next, never inside
+ *          its caller. */
 #ifndef POSTRIDER_LOOP_LOOP_H
 #define POSTRIDER_LOOP_LOOP_H
 

@@ -1,20 +1,23 @@
 /* op: one asynchronous operation.
  * Shape    a struct that embeds `struct op` first, made by op_new from its type's row
- *              running ──op_complete/op_fail──► ending ──(next turn)──► callback, then
- * freed └────deadline, op_cancel────────┘ Owner    the framework: the operation is freed,
- * with its arena, right after its done function returned. Starters keep a borrowed
- * pointer only to cancel; it is dead once the callback ran. Results live in the arena or
- * are given away by the callback. Calls    loop thread. The callback fires exactly once,
- * later, from the loop; it may free the starter and start or cancel anything. Limits
- * every operation has a deadline; there is no value for "none" Errors   op->err is ERR_OK
- * on success, ERR_TIMEOUT, ERR_CANCELED, or what op_fail set
+ *              running ──op_complete/op_fail──► ending ──(next turn)──► callback, then freed
+ *                 └────deadline, op_cancel────────┘
+ * Owner    the framework: the operation is freed, with its arena, right after its done
+ *          function returned. Starters keep a borrowed pointer only to cancel; it is dead
+ *          once the callback ran. Results live in the arena or are given away by the
+ *          callback.
+ * Calls    loop thread. The callback fires exactly once, later, from the loop; it may
+ *          free the starter and start or cancel anything.
+ * Limits   every operation has a deadline; there is no value for "none"
+ * Errors   op->err is ERR_OK on success, ERR_TIMEOUT, ERR_CANCELED, or what op_fail set
  *
  * Writing one:
  *     struct dns_query { struct op op; ...; dns_cb *cb; void *ctx; };
  *     static void dns_abort(struct op *op) { ...release what is in flight... }
- *     static void dns_done(struct op *op) { struct dns_query *q = DNS_QUERY(op); q->cb(q,
- * q->ctx); } static const struct op_type dns_type = {"dns", sizeof(struct dns_query),
- * dns_abort, dns_done};
+ *     static void dns_done(struct op *op)
+ *     { struct dns_query *q = DNS_QUERY(op); q->cb(q, q->ctx); }
+ *     static const struct op_type dns_type =
+ *         {"dns", sizeof(struct dns_query), dns_abort, dns_done};
  */
 #ifndef POSTRIDER_LOOP_OP_H
 #define POSTRIDER_LOOP_OP_H

@@ -1,9 +1,10 @@
 /* worker: blocking or CPU-heavy work in the libuv thread pool, as an operation.
  * Owner    the work function sees only its `data`, which must stay valid until the
- * callback; a canceled operation's callback still waits for a running work function
+ *          callback; a canceled operation's callback still waits for a running work
+ *          function
  * Limits   WORKER_THREADS threads; each class of work has a cap so that one kind (dead
- * DNS) cannot fill the pool; excess waits in order Errors   what the work function set;
- * ERR_CANCELED if it was canceled before it began */
+ *          DNS) cannot fill the pool; excess waits in order
+ * Errors   what the work function set; ERR_CANCELED if it was canceled before it began */
 #ifndef POSTRIDER_LOOP_WORKER_H
 #define POSTRIDER_LOOP_WORKER_H
 

@@ -1,17 +1,22 @@
 /* net: connections to other hosts: names, addresses, TCP, unix sockets, TLS, one stream
- * type. Shape    struct net      per loop: the shared read buffer, DNS cache, TLS
- * contexts (one per policy) and the session cache, egress policy struct stream   one
- * established connection, plain or TLS net_connect     operation: resolve, filter by
- * egress policy, race the addresses (RFC 8305, 250 ms apart), TLS handshake with SNI and
- * verification net_starttls    operation: upgrades a plain stream Owner    net is the
- * app's; a stream belongs to who got it from the callback and ends with stream_close.
- * Data given to on_data is borrowed until it returns. Calls    loop thread. Stream
- * callbacks may close their stream, also from on_data. Units    milliseconds, bytes
+ * type.
+ * Shape    struct net     per loop: the shared read buffer, DNS cache, TLS contexts (one
+ *                         per policy) and the session cache, egress policy
+ *          struct stream  one established connection, plain or TLS
+ *          net_connect    operation: resolve, filter by egress policy, race the addresses
+ *                         (RFC 8305, 250 ms apart), TLS handshake with SNI and
+ *                         verification
+ *          net_starttls   operation: upgrades a plain stream
+ * Owner    net is the app's; a stream belongs to who got it from the callback and ends
+ *          with stream_close. Data given to on_data is borrowed until it returns.
+ * Calls    loop thread. Stream callbacks may close their stream, also from on_data.
+ * Units    milliseconds, bytes
  * Limits   STREAM_QUEUE_MAX bytes unsent; 16 addresses per name; idle TLS stream ≤ 20 KiB
  *          resident with a resumed session, ≤ 32 KiB without
  * Errors   ERR_DNS, ERR_CONNECT, ERR_CLOSED, ERR_NET, ERR_TLS (peer_code = OpenSSL
- * reason), ERR_TLS_CERT (peer_code = X509_V_ERR_… short name), ERR_STARTTLS, ERR_EGRESS,
- *          ERR_TIMEOUT; all transient but ERR_TLS_CERT, ERR_STARTTLS and ERR_EGRESS
+ *          reason), ERR_TLS_CERT (peer_code = X509_V_ERR_… short name), ERR_STARTTLS,
+ *          ERR_EGRESS, ERR_TIMEOUT; all transient but ERR_TLS_CERT, ERR_STARTTLS and
+ *          ERR_EGRESS
  * Spec     RFC 8305 (Happy Eyeballs), RFC 6125 (host names), RFC 8446/5246 */
 #ifndef POSTRIDER_NET_NET_H
 #define POSTRIDER_NET_NET_H
@@ -29,7 +34,7 @@ enum {
     NET_READ_BUFFER = 64 * 1024
 };
 
-/* What an address must not be (architecture §8). Checked after DNS on the address used.
+/* What an address must not be (docs/SECURITY.md). Checked after DNS on the address used.
  */
 enum egress_policy {
     EGRESS_OFF,        /* anything goes */

@@ -1,17 +1,18 @@
 /* redis: a Redis client over our stream: pipelined commands with ordered replies.
- * Shape    struct redis       one connection that reconnects by itself, with backoff
+ * Shape    struct redis      one connection that reconnects by itself, with backoff
  *              down ──connect──► handshake (AUTH, SELECT, policy check) ──► ready
  *               ▲────────────────── any failure, 100 ms … 5 s ───────────────┘
- *          struct redis_cmd   operation: one command
+ *          struct redis_cmd  operation: one command
  * Owner    commands copy their arguments; a reply is borrowed until the callback returns
  * Calls    loop thread. Output of one turn is gathered and written once, before the loop
- * sleeps. Limits   REDIS_REPLY_MAX bytes a reply, nesting 8, REDIS_QUEUE_MAX commands
- * waiting Errors   ERR_STORE_DOWN when not ready (at once if it was never sent: safe to
- * repeat) or when the connection broke before the reply (then `maybe_executed` holds);
+ *          sleeps.
+ * Limits   REDIS_REPLY_MAX bytes a reply, nesting 8, REDIS_QUEUE_MAX commands waiting
+ * Errors   ERR_STORE_DOWN when not ready (at once if it was never sent: safe to repeat)
+ *          or when the connection broke before the reply (then `maybe_executed` holds);
  *          ERR_STORE_REPLY with peer_code = first word (OOM, NOSCRIPT …); ERR_TIMEOUT
- * (the connection is dropped: replies would be out of step); ERR_STORE_POLICY when
- * maxmemory-policy evicts Spec     RESP2; a server is asked for nothing that needs RESP3
- */
+ *          (the connection is dropped: replies would be out of step); ERR_STORE_POLICY
+ *          when maxmemory-policy evicts
+ * Spec     RESP2; a server is asked for nothing that needs RESP3 */
 #ifndef POSTRIDER_REDIS_REDIS_H
 #define POSTRIDER_REDIS_REDIS_H
 

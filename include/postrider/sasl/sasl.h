@@ -1,7 +1,8 @@
 /* sasl: the client's side of the SASL mechanisms that mail servers know, as pure
- * functions. Shape    no state of its own: the caller counts the server's challenges
- *              sasl_initial ──► sent inline (see sasl_is_inline) or after the first
- *              challenge ──► sasl_continue(step 1, 2, …) for every further challenge
+ * functions.
+ * Shape    no state of its own: the caller counts the server's challenges
+ *              sasl_initial ──► sent inline (see sasl_is_inline) or after the first challenge
+ *                           ──► sasl_continue(step 1, 2, …) for every further challenge
  * Owner    responses are appended to the caller's buf, which holds a secret from then on:
  *          wipe it. Credentials are borrowed for the call.
  * Calls    any thread
@@ -10,8 +11,8 @@
  *          cannot carry; ERR_PROTOCOL: the server asks for more than the mechanism has.
  *          Nothing is appended on failure.
  * Spec     PLAIN RFC 4616; LOGIN draft-murchison-sasl-login; OAUTHBEARER RFC 7628;
- * XOAUTH2 as deployed by Google and Microsoft. Responses are raw: base64 is the
- * protocol's part. */
+ *          XOAUTH2 as deployed by Google and Microsoft. Responses are raw: base64 is the
+ *          protocol's part. */
 #ifndef POSTRIDER_SASL_SASL_H
 #define POSTRIDER_SASL_SASL_H
 

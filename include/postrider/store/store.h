@@ -1,15 +1,18 @@
 /* store: what survives, in Redis: keys, leases, accounts, mailboxes, the message index,
- * the change log, tokens, settings. Shape    struct store        one per node: redis
- * client, keyring, prefix, leases struct store_acct   names one account in the store: id,
- * hash, shard, incarnation operations          one file each; all go through the one
- * redis connection Owner    the app owns the store; a store_acct belongs to the account
- * actor (or is made for a lookup). Results given to callbacks are borrowed until they
- * return. Calls    loop thread Limits   values up to 8 MiB; 1 000 events or 256 segments
- * a commit Errors   ERR_STORE_DOWN, ERR_STORE_REPLY, ERR_TIMEOUT: transient; ERR_FENCED:
- * the lease is lost, the account must be dropped; ERR_STALE: the record changed, load
- * again; ERR_DECRYPT, ERR_CORRUPT: the value is damaged; ERR_KEY at open Keys
- * architecture §3: PREFIX:{SHARD}:name for everything one commit touches, PREFIX:name for
- * the rest; names of accounts are keyed hashes */
+ * the change log, tokens, settings.
+ * Shape    struct store       one per node: redis client, keyring, prefix, leases
+ *          struct store_acct  names one account in the store: id, hash, shard,
+ *                             incarnation
+ *          operations         one file each; all go through the one redis connection
+ * Owner    the app owns the store; a store_acct belongs to the account actor (or is made
+ *          for a lookup). Results given to callbacks are borrowed until they return.
+ * Calls    loop thread
+ * Limits   values up to 8 MiB; 1 000 events or 256 segments a commit
+ * Errors   ERR_STORE_DOWN, ERR_STORE_REPLY, ERR_TIMEOUT: transient; ERR_FENCED: the lease
+ *          is lost, the account must be dropped; ERR_STALE: the record changed, load
+ *          again; ERR_DECRYPT, ERR_CORRUPT: the value is damaged; ERR_KEY at open
+ * Keys     docs/DATA-MODEL.md: PREFIX:{SHARD}:name for everything one commit touches,
+ *          PREFIX:name for the rest; names of accounts are keyed hashes */
 #ifndef POSTRIDER_STORE_STORE_H
 #define POSTRIDER_STORE_STORE_H
 
@@ -87,7 +90,7 @@ struct store_acct {
 void store_acct_init(struct store *s, struct store_acct *a, struct str id);
 void store_acct_fini(struct store_acct *a);
 
-/* The event id of architecture §4: an HMAC over what identifies the logical change. */
+/* The event id (docs/DATA-MODEL.md): an HMAC over what identifies the logical change. */
 void store_event_id(struct store *s, const struct store_acct *a, uint32_t box,
                     uint32_t epoch, uint32_t uid, const char *type,
                     uint64_t discriminator, char out[37]);

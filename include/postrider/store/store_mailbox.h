@@ -7,7 +7,7 @@
  * Limits   MAILBOX_KEYWORDS_MAX keyword names a mailbox, further ones are not indexed;
  *          SEGMENT_ROWS rows a segment
  * Units    rows are in rising UID order everywhere
- * Spec     sync.md §1; design measurements §4 */
+ * Spec     docs/DATA-MODEL.md */
 #ifndef POSTRIDER_STORE_STORE_MAILBOX_H
 #define POSTRIDER_STORE_STORE_MAILBOX_H
 
@@ -142,7 +142,7 @@ struct store_rank *store_rank_start(struct store *s, const struct store_acct *a,
                                     uint32_t count, store_rank_cb *cb, void *ctx);
 void store_rank_cancel(struct store_rank *op);
 
-/* --- the one-call commit (architecture §4) --- */
+/* --- the one-call commit (docs/ARCHITECTURE.md) --- */
 
 enum {
     STORE_COMMIT_EVENTS = 1000,
@@ -179,8 +179,8 @@ struct store_commit_params {
  * records, events, feed, dirty mark and state are written; or nothing is. Rows, events
  * and strings are copied before this returns, so they may be freed at once. Segments that
  * an edit touches are read first.
- * One commit at a time for each mailbox, and one with a state for each account: the caller
- * sees to that.
+ * Commits of an account are carried out one after the other, in the order of their
+ * start. A mailbox may be in one of them at a time: a second one ends with ERR_STALE.
  * An answer lost on the way is settled by repeating the call, which knows itself again by
  * its token, until STORE_COMMIT_DEADLINE_MS. Only then is the outcome open: ERR_TIMEOUT,
  * or ERR_STORE_DOWN; the next commit tells by ERR_STALE if it had been carried out.

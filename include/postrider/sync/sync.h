@@ -1,15 +1,19 @@
 /* sync: makes the index equal the mailbox and the log tell the difference.
- * Shape    mailbox_table   the mailboxes of one account in memory
- *          sync_list       operation: one listing; commits new, gone and deleted
- * mailboxes sync_pass       operation: SELECT (or the mailbox selected already) and
- * whatever it takes to be up to date: initial index, or one incremental pass sync_live
- * what a connection in IDLE said meanwhile, waiting to be applied sync_diff       pure:
- * rows of the index against rows of the server Owner    the account actor owns the table,
- * the live record and the connection; a pass borrows them until its callback. One commit
- * at a time per account: the table's lock. Calls    loop thread Limits   commits of
- * SYNC_BATCH_MAX rows; 10 000 mailboxes kept Errors   imap's, store's; ERR_STALE and
- * ERR_FENCED mean: drop the actor's memory and load again Spec     RFC 3501, 7162, and
- * the algorithm in docs/ARCHITECTURE.md §Sync */
+ * Shape    mailbox_table  the mailboxes of one account in memory
+ *          sync_list      operation: one listing; commits new, gone and deleted mailboxes
+ *          sync_pass      operation: SELECT (or the mailbox selected already) and
+ *                         whatever it takes to be up to date: initial index, or one
+ *                         incremental pass
+ *          sync_live      what a connection in IDLE said meanwhile, waiting to be applied
+ *          sync_diff      pure: rows of the index against rows of the server
+ * Owner    the account actor owns the table, the live record and the connection; a pass
+ *          borrows them until its callback. One commit at a time per account: the table's
+ *          lock.
+ * Calls    loop thread
+ * Limits   commits of SYNC_BATCH_MAX rows; 10 000 mailboxes kept
+ * Errors   imap's, store's; ERR_STALE and ERR_FENCED mean: drop the actor's memory and
+ *          load again
+ * Spec     RFC 3501, 7162, and the algorithm in docs/ARCHITECTURE.md §Sync */
 #ifndef POSTRIDER_SYNC_SYNC_H
 #define POSTRIDER_SYNC_SYNC_H
 

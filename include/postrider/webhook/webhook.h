@@ -5,7 +5,8 @@
  *          the reply means
  *              2xx done; 3xx and a refused address dead at once; 410 turns webhooks off;
  *              other 4xx dead after WEBHOOK_TRIES_MAX tries; the rest is repeated with
- *              growing delays (Retry-After honoured) for WEBHOOK_RETRY_SPAN_MS
+ *              growing delays (Retry-After honoured) for WEBHOOK_RETRY_SPAN_MS,
+ *              earlier once a destination that failed for everybody takes an event again
  *          settings read: webhooks, webhooksEnabled, webhookEvents ("*" = all; absent =
  *          none), webhooksCustomHeaders, serviceUrl, serviceSecret, inboxNewOnly; of an
  *          account: webhooks, webhooksCustomHeaders

@@ -377,6 +377,45 @@ static void limits_are_told_before_anything_is_written(void **state)
     assert_int_equal(redis_number(f, "EXISTS", "f"), 0);
 }
 
+static void commits_of_an_account_wait_for_each_other(void **state)
+{
+    struct fixture *f = *state;
+    enum {
+        CALLS = 6
+    };
+    struct msg_row *rows = some_rows(f, 100, 1);
+    struct world_call calls[CALLS], twice, other;
+    struct mailbox_change change = {.m = f->m, .upserts = rows, .upsert_count = 100};
+    struct store_commit_params put = {.changes = &change, .change_count = 1};
+    struct store_acct second = store_world_account(&f->w, "second");
+    world_commit_start(&f->w, put, &calls[0]);
+    for (int i = 1; i < CALLS; i++) {
+        json_t *info = json_pack("{s:i, s:i}", "n", i, i % 2 == 0 ? "even" : "odd", i);
+        world_commit_start(&f->w, (struct store_commit_params){.state_info = info},
+                           &calls[i]);
+        json_decref(info);
+    }
+    world_commit_start(&f->w, put, &twice);
+    world_commit_start(&f->w, (struct store_commit_params){.acct = &second, .state = "x"},
+                       &other);
+    world_wait(&f->w, &twice);
+    assert_code(twice.err, ERR_STALE);
+    world_wait(&f->w, &other);
+    assert_ok(other.err);
+    for (int i = 0; i < CALLS; i++) {
+        world_wait(&f->w, &calls[i]);
+        assert_ok(calls[i].err);
+    }
+    json_t *got = NULL;
+    assert_ok(world_account_state(&f->w, &got));
+    assert_int_equal(json_integer_value(json_object_get(got, "n")), CALLS - 1);
+    assert_int_equal(json_integer_value(json_object_get(got, "odd")), CALLS - 1);
+    assert_int_equal(json_integer_value(json_object_get(got, "even")), CALLS - 2);
+    json_decref(got);
+    assert_rows(f, f->m, rows, 100);
+    store_acct_fini(&second);
+}
+
 /* --- answers lost ------------------------------------------------------------------ */
 
 static unsigned appended;
@@ -614,6 +653,7 @@ int main(void)
         TEST(a_foreign_lease_fences),
         TEST(another_incarnation_is_refused),
         TEST(limits_are_told_before_anything_is_written),
+        TEST(commits_of_an_account_wait_for_each_other),
         TEST(a_thousand_events_are_appended_in_order),
         cmocka_unit_test_setup_teardown(a_killed_server_is_settled, setup_durable,
                                         teardown),
