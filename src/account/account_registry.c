@@ -4,7 +4,9 @@
 #include "postrider/base/mem.h"
 #include "postrider/store/store_account.h"
 
-enum { BATCH_MAX = 1000 }; /* a commit takes that many events */
+enum {
+    BATCH_MAX = 1000
+}; /* a commit takes that many events */
 
 struct host_slots {
     uint32_t busy;

@@ -222,6 +222,9 @@ static void watch_pass(struct account *a, struct mailbox *inbox, bool select)
         a->watch_box = inbox->box;
         a->online_since_ms = loop_now_ms(a->as->loop);
     }
+    if (inbox->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
+        account_set_state(a, "syncing"); /* a first index can take minutes */
+    }
     a->pass = sync_pass_start(a->watch.conn, &sc, inbox, &a->watch.live, select,
                               on_watch_pass, a);
 }

@@ -18,19 +18,22 @@
 #include "postrider/account/account.h"
 #include "postrider/changelog/enrich.h"
 
-enum { ACCOUNT_PAGE_MAX = 1000, ACCOUNT_TEXT_MAX = 5 * 1024 * 1024 };
+enum {
+    ACCOUNT_PAGE_MAX = 1000,
+    ACCOUNT_TEXT_MAX = 5 * 1024 * 1024
+};
 
 struct account_call;
-typedef void account_call_cb(struct account_call *op, const struct err *err, json_t *result,
-                             void *ctx);
+typedef void account_call_cb(struct account_call *op, const struct err *err,
+                             json_t *result, void *ctx);
 void account_call_cancel(struct account_call *op);
 
 /* {"mailboxes": […]}: path, delimiter, parentPath, name, listed, subscribed, specialUse,
  * specialUseSource, noInferiors, messages, uidNext; with counters also status {messages, unseen}
  * by STATUS. */
 struct account_call *account_mailboxes_list_start(struct account *a, bool counters,
-                                                  int64_t deadline_ms, account_call_cb *cb,
-                                                  void *ctx);
+                                                  int64_t deadline_ms,
+                                                  account_call_cb *cb, void *ctx);
 
 struct account_list_params {
     struct str path;
@@ -43,8 +46,12 @@ struct account_call *account_messages_list_start(struct account *a,
                                                  int64_t deadline_ms, account_call_cb *cb,
                                                  void *ctx);
 
-enum account_text_type { ACCOUNT_TEXT_NONE, ACCOUNT_TEXT_ALL, ACCOUNT_TEXT_PLAIN,
-                         ACCOUNT_TEXT_HTML };
+enum account_text_type {
+    ACCOUNT_TEXT_NONE,
+    ACCOUNT_TEXT_ALL,
+    ACCOUNT_TEXT_PLAIN,
+    ACCOUNT_TEXT_HTML
+};
 
 struct account_get_params {
     struct str id;
@@ -60,16 +67,17 @@ struct account_call *account_message_get_start(struct account *a,
 /* {"plain"?, "html"?, "hasMore"} */
 struct account_call *account_text_get_start(struct account *a, struct str text_id,
                                             enum account_text_type type, size_t max_bytes,
-                                            int64_t deadline_ms, account_call_cb *cb, void *ctx);
+                                            int64_t deadline_ms, account_call_cb *cb,
+                                            void *ctx);
 /* changes: {"flags": {"add", "delete", "set"}, "labels": …}; answers {"flags": {"add": true …}} */
 struct account_call *account_message_update_start(struct account *a, struct str id,
                                                   json_t *changes, int64_t deadline_ms,
                                                   account_call_cb *cb, void *ctx);
 /* To Trash unless force or already there: {"deleted": bool, "moved"?: {"destination",
  * "message"?}} */
-struct account_call *account_message_delete_start(struct account *a, struct str id, bool force,
-                                                  int64_t deadline_ms, account_call_cb *cb,
-                                                  void *ctx);
+struct account_call *account_message_delete_start(struct account *a, struct str id,
+                                                  bool force, int64_t deadline_ms,
+                                                  account_call_cb *cb, void *ctx);
 /* {"path", "id"?, "uid"?} */
 struct account_call *account_message_move_start(struct account *a, struct str id,
                                                 struct str path, int64_t deadline_ms,
@@ -84,7 +92,8 @@ struct account_stream_info {
     int64_t size;         /* -1 = unknown (decoded attachments) */
 };
 struct account_stream_events {
-    void (*on_begin)(struct account_stream *s, const struct account_stream_info *info, void *ctx);
+    void (*on_begin)(struct account_stream *s, const struct account_stream_info *info,
+                     void *ctx);
     void (*on_data)(struct account_stream *s, struct str data, void *ctx);
     /* Once; ERR_OK = complete. Without on_begin before it nothing was found. */
     void (*on_end)(struct account_stream *s, const struct err *err, void *ctx);
@@ -95,10 +104,9 @@ struct account_stream *account_source_start(struct account *a, struct str id,
                                             const struct account_stream_events *events,
                                             void *ctx);
 /* One part with its transfer encoding taken off. */
-struct account_stream *account_attachment_start(struct account *a, struct str attachment_id,
-                                                int64_t deadline_ms,
-                                                const struct account_stream_events *events,
-                                                void *ctx);
+struct account_stream *
+account_attachment_start(struct account *a, struct str attachment_id, int64_t deadline_ms,
+                         const struct account_stream_events *events, void *ctx);
 void account_stream_pause(struct account_stream *s);
 void account_stream_resume(struct account_stream *s);
 void account_stream_cancel(struct account_stream *s);

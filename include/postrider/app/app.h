@@ -8,7 +8,9 @@
 
 #include "postrider/config/config.h"
 
-enum { APP_DRAIN_MS = 9000 };
+enum {
+    APP_DRAIN_MS = 9000
+};
 
 /* argv: the flags the configuration was read from, for SIGHUP. */
 int app_serve(int argc, char *const *argv, const struct config *config,

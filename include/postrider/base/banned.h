@@ -13,6 +13,6 @@
 #pragma GCC poison strtok gmtime localtime asctime ctime               /* static state */
 #pragma GCC poison atoi atol atoll                                     /* no errors */
 #pragma GCC poison srand srandom                                       /* predictable */
-#pragma GCC poison popen                                        /* a shell */
+#pragma GCC poison popen                                               /* a shell */
 
 #endif

@@ -17,8 +17,9 @@ typedef void enrich_cb(struct enrich_request *req, const struct err *err, json_t
 
 struct enricher {
     void *impl;
-    struct enrich_request *(*start)(void *impl, struct str account, const struct event *event,
-                                    int64_t deadline_ms, enrich_cb *cb, void *ctx);
+    struct enrich_request *(*start)(void *impl, struct str account,
+                                    const struct event *event, int64_t deadline_ms,
+                                    enrich_cb *cb, void *ctx);
     void (*cancel)(struct enrich_request *req);
 };
 

@@ -7,7 +7,11 @@
 
 #include "postrider/config/config.h"
 
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum {
+    CLI_DONE = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2
+};
 
 /* Runs the daemon; given by the app, which lies above. */
 typedef int cli_serve_fn(int argc, char *const *argv, const struct config *config,
