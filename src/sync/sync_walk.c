@@ -269,6 +269,9 @@ static void on_top_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct sync_pass *p = ctx;
     p->fetch = NULL;
+    if (!op_is_running(&p->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         sync_pass_fail(p, err, "ask for the last UID");
         return;
