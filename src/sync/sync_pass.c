@@ -42,13 +42,27 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state)
     p->state = state;
 }
 
+/* The commit on its way must come back first: it works on our mailbox and answers us. */
+static void pass_end_early(struct sync_pass *p)
+{
+    if (p->commit != NULL) {
+        return;
+    }
+    if (p->failure.code != ERR_OK) {
+        store_scan_cancel(p->scan);
+        op_fail_err(&p->op, &p->failure);
+    } else {
+        op_cancel(&p->op);
+    }
+}
+
 void sync_pass_run(struct sync_pass *p)
 {
     if (!op_is_running(&p->op)) {
         return;
     }
     if (p->canceled) {
-        op_cancel(&p->op);
+        pass_end_early(p);
         return;
     }
     int state = (int)p->state;
@@ -59,16 +73,14 @@ void sync_pass_run(struct sync_pass *p)
 
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing)
 {
-    struct err wrapped = *err;
-    (void)err_wrap(&wrapped, "%s", doing);
-    imap_fetch_cancel(p->fetch);
-    p->fetch = NULL;
-    if (p->commit == NULL && p->scan == NULL) {
-        op_fail_err(&p->op, &wrapped);
-        return;
+    if (!p->canceled) {
+        p->failure = *err;
+        (void)err_wrap(&p->failure, "%s", doing);
+        imap_fetch_cancel(p->fetch);
+        p->fetch = NULL;
+        p->canceled = true;
     }
-    /* The store still works on our mailbox: end when it is done. */
-    p->canceled = true;
+    sync_pass_run(p);
 }
 
 static void pass_abort(struct op *op)
@@ -103,9 +115,7 @@ void sync_pass_cancel(struct sync_pass *p)
         return;
     }
     p->canceled = true;
-    if (p->commit == NULL) {
-        op_cancel(&p->op);
-    }
+    sync_pass_run(p);
 }
 
 uint32_t sync_pass_exists(const struct sync_pass *p)

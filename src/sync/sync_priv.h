@@ -130,14 +130,15 @@ struct sync_pass {
     void *ctx;
     enum pass_state state;
     struct sync_pass_result result;
-    bool selects;     /* the pass begins with SELECT and may move the cursor */
-    bool compare_all; /* flags and deletes are compared with the server, not only live
+    bool selects;       /* the pass begins with SELECT and may move the cursor */
+    bool compare_all;   /* flags and deletes are compared with the server, not only live
                          data */
-    bool full_flags;  /* plain servers: this pass refreshes all flags */
-    bool searched;    /* the index was compared UID by UID */
-    bool late_done;   /* messages that appeared late were fetched */
-    bool agrees;      /* the index will have as many messages as the server */
-    bool canceled;
+    bool full_flags;    /* plain servers: this pass refreshes all flags */
+    bool searched;      /* the index was compared UID by UID */
+    bool late_done;     /* messages that appeared late were fetched */
+    bool agrees;        /* the index will have as many messages as the server */
+    bool canceled;      /* ends as soon as no commit is on its way … */
+    struct err failure; /* … with this error, unless it is ERR_OK */
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
