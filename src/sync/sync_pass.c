@@ -170,6 +170,15 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 
 /* --- SELECT, COMPARE --- */
 
+/* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
+static uint64_t modseq_of(const struct imap_conn *conn,
+                          const struct imap_selected *selected)
+{
+    bool usable = selected != NULL && !selected->no_modseq &&
+                  imap_conn_has(conn, IMAP_CAP_CONDSTORE);
+    return usable ? selected->highest_modseq : 0;
+}
+
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -181,7 +190,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     }
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
-    p->highest_modseq = selected->no_modseq ? 0 : selected->highest_modseq;
+    p->highest_modseq = modseq_of(p->conn, selected);
     /* The answer itself was told as a change, too; it is in what we compare now. */
     if (p->live->row_count + p->live->vanished_count + p->live->expunged_count == 0 &&
         sync_pass_exists(p) == selected->exists) {
@@ -510,8 +519,7 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->ctx = ctx;
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
     if (!select) {
-        const struct imap_selected *now = imap_conn_selected(conn);
-        p->highest_modseq = now == NULL || now->no_modseq ? 0 : now->highest_modseq;
+        p->highest_modseq = modseq_of(conn, imap_conn_selected(conn));
     }
     sync_pass_run(p);
     return p;
