@@ -38,6 +38,7 @@ void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);
 size_t sync_batch_size(const struct sync_batch *b);
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
+void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from);
 void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
 /* Keyword names become ids of m's dictionary, which may grow. */
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
