@@ -9,10 +9,13 @@ enum {
     SYNC_SELECT_MS = 180000,
     SYNC_SEARCH_MS = 180000,
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
-    SYNC_NEW_SLICE = 900,            /* arrivals in one commit */
+    SYNC_NEW_SLICE = 750,            /* arrivals in one commit */
     SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
     SYNC_LATE_MAX = 1000     /* messages below last_uid fetched in one pass */
 };
+
+_Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
+               "a slice of each kind fits into one commit");
 
 /* --- batch: what a pass learned and has not stored yet --- */
 

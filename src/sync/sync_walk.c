@@ -46,7 +46,9 @@ static void walk_fetch(struct sync_pass *p)
                                                     .on_end = on_walk_end};
     uint32_t exists = sync_pass_exists(p);
     uint32_t hi = p->walk_hi < exists ? p->walk_hi : exists;
-    uint32_t lo = hi > p->sc.batch_messages ? hi - p->sc.batch_messages + 1 : 1;
+    uint32_t chunk = p->sc.batch_messages < STORE_COMMIT_EVENTS ? p->sc.batch_messages
+                                                                : STORE_COMMIT_EVENTS;
+    uint32_t lo = hi > chunk ? hi - chunk + 1 : 1;
     if (hi == 0) {
         p->walk_hi = 0;
         return;
