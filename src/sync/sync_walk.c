@@ -26,12 +26,14 @@ static void on_walk_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
                         void *ctx)
 {
     struct sync_pass *p = ctx;
-    if ((row->has & IMAP_ITEM_UID) == 0 || row->uid >= p->m->start_uid) {
+    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
+    if ((row->has & need) != need || row->uid >= p->m->low_uid) {
         return;
     }
-    sync_batch_new(&p->batch, p->m, row,
-                   (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
-                       sync_pass_announces(p, row));
+    /* After a reset all of it was announced in the epoch before. */
+    bool announce = p->m->epoch == 0 && (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
+                    sync_pass_announces(p, row);
+    sync_batch_new(&p->batch, p->m, row, announce);
 }
 
 static void on_walk_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
@@ -248,8 +250,6 @@ static void commit_begin(struct sync_pass *p, uint32_t uid_next)
         next_number = p->sc.table->next_number;
         mailbox_clear_rows(m);
         sync_event_mailbox_reset(&p->sc, m, prev, &event);
-        /* All of it was announced in the epoch before. */
-        p->sc.notify_from_ms = INT64_MAX;
     }
     struct mailbox_change change = {.drop_rows = reset};
     sync_pass_commit(p, &change, &event, reset ? 1 : 0, next_number, on_begun);
