@@ -375,7 +375,7 @@ enum step sync_apply_commit(struct op *op)
         return STEP_WAIT;
     }
     if (p->canceled) {
-        op_cancel(op);
+        sync_pass_end_canceled(p);
         return STEP_DONE;
     }
     struct slice slice = next_slice(p);

@@ -48,7 +48,7 @@ void sync_pass_run(struct sync_pass *p)
         return;
     }
     if (p->canceled) {
-        op_cancel(&p->op);
+        sync_pass_end_canceled(p);
         return;
     }
     int state = (int)p->state;
@@ -69,6 +69,7 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
     }
     /* The store still works on our mailbox: end when it is done. */
     p->canceled = true;
+    p->why = wrapped;
 }
 
 static void pass_abort(struct op *op)
@@ -104,6 +105,16 @@ void sync_pass_cancel(struct sync_pass *p)
     }
     p->canceled = true;
     if (p->commit == NULL) {
+        op_cancel(&p->op);
+    }
+}
+
+void sync_pass_end_canceled(struct sync_pass *p)
+{
+    if (p->why.code != ERR_OK && op_is_running(&p->op)) {
+        pass_abort(&p->op);
+        op_fail_err(&p->op, &p->why);
+    } else {
         op_cancel(&p->op);
     }
 }

@@ -138,6 +138,7 @@ struct sync_pass {
     bool late_done;   /* messages that appeared late were fetched */
     bool agrees;      /* the index will have as many messages as the server */
     bool canceled;
+    struct err why; /* of canceled, if it is a failure that waits for the store */
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
@@ -169,6 +170,8 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state);
 void sync_pass_run(struct sync_pass *p);
 /* Ends the pass; `doing` names what failed. */
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
+/* Ends a pass whose `canceled` is set, for the reason it has. */
+void sync_pass_end_canceled(struct sync_pass *p);
 /* What of a new message the index keeps and this server offers. */
 uint32_t sync_pass_row_items(const struct sync_pass *p);
 /* To be called before every command. */
