@@ -72,7 +72,8 @@ static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_r
     for (size_t i = 0; i < count; i++) {
         const struct msg_row *row = &rows[i];
         uint32_t rank = p->scan_rank++;
-        if (p->expunged_at < p->expunged_count && p->expunged[p->expunged_at] == rank) {
+        if (!p->flushing && p->expunged_at < p->expunged_count &&
+            p->expunged[p->expunged_at] == rank) {
             p->expunged_at++;
             sync_diff_delete(&p->diff, row->uid);
             continue;
@@ -124,7 +125,8 @@ static bool scan_range(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
-    if (p->searched || p->expunged_count > 0) {
+    bool by_rank = p->expunged_count > 0 && !p->flushing;
+    if (p->searched || by_rank) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
@@ -375,7 +377,7 @@ enum step sync_apply_commit(struct op *op)
         return STEP_WAIT;
     }
     if (p->canceled) {
-        sync_pass_end_canceled(p);
+        sync_pass_run(p);
         return STEP_DONE;
     }
     struct slice slice = next_slice(p);
@@ -409,9 +411,10 @@ enum step sync_apply_commit(struct op *op)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* Deletes stay for the end of the pass: only CHECK can tell whether to believe them. */
 void sync_apply_flush(struct sync_pass *p)
 {
-    if (sync_batch_size(&p->batch) < p->sc.batch_messages) {
+    if (p->batch.new_count + p->batch.flag_count < p->sc.batch_messages) {
         return;
     }
     if (p->flushing) {
@@ -421,6 +424,7 @@ void sync_apply_flush(struct sync_pass *p)
     struct sync_batch filled = p->batch;
     p->batch = p->prior;
     p->prior = filled;
+    sync_batch_move_vanished(&p->batch, &p->prior);
     p->flushing = true;
     if (!prepare_prior(p)) {
         (void)sync_apply_commit(&p->op);

@@ -46,6 +46,14 @@ void sync_batch_vanished(struct sync_batch *b, struct imap_range range)
     b->vanished[b->vanished_count++] = range;
 }
 
+void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from)
+{
+    for (size_t i = 0; i < from->vanished_count; i++) {
+        sync_batch_vanished(to, from->vanished[i]);
+    }
+    from->vanished_count = 0;
+}
+
 void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
 {
     b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);

@@ -42,13 +42,27 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state)
     p->state = state;
 }
 
+/* The commit on its way must come back first: it works on our mailbox and answers us. */
+static void pass_end_early(struct sync_pass *p)
+{
+    if (p->commit != NULL) {
+        return;
+    }
+    if (p->failure.code != ERR_OK) {
+        store_scan_cancel(p->scan);
+        op_fail_err(&p->op, &p->failure);
+    } else {
+        op_cancel(&p->op);
+    }
+}
+
 void sync_pass_run(struct sync_pass *p)
 {
     if (!op_is_running(&p->op)) {
         return;
     }
     if (p->canceled) {
-        sync_pass_end_canceled(p);
+        pass_end_early(p);
         return;
     }
     int state = (int)p->state;
@@ -59,17 +73,14 @@ void sync_pass_run(struct sync_pass *p)
 
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing)
 {
-    struct err wrapped = *err;
-    (void)err_wrap(&wrapped, "%s", doing);
-    imap_fetch_cancel(p->fetch);
-    p->fetch = NULL;
-    if (p->commit == NULL && p->scan == NULL) {
-        op_fail_err(&p->op, &wrapped);
-        return;
+    if (!p->canceled) {
+        p->failure = *err;
+        (void)err_wrap(&p->failure, "%s", doing);
+        imap_fetch_cancel(p->fetch);
+        p->fetch = NULL;
+        p->canceled = true;
     }
-    /* The store still works on our mailbox: end when it is done. */
-    p->canceled = true;
-    p->why = wrapped;
+    sync_pass_run(p);
 }
 
 static void pass_abort(struct op *op)
@@ -104,19 +115,7 @@ void sync_pass_cancel(struct sync_pass *p)
         return;
     }
     p->canceled = true;
-    if (p->commit == NULL) {
-        op_cancel(&p->op);
-    }
-}
-
-void sync_pass_end_canceled(struct sync_pass *p)
-{
-    if (p->why.code != ERR_OK && op_is_running(&p->op)) {
-        pass_abort(&p->op);
-        op_fail_err(&p->op, &p->why);
-    } else {
-        op_cancel(&p->op);
-    }
+    sync_pass_run(p);
 }
 
 uint32_t sync_pass_exists(const struct sync_pass *p)
@@ -171,6 +170,15 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 
 /* --- SELECT, COMPARE --- */
 
+/* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
+static uint64_t modseq_of(const struct imap_conn *conn,
+                          const struct imap_selected *selected)
+{
+    bool usable = selected != NULL && !selected->no_modseq &&
+                  imap_conn_has(conn, IMAP_CAP_CONDSTORE);
+    return usable ? selected->highest_modseq : 0;
+}
+
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -182,7 +190,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     }
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
-    p->highest_modseq = selected->no_modseq ? 0 : selected->highest_modseq;
+    p->highest_modseq = modseq_of(p->conn, selected);
     /* The answer itself was told as a change, too; it is in what we compare now. */
     if (p->live->row_count + p->live->vanished_count + p->live->expunged_count == 0 &&
         sync_pass_exists(p) == selected->exists) {
@@ -511,8 +519,7 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->ctx = ctx;
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
     if (!select) {
-        const struct imap_selected *now = imap_conn_selected(conn);
-        p->highest_modseq = now == NULL || now->no_modseq ? 0 : now->highest_modseq;
+        p->highest_modseq = modseq_of(conn, imap_conn_selected(conn));
     }
     sync_pass_run(p);
     return p;

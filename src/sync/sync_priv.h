@@ -9,10 +9,13 @@ enum {
     SYNC_SELECT_MS = 180000,
     SYNC_SEARCH_MS = 180000,
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
-    SYNC_NEW_SLICE = 900,            /* arrivals in one commit */
+    SYNC_NEW_SLICE = 750,            /* arrivals in one commit */
     SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
     SYNC_LATE_MAX = 1000     /* messages below last_uid fetched in one pass */
 };
+
+_Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
+               "a slice of each kind fits into one commit");
 
 /* --- batch: what a pass learned and has not stored yet --- */
 
@@ -38,6 +41,7 @@ void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);
 size_t sync_batch_size(const struct sync_batch *b);
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
+void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from);
 void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
 /* Keyword names become ids of m's dictionary, which may grow. */
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
@@ -130,15 +134,15 @@ struct sync_pass {
     void *ctx;
     enum pass_state state;
     struct sync_pass_result result;
-    bool selects;     /* the pass begins with SELECT and may move the cursor */
-    bool compare_all; /* flags and deletes are compared with the server, not only live
+    bool selects;       /* the pass begins with SELECT and may move the cursor */
+    bool compare_all;   /* flags and deletes are compared with the server, not only live
                          data */
-    bool full_flags;  /* plain servers: this pass refreshes all flags */
-    bool searched;    /* the index was compared UID by UID */
-    bool late_done;   /* messages that appeared late were fetched */
-    bool agrees;      /* the index will have as many messages as the server */
-    bool canceled;
-    struct err why; /* of canceled, if it is a failure that waits for the store */
+    bool full_flags;    /* plain servers: this pass refreshes all flags */
+    bool searched;      /* the index was compared UID by UID */
+    bool late_done;     /* messages that appeared late were fetched */
+    bool agrees;        /* the index will have as many messages as the server */
+    bool canceled;      /* ends as soon as no commit is on its way … */
+    struct err failure; /* … with this error, unless it is ERR_OK */
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
@@ -170,8 +174,6 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state);
 void sync_pass_run(struct sync_pass *p);
 /* Ends the pass; `doing` names what failed. */
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
-/* Ends a pass whose `canceled` is set, for the reason it has. */
-void sync_pass_end_canceled(struct sync_pass *p);
 /* What of a new message the index keeps and this server offers. */
 uint32_t sync_pass_row_items(const struct sync_pass *p);
 /* To be called before every command. */
