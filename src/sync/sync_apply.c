@@ -205,9 +205,12 @@ enum step sync_apply_check(struct op *op)
         p->m->count + (uint32_t)p->prior.new_count - (uint32_t)d->delete_count;
     /* While changes come in, the count cannot be held against anything: the next pass
      * will. */
-    p->agrees = sync_live_is_empty(p->live) && expected == sync_pass_exists(p);
-    bool doubt = !p->agrees || too_many_vanished(p) || p->must_search;
-    if (doubt && !p->searched && sync_live_is_empty(p->live)) {
+    bool quiet = sync_live_is_empty(p->live);
+    p->agrees = quiet && expected == sync_pass_exists(p);
+    /* Deletes by number that cannot be held against the count may be the wrong ones. */
+    bool doubt = too_many_vanished(p) || p->must_search ||
+                 (quiet ? !p->agrees : p->expunged_count > 0);
+    if (doubt && !p->searched) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
