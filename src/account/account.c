@@ -77,7 +77,8 @@ void account_free(struct account **ap)
 static bool is_quiet(const struct account *a)
 {
     return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
-           a->commit == NULL && account_watch_is_quiet(a) && account_work_is_quiet(a);
+           a->commit == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
+           account_work_is_quiet(a);
 }
 
 static void wait_for(struct account *a, int64_t delay_ms);
@@ -244,11 +245,13 @@ static void shut(struct account *a, const struct err *why)
     account_work_shut(a, why);
 }
 
-void account_fail(struct account *a, const struct err *err)
+void account_fail(struct account *a, const struct err *cause)
 {
     if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_WAITING) {
         return;
     }
+    struct err why = *cause; /* may lie in a connection that is closed below */
+    const struct err *err = &why;
     bool was_online = a->phase == ACCOUNT_PHASE_ONLINE;
     bool lived =
         was_online && loop_now_ms(a->as->loop) - a->online_since_ms >= LONG_LIFE_MS;

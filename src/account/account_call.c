@@ -28,6 +28,7 @@ static void call_done(struct op *op)
 {
     struct account_call *c = call_of(op);
     account_work_end(&c->work, c->broken);
+    c->a->calls--;
     c->cb(c, &op->err, op->err.code == ERR_OK ? c->result : NULL, c->ctx);
 }
 
@@ -49,6 +50,7 @@ struct account_call *call_new(struct account *a, const char *name, int64_t deadl
     struct account_call *c = op_new(a->as->loop, &call_type, deadline_ms);
     log_at(LOG_TRACE, "account", "call", LOG_S("name", name));
     c->a = a;
+    a->calls++;
     c->cb = cb;
     c->ctx = ctx;
     return c;

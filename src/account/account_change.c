@@ -48,6 +48,9 @@ static void on_stored(struct imap_store *op ATTR_UNUSED, const struct err *err, 
     struct account_call *c = ctx;
     struct updating *u = c->detail;
     c->store = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;
@@ -154,6 +157,9 @@ static void on_moved(struct imap_move *op ATTR_UNUSED, const struct err *err,
     struct account_call *c = ctx;
     struct moving *mv = c->detail;
     c->move = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;
@@ -203,6 +209,9 @@ static void on_expunged(struct imap_expunge *op ATTR_UNUSED, const struct err *e
 {
     struct account_call *c = ctx;
     c->expunge = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;

@@ -141,8 +141,8 @@ static void on_marked(struct imap_store *op ATTR_UNUSED,
                       const struct err *err ATTR_UNUSED, void *ctx)
 {
     struct account_call *c = ctx;
-    c->store =
-        NULL; /* reading succeeded; a mailbox that refuses the flag changes nothing of it */
+    c->store = NULL;
+    /* Reading succeeded; a mailbox that refuses the flag changes nothing of that. */
     getting_complete(c);
 }
 
@@ -165,6 +165,9 @@ static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         call_fail_err(c, err);
         return;
@@ -219,6 +222,9 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     struct account_call *c = ctx;
     struct getting *g = c->detail;
     c->fetch = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK && err->code != ERR_NO) {
         call_fail_err(c, err);
     } else if (g->message == NULL) {

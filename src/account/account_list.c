@@ -54,6 +54,9 @@ static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct e
     struct account_call *c = ctx;
     struct counting *counting = c->detail;
     c->status = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     json_t *list = json_object_get(c->result, "mailboxes");
     json_t *row = json_array_get(list, counting->at++);
     json_t *out = json_object();
@@ -198,6 +201,9 @@ static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code != ERR_OK && err->code != ERR_NO) {
         call_fail_err(c, err);
         return;
@@ -234,6 +240,9 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
     struct account_call *c = ctx;
     struct listing *l = c->detail;
     c->rank = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
     if (err->code == ERR_STALE && l->tries++ < RANK_TRIES) {
         rank_start(c); /* a pass wrote the index while it was read */
         return;

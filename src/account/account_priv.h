@@ -145,6 +145,7 @@ struct account {
     struct work_conn *work[ACCOUNT_WORK_MAX];
     struct list requests[3]; /* per lane */
     size_t work_users;       /* account_work objects that exist */
+    size_t calls;            /* account_call objects that exist: they use the table */
     /* stopping */
     accounts_stop_cb *on_stopped;
     void *stop_ctx;

@@ -148,6 +148,9 @@ static void on_body_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err
 {
     struct account_stream *s = ctx;
     s->fetch = NULL;
+    if (!op_is_running(&s->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         op_fail_err(&s->op, err);
     } else if (!s->found) {
@@ -203,6 +206,9 @@ static void on_structure(struct imap_fetch *op ATTR_UNUSED, const struct err *er
 {
     struct account_stream *s = ctx;
     s->fetch = NULL;
+    if (!op_is_running(&s->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         op_fail_err(&s->op, err);
     } else if (s->decoder == NULL) {

@@ -22,6 +22,7 @@ struct api_task *api_task_new(struct api_call *call, api_task_cancel *cancel)
                               .services = api_services_of(call),
                               .cancel = cancel,
                               .id = mem_strndup(id.ptr != NULL ? id.ptr : "", id.len)};
+    task->services->tasks++;
     call->user = task;
     call->on_cancel = on_cancel;
     return task;
@@ -35,6 +36,7 @@ struct api_call *api_task_end(struct api_task *task)
         call->on_cancel = NULL;
         call->on_drain = NULL;
     }
+    task->services->tasks--;
     json_decref(task->json);
     mem_free(task->id);
     mem_free(task);

@@ -1,7 +1,8 @@
 /* Taking the daemon down: first nothing new comes in, then the actors close their connections, the
  * readers of the log finish what is in flight, the leases are given back, and the loop stops.
  *
- *   API quiesced ──► accounts stopped ──► changelog stopped ──► webhooks stopped ──► leases back
+ *   API quiesced ──► its handlers ended ──► accounts stopped ──► changelog stopped
+ *       ──► webhooks stopped ──► leases back ──► late handlers ended
  *
  * Everything that must survive is in Redis already, so a part that hangs is only cut off. */
 #include "app_priv.h"
@@ -11,9 +12,29 @@
 #include <unistd.h>
 
 enum {
+    HANDLERS_MS = 1000,
     LOG_DRAIN_MS = 3000,
-    LEASE_MS = 2000
+    LEASE_MS = 2000,
+    LOOK_MS = 5
 };
+
+static void on_look(struct timer *t)
+{
+    struct app *app = container_of(t, struct app, handlers);
+    if (app->services.tasks == 0 || loop_now_ms(app->loop) >= app->handlers_until_ms) {
+        app->handlers_ended(app);
+    } else {
+        timer_set(app->loop, &app->handlers, LOOK_MS, on_look);
+    }
+}
+
+/* A change goes on when its client has left, and uses accounts, store and webhooks. */
+static void wait_for_handlers(struct app *app, int64_t max_ms, void (*then)(struct app *))
+{
+    app->handlers_until_ms = loop_now_ms(app->loop) + max_ms;
+    app->handlers_ended = then;
+    on_look(&app->handlers);
+}
 
 static void finish(struct app *app)
 {
@@ -33,7 +54,7 @@ static void on_overdue(struct timer *t)
 static void on_store_closed(struct store_close *op ATTR_UNUSED,
                             const struct err *err ATTR_UNUSED, void *ctx)
 {
-    finish(ctx);
+    wait_for_handlers(ctx, APP_DRAIN_MS, finish);
 }
 
 static void on_webhooks_stopped(struct webhooks *w ATTR_UNUSED, void *ctx)
@@ -54,6 +75,11 @@ static void on_accounts_stopped(void *ctx)
     changelog_stop(app->changelog, LOG_DRAIN_MS, on_log_stopped, app);
 }
 
+static void stop_accounts(struct app *app)
+{
+    accounts_stop(app->accounts, on_accounts_stopped, app);
+}
+
 void app_drain_begin(struct app *app)
 {
     if (app->phase == APP_PHASE_DRAINING || app->phase == APP_PHASE_STOPPED) {
@@ -65,10 +91,10 @@ void app_drain_begin(struct app *app)
     timer_set(app->loop, &app->drain, APP_DRAIN_MS, on_overdue);
     api_quiesce(app->api);
     if (served) {
-        accounts_stop(app->accounts, on_accounts_stopped, app);
+        wait_for_handlers(app, HANDLERS_MS, stop_accounts);
     } else {
         store_open_cancel(app->opening);
-        finish(app);
+        wait_for_handlers(app, APP_DRAIN_MS, finish);
     }
 }
 
@@ -76,6 +102,7 @@ void app_fini(struct app *app)
 {
     if (app->loop != NULL) {
         timer_stop(&app->drain);
+        timer_stop(&app->handlers);
     }
     for (size_t i = 0; i < ARRAY_LEN(app->signals); i++) {
         loop_signal_free(&app->signals[i]);

@@ -40,7 +40,9 @@ struct app {
     struct api_services services;
     struct api *api;
     struct loop_signal *signals[3];
-    struct timer drain;
+    struct timer drain, handlers;
+    int64_t handlers_until_ms;
+    void (*handlers_ended)(struct app *app);
 };
 
 /* app_drain.c: SERVING or STARTING ─► STOPPED, one part after the other, bounded by

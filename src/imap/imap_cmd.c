@@ -166,6 +166,7 @@ void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadl
 {
     struct imap_op *op = op_new(c->loop, type, deadline_ms);
     op->conn = c;
+    c->op_count++;
     op->deadline_ms = deadline_ms;
     list_init(&op->cmds);
     if (c->state >= IMAP_CONN_DEAD) {
@@ -241,7 +242,10 @@ void imap_op_abort(struct op *base)
 
 void imap_op_fini(struct op *base)
 {
+    struct imap_conn *c = IMAP_OP(base)->conn;
     imap_op_detach(IMAP_OP(base));
+    c->op_count--;
+    imap_conn_reap(c);
 }
 
 void imap_op_complete(struct imap_op *op)

@@ -11,8 +11,9 @@
  *                       server may say
  *   READY               untagged data reaches commands and events
  *   DEAD                the stream is gone, all commands have failed, on_closed is due once
- *   CLOSED              closed by its owner inside a callback; freed when the parser
- *                       returns
+ *   CLOSED              closed by its owner; freed when the parser has returned and the
+ *                       last operation has called back, since what had succeeded before
+ *                       may still ask the connection
  *
  * imap_conn_close leads from any state to the end and calls nobody. */
 #include "imap_priv.h"
@@ -81,6 +82,13 @@ static void conn_free(struct imap_conn *c)
     arena_fini(&c->arena);
     mem_wipe(c, sizeof *c);
     mem_free(c);
+}
+
+void imap_conn_reap(struct imap_conn *c)
+{
+    if (c->state == IMAP_CONN_CLOSED && !c->feeding && c->op_count == 0) {
+        conn_free(c);
+    }
 }
 
 static struct imap_cmd *first_cmd(const struct imap_conn *c)
@@ -172,9 +180,7 @@ void imap_conn_close(struct imap_conn **ptr)
     err_clear(&err);
     err_set(&err, ERR_CLOSED, "the connection was closed by its owner");
     shut(c, IMAP_CONN_CLOSED, &err);
-    if (!c->feeding) {
-        conn_free(c);
-    }
+    imap_conn_reap(c);
 }
 
 /* --- bytes in --- */
@@ -208,7 +214,7 @@ static void on_stream_data(void *ctx, const char *data, size_t len)
     bool ok = imap_parser_feed(c->parser, data, len, &used, &err);
     c->feeding = false;
     if (c->state == IMAP_CONN_CLOSED) {
-        conn_free(c);
+        imap_conn_reap(c);
     } else if (c->state == IMAP_CONN_DEAD) {
         return;
     } else if (!ok) {

@@ -234,6 +234,7 @@ struct imap_conn {
     bool feeding; /* inside the parser */
     bool cut;     /* STARTTLS was accepted: hand over after this byte */
     bool idling;
+    size_t op_count; /* operations that have not called back */
     struct loop *loop;
     struct stream *stream;
     struct imap_parser *parser;
@@ -265,6 +266,8 @@ struct imap_conn *imap_conn_new(struct loop *loop,
 void imap_conn_fail(struct imap_conn *c, const struct err *err);
 void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
+/* Frees it if it was closed and nothing uses it. */
+void imap_conn_reap(struct imap_conn *c);
 /* Sends what may be sent. */
 void imap_conn_pump(struct imap_conn *c);
 bool imap_conn_write(struct imap_conn *c, const void *data, size_t len);

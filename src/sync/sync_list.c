@@ -376,6 +376,9 @@ static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, v
 {
     struct sync_list *l = ctx;
     l->list = NULL;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         op_fail_err(&l->op, err);
         return;

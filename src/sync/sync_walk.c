@@ -11,6 +11,12 @@
 
 #include <stdio.h>
 
+/* Rows fetched by one command, in commits: a server starts every command anew, which costs more
+ * than the memory of a few thousand rows. */
+enum {
+    WALK_COMMITS = 5
+};
+
 static struct sync_pass *pass_of(struct op *op)
 {
     return container_of(op, struct sync_pass, op);
@@ -48,8 +54,7 @@ static void walk_fetch(struct sync_pass *p)
                                                     .on_end = on_walk_end};
     uint32_t exists = sync_pass_exists(p);
     uint32_t hi = p->walk_hi < exists ? p->walk_hi : exists;
-    uint32_t chunk = p->sc.batch_messages < STORE_COMMIT_EVENTS ? p->sc.batch_messages
-                                                                : STORE_COMMIT_EVENTS;
+    uint32_t chunk = p->sc.batch_messages * WALK_COMMITS;
     uint32_t lo = hi > chunk ? hi - chunk + 1 : 1;
     if (hi == 0) {
         p->walk_hi = 0;
@@ -104,44 +109,52 @@ static void walk_count(struct sync_pass *p)
     p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_counted, p);
 }
 
-/* --- commits
- * ----------------------------------------------------------------------------------------------
- */
+/* --- commits --- */
+
+static void walk_commit_slice(struct sync_pass *p);
 
 static void on_walk_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
                               void *ctx)
 {
     struct sync_pass *p = ctx;
     p->commit = NULL;
-    p->flushing = false;
-    sync_batch_clear(&p->prior);
     if (err->code != ERR_OK) {
+        p->flushing = false;
         sync_pass_fail(p, err, "store the index");
         return;
     }
+    if (p->new_at > 0 && !p->canceled) {
+        walk_commit_slice(p);
+        return;
+    }
+    p->flushing = false;
+    sync_batch_clear(&p->prior);
     sync_pass_run(p);
 }
 
-/* The next chunk goes to the store; the last one makes the mailbox live. */
-static void walk_commit_prior(struct sync_pass *p)
+/* The newest rows of the chunk that are not stored yet; new_at is where they end. The last slice
+ * of the last chunk makes the mailbox live. */
+static void walk_commit_slice(struct sync_pass *p)
 {
-    struct sync_batch *b = &p->prior;
+    const struct sync_batch *b = &p->prior;
     struct mailbox *m = p->m;
-    bool last = p->walk_hi == 0 && p->fetch == NULL && sync_batch_is_empty(&p->batch);
-    sync_batch_sort(b);
-    struct msg_row *rows = mem_array(b->new_count, sizeof *rows);
-    struct event *events = mem_array(b->new_count, sizeof *events);
-    size_t event_count = 0;
-    for (size_t i = 0; i < b->new_count; i++) {
-        rows[i] = b->news[i].row;
-        if (b->news[i].announce) {
-            sync_event_new(&p->sc, m, &b->news[i], &events[event_count++]);
+    size_t begin =
+        p->new_at > p->sc.batch_messages ? p->new_at - p->sc.batch_messages : 0;
+    size_t count = p->new_at - begin, event_count = 0;
+    struct msg_row *rows = mem_array(count, sizeof *rows);
+    struct event *events = mem_array(count, sizeof *events);
+    for (size_t i = 0; i < count; i++) {
+        const struct sync_new_row *row = &b->news[begin + i];
+        rows[i] = row->row;
+        if (row->announce) {
+            sync_event_new(&p->sc, m, row, &events[event_count++]);
         }
     }
-    if (b->new_count > 0 && b->news[0].row.uid < m->low_uid) {
-        m->low_uid = b->news[0].row.uid;
+    if (count > 0 && rows[0].uid < m->low_uid) {
+        m->low_uid = rows[0].uid;
     }
-    if (last) {
+    if (begin == 0 && p->walk_hi == 0 && p->fetch == NULL &&
+        sync_batch_is_empty(&p->batch)) {
         m->phase = MAILBOX_PHASE_LIVE;
         m->low_uid = 1;
         m->last_uid = m->start_uid - 1;
@@ -149,12 +162,20 @@ static void walk_commit_prior(struct sync_pass *p)
         m->highest_modseq = m->start_modseq;
         m->last_full_ms = clock_wall_ms();
     }
-    p->result.added += (uint32_t)b->new_count;
-    p->flushing = true;
-    struct mailbox_change change = {.upserts = rows, .upsert_count = b->new_count};
+    p->result.added += (uint32_t)count;
+    p->new_at = begin;
+    struct mailbox_change change = {.upserts = rows, .upsert_count = count};
     sync_pass_commit(p, &change, events, event_count, 0, on_walk_committed);
     mem_free(events);
     mem_free(rows);
+}
+
+static void walk_commit_prior(struct sync_pass *p)
+{
+    sync_batch_sort(&p->prior);
+    p->flushing = true;
+    p->new_at = p->prior.new_count;
+    walk_commit_slice(p);
 }
 
 enum step sync_walk_step(struct op *op)
@@ -248,6 +269,9 @@ static void on_top_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct sync_pass *p = ctx;
     p->fetch = NULL;
+    if (!op_is_running(&p->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         sync_pass_fail(p, err, "ask for the last UID");
         return;

@@ -18,6 +18,7 @@ struct api_services {
     /* The handlers' own: NULL at first, released by api_services_fini. */
     struct api_token_rate *rates;
     struct api_changes *changes;
+    size_t tasks; /* handlers at work: what they use must outlive them */
 };
 
 /* After api_free: releases what the handlers keep. */

@@ -10,6 +10,8 @@
  *          free the starter and start or cancel anything.
  * Limits   every operation has a deadline; there is no value for "none"
  * Errors   op->err is ERR_OK on success, ERR_TIMEOUT, ERR_CANCELED, or what op_fail set
+ *          A child's callback can come after its parent was canceled, when both ended in one
+ *          turn: it looks at op_is_running(parent) before it starts anything new.
  *
  * Writing one:
  *     struct dns_query { struct op op; ...; dns_cb *cb; void *ctx; };
