@@ -522,6 +522,9 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     struct sync_pass *p = op_new(imap_conn_loop(conn), &pass_type, SYNC_PASS_MS);
     p->conn = conn;
     p->sc = *sc;
+    if (p->sc.batch_messages > STORE_COMMIT_EVENTS) {
+        p->sc.batch_messages = STORE_COMMIT_EVENTS; /* each row may be announced */
+    }
     p->m = m;
     p->live = live;
     p->selects = select;
