@@ -205,9 +205,12 @@ enum step sync_apply_check(struct op *op)
         p->m->count + (uint32_t)p->prior.new_count - (uint32_t)d->delete_count;
     /* While changes come in, the count cannot be held against anything: the next pass
      * will. */
-    p->agrees = sync_live_is_empty(p->live) && expected == sync_pass_exists(p);
-    bool doubt = !p->agrees || too_many_vanished(p) || p->must_search;
-    if (doubt && !p->searched && sync_live_is_empty(p->live)) {
+    bool quiet = sync_live_is_empty(p->live);
+    p->agrees = quiet && expected == sync_pass_exists(p);
+    /* Deletes by number that cannot be held against the count may be the wrong ones. */
+    bool doubt = too_many_vanished(p) || p->must_search ||
+                 (quiet ? !p->agrees : p->expunged_count > 0);
+    if (doubt && !p->searched) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
@@ -313,10 +316,8 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
         p->live->modseq = b->news[i].row.modseq > p->live->modseq ? b->news[i].row.modseq
                                                                   : p->live->modseq;
     }
-    if (p->flushing || !slice_is_last(p, s)) {
-        return true;
-    }
-    if (p->agrees || p->searched) {
+    bool ends = !p->flushing && slice_is_last(p, s);
+    if (ends && (p->agrees || p->searched)) {
         m->exists = sync_pass_exists(p);
         uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
         m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
@@ -324,7 +325,7 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
             m->highest_modseq = p->highest_modseq;
         }
     }
-    if (p->full_flags) {
+    if (ends && p->full_flags) {
         m->last_full_ms = clock_wall_ms();
     }
     return m->last_uid != before.last_uid || m->exists != before.exists ||
@@ -400,7 +401,9 @@ enum step sync_apply_commit(struct op *op)
     }
     mem_free(events);
     mem_free(rows);
-    if (idle) {
+    if (idle && p->flushing) {
+        batch_is_stored(p);
+    } else if (idle) {
         sync_pass_enter(p, PASS_STATE_END);
         return STEP_MORE;
     }

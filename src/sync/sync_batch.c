@@ -159,9 +159,31 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
 
 static int cmp_new(const void *a, const void *b)
 {
-    uint32_t x = ((const struct sync_new_row *)a)->row.uid;
-    uint32_t y = ((const struct sync_new_row *)b)->row.uid;
-    return (x > y) - (x < y);
+    const struct sync_new_row *x = a, *y = b;
+    if (x->row.uid != y->row.uid) {
+        return x->row.uid > y->row.uid ? 1 : -1;
+    }
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Flags that the server tells by itself right behind the row it was asked for know
+ * nothing of the rest. */
+static void merge_new(struct sync_new_row *row, const struct sync_new_row *later)
+{
+    struct sync_new_row earlier = *row;
+    *row = *later;
+    if (later->row.fingerprint == 0) {
+        row->row.fingerprint = earlier.row.fingerprint;
+        row->internaldate_ms = earlier.internaldate_ms;
+        row->size = earlier.size;
+        row->announce = earlier.announce;
+    }
+    if (later->row.email_id.ptr == NULL) {
+        row->row.email_id = earlier.row.email_id;
+    }
+    if (later->row.modseq == 0) {
+        row->row.modseq = earlier.row.modseq;
+    }
 }
 
 /* Later facts about one UID win. */
@@ -179,13 +201,16 @@ void sync_batch_sort(struct sync_batch *b)
     struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
     imap_set_normalize(&vanished);
     b->vanished_count = vanished.count;
+    for (size_t i = 0; i < b->new_count; i++) {
+        b->news[i].order = (uint32_t)i;
+    }
     if (b->new_count > 1) {
         qsort(b->news, b->new_count, sizeof *b->news, cmp_new);
     }
     size_t kept = 0;
     for (size_t i = 0; i < b->new_count; i++) {
         if (kept > 0 && b->news[kept - 1].row.uid == b->news[i].row.uid) {
-            b->news[kept - 1] = b->news[i];
+            merge_new(&b->news[kept - 1], &b->news[i]);
         } else {
             b->news[kept++] = b->news[i];
         }

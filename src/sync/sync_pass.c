@@ -174,9 +174,9 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 static uint64_t modseq_of(const struct imap_conn *conn,
                           const struct imap_selected *selected)
 {
-    bool usable = selected != NULL && !selected->no_modseq &&
-                  imap_conn_has(conn, IMAP_CAP_CONDSTORE);
-    return usable ? selected->highest_modseq : 0;
+    bool told = selected != NULL && !selected->no_modseq &&
+                imap_conn_has(conn, IMAP_CAP_CONDSTORE);
+    return told ? selected->highest_modseq : 0;
 }
 
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
@@ -217,20 +217,30 @@ static enum step step_select(struct op *op)
     return STEP_WAIT;
 }
 
+/* A cursor ahead of the server's belongs to a state that the server has lost. */
+static bool cursor_is_usable(const struct sync_pass *p)
+{
+    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
+}
+
+/* All flags have to be read: before a first cursor, and now and then without any. */
 static bool flags_are_due(const struct sync_pass *p)
 {
-    return p->highest_modseq == 0 &&
-           clock_wall_ms() - p->m->last_full_ms >= FULL_FLAGS_INTERVAL_MS;
+    if (p->highest_modseq != 0) {
+        return !cursor_is_usable(p);
+    }
+    return clock_wall_ms() - p->m->last_full_ms >= FULL_FLAGS_INTERVAL_MS;
 }
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
- * nothing about deletes, EXISTS alone misses an arrival and a delete together. */
+ * nothing about deletes, EXISTS alone misses an arrival and a delete together, and
+ * without HIGHESTMODSEQ nothing is known about flags. */
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
     return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
            p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
-           !flags_are_due(p) && sync_live_is_empty(p->live);
+           (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
 }
 
 /* Takes the live data; tells which state follows. */
@@ -369,7 +379,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
     }
-    if (p->highest_modseq != 0 && p->m->highest_modseq != 0) {
+    if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
             return false;
         }
@@ -380,7 +390,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->vanished = (imap_conn_enabled(p->conn) & IMAP_CAP_QRESYNC) != 0;
     } else {
         uint32_t exists = sync_pass_exists(p);
-        p->full_flags = p->selects && (flags_are_due(p) || exists <= FLAG_WINDOW);
+        p->full_flags = p->selects && flags_are_due(p);
         if (exists == 0) {
             return false;
         }
@@ -512,6 +522,9 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     struct sync_pass *p = op_new(imap_conn_loop(conn), &pass_type, SYNC_PASS_MS);
     p->conn = conn;
     p->sc = *sc;
+    if (p->sc.batch_messages > STORE_COMMIT_EVENTS) {
+        p->sc.batch_messages = STORE_COMMIT_EVENTS; /* each row may be announced */
+    }
     p->m = m;
     p->live = live;
     p->selects = select;

@@ -23,6 +23,7 @@ struct sync_new_row {
     struct msg_row row;
     int64_t internaldate_ms;
     uint64_t size;
+    uint32_t order; /* of arrival among rows of one UID */
     bool announce;
 };
 
