@@ -32,7 +32,9 @@ static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier ATT
 static void on_row(void *ctx, const struct imap_row *row)
 {
     struct account_conn *c = ctx;
-    sync_live_row(&c->live, row);
+    if (c->takes_row == NULL || !c->takes_row(c, row)) {
+        sync_live_row(&c->live, row);
+    }
     live_changed(c);
 }
 

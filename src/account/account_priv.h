@@ -20,6 +20,8 @@ struct account_conn {
     struct account *account;
     struct imap_conn *conn;
     struct sync_live live;
+    /* Is it an arrival, noted as such? NULL: none is. */
+    bool (*takes_row)(struct account_conn *c, const struct imap_row *row);
     void (*on_live)(struct account_conn *c); /* live changed */
     void (*on_lost)(struct account_conn *c, const struct err *err);
 };
@@ -127,8 +129,10 @@ struct account {
     struct sync_pass *pass;
     struct sync_list *list;
     struct timer poll;
-    bool list_due, inbox_due;
-    uint32_t watch_box; /* selected on the watching connection */
+    struct imap_simple *notify;
+    bool list_due, inbox_due, notify_due;
+    uint32_t told_items; /* of new messages that the server sends by itself; 0 = none */
+    uint32_t watch_box;  /* selected on the watching connection */
     /* passes of the other mailboxes, one after the other on a work connection */
     uint32_t *pending;
     size_t pending_count, pending_cap;

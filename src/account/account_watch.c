@@ -1,9 +1,12 @@
 /* The watching connection: lists mailboxes, keeps INBOX up to date, idles in between.
  * Whenever one thing has ended, account_watch_next looks what is due, in this order:
  *
- *   a listing ─► SELECT and compare INBOX ─► live data of INBOX ─► IDLE
+ *   a listing ─► SELECT and compare INBOX ─► live data of INBOX ─► NOTIFY ─► IDLE
  *
  * Other mailboxes are brought up to date one after the other on a work connection.
+ * NOTIFY (RFC 5465), once per connection and where offered, has the server send what is
+ * needed of new messages by itself, so that they do not end IDLE: a server that gathers
+ * changes before it tells of them (Dovecot: half a second) begins anew with every IDLE.
  * Starting a command ends IDLE by itself; nothing delays the first trigger, and what
  * comes during a pass is left for the next. */
 #include "account_priv.h"
@@ -17,7 +20,8 @@ enum {
     CATCH_UP_MS =
         15 * 60 * 1000,     /* the stored cursor of INBOX moves at least this often … */
     CATCH_UP_CHANGES = 200, /* … and after so many live changes */
-    WORK_WAIT_MS = 300000
+    WORK_WAIT_MS = 300000,
+    NOTIFY_MS = 60000
 };
 
 struct sync_ctx account_sync_ctx(struct account *a)
@@ -237,6 +241,20 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     next_soon(a);
 }
 
+static void on_notify(struct imap_simple *op ATTR_UNUSED, const struct err *err,
+                      void *ctx)
+{
+    struct account *a = ctx;
+    a->notify = NULL;
+    /* Refused: new messages are asked for, as with servers that do not have it. */
+    if (err->code != ERR_OK && err->code != ERR_NO && err->code != ERR_BAD) {
+        account_fail(a, err);
+        return;
+    }
+    a->told_items = err->code == ERR_OK ? sync_row_items(a->watch.conn) : 0;
+    next_soon(a);
+}
+
 static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
                         void *ctx)
 {
@@ -292,6 +310,19 @@ static void settle(struct account *a)
     account_tell_initialized(a);
 }
 
+static bool notify_start(struct account *a)
+{
+    if (!a->notify_due || a->watch_box == 0 || a->idle != NULL ||
+        !imap_conn_has(a->watch.conn, IMAP_CAP_NOTIFY) ||
+        !imap_conn_has(a->watch.conn, IMAP_CAP_IDLE)) {
+        return false;
+    }
+    a->notify_due = false;
+    uint32_t items = sync_row_items(a->watch.conn) | account_content_items;
+    a->notify = imap_notify_start(a->watch.conn, items, NOTIFY_MS, on_notify, a);
+    return true;
+}
+
 static void watch_idle(struct account *a)
 {
     if (a->idle != NULL) {
@@ -307,7 +338,8 @@ static void watch_idle(struct account *a)
 
 void account_watch_next(struct account *a)
 {
-    if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL) {
+    if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL ||
+        a->notify != NULL) {
         return;
     }
     if (a->list_due) {
@@ -327,6 +359,9 @@ void account_watch_next(struct account *a)
         watch_pass(a, inbox, false);
         return;
     }
+    if (notify_start(a)) {
+        return;
+    }
     watch_idle(a);
     account_pending_run(a);
     if (a->sync_work == NULL && a->pending_count == 0) {
@@ -334,6 +369,15 @@ void account_watch_next(struct account *a)
     } else if (strcmp(a->state, "connected") != 0) {
         account_set_state(a, "syncing");
     }
+}
+
+static bool on_watch_row(struct account_conn *c, const struct imap_row *row)
+{
+    struct account *a = c->account;
+    const struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
+    struct sync_ctx sc = account_sync_ctx(a);
+    return a->told_items != 0 && m != NULL &&
+           sync_live_arrival(&c->live, &sc, m, a->told_items, row);
 }
 
 static void on_watch_live(struct account_conn *c)
@@ -348,11 +392,14 @@ static void on_watch_lost(struct account_conn *c, const struct err *err)
 
 void account_watch_begin(struct account *a)
 {
+    a->watch.takes_row = on_watch_row;
     a->watch.on_live = on_watch_live;
     a->watch.on_lost = on_watch_lost;
     a->watch_box = 0;
     a->list_due = true;
     a->inbox_due = true;
+    a->notify_due = true;
+    a->told_items = 0;
     a->online_since_ms = loop_now_ms(a->as->loop);
     next_soon(a);
 }
@@ -365,6 +412,7 @@ void account_watch_end(struct account *a)
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);
     sync_pass_cancel(a->sync_pass);
+    imap_simple_cancel(a->notify);
     account_conn_close(&a->watch); /* ends IDLE */
     a->pending_count = 0;
     a->watch_box = 0;
@@ -372,6 +420,6 @@ void account_watch_end(struct account *a)
 
 bool account_watch_is_quiet(const struct account *a)
 {
-    return a->list == NULL && a->pass == NULL && a->idle == NULL &&
+    return a->list == NULL && a->pass == NULL && a->idle == NULL && a->notify == NULL &&
            a->sync_pass == NULL && a->sync_work == NULL;
 }

@@ -186,20 +186,26 @@ static void put_set(struct imap_cmd *cmd, struct str piece, bool by_uid)
     }
 }
 
-static void put_piece(struct imap_op *base, struct imap_cmd *cmd, struct str piece)
+void imap_cmd_put_items(struct imap_cmd *cmd, uint32_t items)
 {
-    const struct imap_fetch *op = FETCH(base);
-    const char *before = " (";
-    imap_cmd_put(cmd, cmd->type->name);
-    imap_cmd_put(cmd, " ");
-    put_set(cmd, piece, op->params.by_uid);
+    const char *before = "";
     for (size_t i = 0; i < ARRAY_LEN(items_table); i++) {
-        if ((op->params.items & items_table[i].item) != 0) {
+        if ((items & items_table[i].item) != 0) {
             imap_cmd_put(cmd, before);
             imap_cmd_put(cmd, items_table[i].name);
             before = " ";
         }
     }
+}
+
+static void put_piece(struct imap_op *base, struct imap_cmd *cmd, struct str piece)
+{
+    const struct imap_fetch *op = FETCH(base);
+    imap_cmd_put(cmd, cmd->type->name);
+    imap_cmd_put(cmd, " ");
+    put_set(cmd, piece, op->params.by_uid);
+    imap_cmd_put(cmd, " (");
+    imap_cmd_put_items(cmd, op->params.items);
     put_sections(cmd, &op->params);
     imap_cmd_put(cmd, ")");
     if (op->params.changed_since > 0) {
@@ -209,9 +215,7 @@ static void put_piece(struct imap_op *base, struct imap_cmd *cmd, struct str pie
     }
 }
 
-/* The items this server and this mailbox have. UID is always asked for: a row without it
- * cannot be kept apart from others for long. */
-static uint32_t available(const struct imap_conn *c, uint32_t items)
+uint32_t imap_items_available(const struct imap_conn *c, uint32_t items)
 {
     const struct imap_selected *selected = imap_conn_selected(c);
     uint32_t have = IMAP_ITEM_UID;
@@ -246,7 +250,7 @@ static void copy_params(struct imap_fetch *op, const struct imap_fetch_params *p
     struct arena *arena = &op->base.op.arena;
     op->params = *params;
     op->params.set = STR_NULL;
-    op->params.items = available(op->base.conn, params->items);
+    op->params.items = imap_items_available(op->base.conn, params->items);
     if (params->section_count > 0) {
         struct str *sections = ARENA_ARRAY(arena, struct str, params->section_count);
         for (size_t i = 0; i < params->section_count; i++) {

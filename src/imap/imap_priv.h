@@ -191,6 +191,11 @@ void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_
 
 /* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
 void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
+/* "UID FLAGS …" (imap_fetch.c). */
+void imap_cmd_put_items(struct imap_cmd *cmd, uint32_t items);
+/* The items this server and this mailbox have. UID is always asked for: a row without it
+ * cannot be kept apart from others for long. */
+uint32_t imap_items_available(const struct imap_conn *c, uint32_t items);
 bool imap_mailbox_names_equal(struct str a, struct str b);
 
 /* --- capabilities (imap_caps.c) --- */

@@ -37,7 +37,8 @@ enum simple_kind {
     SIMPLE_DELETE,
     SIMPLE_RENAME,
     SIMPLE_SUBSCRIBE,
-    SIMPLE_UNSUBSCRIBE
+    SIMPLE_UNSUBSCRIBE,
+    SIMPLE_NOTIFY
 };
 
 static const struct simple_row rows[] = {
@@ -54,6 +55,8 @@ static const struct simple_row rows[] = {
     [SIMPLE_UNSUBSCRIBE] = {SIMPLE_TYPE("unsubscribe"),
                             SIMPLE_CMD("UNSUBSCRIBE", IMAP_ORDER_ALONE,
                                        IMAP_CONTEXT_OTHER)},
+    [SIMPLE_NOTIFY] = {SIMPLE_TYPE("notify"),
+                       SIMPLE_CMD("NOTIFY", IMAP_ORDER_ALONE, IMAP_CONTEXT_OTHER)},
 };
 
 struct simple_start {
@@ -63,14 +66,20 @@ struct simple_start {
     void *ctx;
 };
 
+static struct imap_simple *new_op(struct imap_conn *c, const struct simple_start *how)
+{
+    struct imap_simple *op = imap_op_new(c, &rows[how->kind].op, how->deadline_ms);
+    op->cb = how->cb;
+    op->ctx = how->ctx;
+    return op;
+}
+
 /* A command of up to two mailboxes; absent ones are left out. */
 static struct imap_simple *start(struct imap_conn *c, const struct simple_start *how,
                                  struct str a, struct str b)
 {
     const struct simple_row *row = &rows[how->kind];
-    struct imap_simple *op = imap_op_new(c, &row->op, how->deadline_ms);
-    op->cb = how->cb;
-    op->ctx = how->ctx;
+    struct imap_simple *op = new_op(c, how);
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &row->cmd);
     imap_cmd_put(cmd, row->cmd.name);
     if (a.ptr != NULL) {
@@ -126,6 +135,24 @@ struct imap_simple *imap_subscribe_start(struct imap_conn *c, struct str mailbox
     enum simple_kind kind = subscribed ? SIMPLE_SUBSCRIBE : SIMPLE_UNSUBSCRIBE;
     return start(c, &(struct simple_start){kind, deadline_ms, cb, ctx}, present(mailbox),
                  STR_NULL);
+}
+
+struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
+                                      int64_t deadline_ms, imap_simple_cb *cb, void *ctx)
+{
+    struct imap_simple *op =
+        new_op(c, &(struct simple_start){SIMPLE_NOTIFY, deadline_ms, cb, ctx});
+    if (!imap_conn_has(c, IMAP_CAP_NOTIFY)) {
+        op_fail(&op->base.op, ERR_UNSUPPORTED, "the server does not have NOTIFY");
+        return op;
+    }
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &rows[SIMPLE_NOTIFY].cmd);
+    /* Not SELECTED: it lets EXPUNGE shift the numbers under a FETCH (RFC 5465 §6.1). */
+    imap_cmd_put(cmd, "NOTIFY SET (SELECTED-DELAYED (MessageNew (");
+    imap_cmd_put_items(cmd, imap_items_available(c, items));
+    imap_cmd_put(cmd, ") MessageExpunge FlagChange))");
+    imap_cmd_send(cmd);
+    return op;
 }
 
 void imap_simple_cancel(struct imap_simple *op)

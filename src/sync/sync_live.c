@@ -14,7 +14,7 @@ void sync_live_reset(struct sync_live *l)
     arena_reset(&l->arena);
     l->exists_changed = false;
     l->resync = false;
-    l->row_count = l->vanished_count = l->expunged_count = 0;
+    l->row_count = l->vanished_count = l->expunged_count = l->arrival_count = 0;
 }
 
 void sync_live_fini(struct sync_live *l)
@@ -23,18 +23,20 @@ void sync_live_fini(struct sync_live *l)
     mem_free(l->rows);
     mem_free(l->vanished);
     mem_free(l->expunged);
+    mem_free(l->arrivals);
     *l = (struct sync_live){0};
 }
 
 bool sync_live_is_empty(const struct sync_live *l)
 {
     return !l->exists_changed && !l->resync && l->row_count == 0 &&
-           l->vanished_count == 0 && l->expunged_count == 0;
+           l->vanished_count == 0 && l->expunged_count == 0 && l->arrival_count == 0;
 }
 
 bool sync_live_is_passive(const struct sync_live *l)
 {
-    return !l->exists_changed && !l->resync && l->expunged_count == 0;
+    return !l->exists_changed && !l->resync && l->expunged_count == 0 &&
+           l->arrival_count == 0;
 }
 
 void sync_live_exists(struct sync_live *l)
@@ -47,7 +49,8 @@ void sync_live_exists(struct sync_live *l)
 static bool live_grow(struct sync_live *l, void **items, size_t count, size_t *cap,
                       size_t size)
 {
-    if (l->row_count + l->vanished_count + l->expunged_count >= LIVE_FACTS_MAX) {
+    if (l->row_count + l->vanished_count + l->expunged_count + l->arrival_count >=
+        LIVE_FACTS_MAX) {
         l->resync = true;
         return false;
     }
@@ -99,6 +102,36 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row)
     l->rows = items;
     sync_flag_row_copy(&l->arena, &l->rows[l->row_count++], row);
     l->modseq = row->modseq > l->modseq ? row->modseq : l->modseq;
+}
+
+bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
+                       const struct mailbox *m, uint32_t items,
+                       const struct imap_row *row)
+{
+    const uint32_t need = items & ~sc->new_items;
+    if ((row->has & need) != need || row->uid <= m->last_uid) {
+        return false;
+    }
+    void *arrivals = l->arrivals;
+    if (!live_grow(l, &arrivals, l->arrival_count, &l->arrival_cap,
+                   sizeof *l->arrivals)) {
+        return true; /* the comparison that is due finds it */
+    }
+    l->arrivals = arrivals;
+    struct sync_flag_row flags;
+    sync_flag_row_copy(&l->arena, &flags, row);
+    l->arrivals[l->arrival_count++] =
+        (struct imap_row){.has = need,
+                          .uid = row->uid,
+                          .modseq = row->modseq,
+                          .internaldate_ms = row->internaldate_ms,
+                          .size = row->size,
+                          .flags = {.system = flags.system,
+                                    .keywords = flags.keywords,
+                                    .keyword_count = flags.keyword_count},
+                          .email_id = arena_str(&l->arena, row->email_id)};
+    sync_new_content(sc, m, row);
+    return true;
 }
 
 void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,

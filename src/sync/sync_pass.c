@@ -2,7 +2,8 @@
  *
  *   SELECT ──► COMPARE ──┬─(no index)──► WALK   (then an incremental pass at once)
  *                        ├─(equal)─────► END
- *                        ├─(live data)─► NEW? ──► PREPARE
+ *                        ├─(live data)─► NEW? ──► PREPARE   (rows that came by themselves
+ *                        │                                  are not asked for again)
  *                        └─────────────► NEW ──► CHANGED ──► PREPARE
  *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
  *                       └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
@@ -124,16 +125,25 @@ uint32_t sync_pass_exists(const struct sync_pass *p)
     return now != NULL ? now->exists : 0;
 }
 
-uint32_t sync_pass_row_items(const struct sync_pass *p)
+/* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
+static uint64_t modseq_of(const struct imap_conn *conn,
+                          const struct imap_selected *selected)
+{
+    bool usable = selected != NULL && !selected->no_modseq &&
+                  imap_conn_has(conn, IMAP_CAP_CONDSTORE);
+    return usable ? selected->highest_modseq : 0;
+}
+
+uint32_t sync_row_items(const struct imap_conn *conn)
 {
     uint32_t items =
         IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
-    if (p->highest_modseq != 0) {
+    if (modseq_of(conn, imap_conn_selected(conn)) != 0) {
         items |= IMAP_ITEM_MODSEQ;
     }
-    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+    if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
         items |= IMAP_ITEM_GM_MSGID;
-    } else if (imap_conn_has(p->conn, IMAP_CAP_OBJECTID)) {
+    } else if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
         items |= IMAP_ITEM_EMAILID;
     }
     return items;
@@ -146,11 +156,23 @@ void sync_pass_command(const struct sync_pass *p)
     }
 }
 
-bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row)
+bool sync_announces(const struct sync_ctx *sc, const struct imap_row *row)
 {
     /* INTERNALDATE has whole seconds: the second in which the account began counts. */
     return (row->has & IMAP_ITEM_INTERNALDATE) == 0 ||
-           row->internaldate_ms >= p->sc.notify_from_ms / 1000 * 1000;
+           row->internaldate_ms >= sc->notify_from_ms / 1000 * 1000;
+}
+
+bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
+                      const struct imap_row *row)
+{
+    bool announce = sync_announces(sc, row);
+    if (announce && sc->on_new_row != NULL) {
+        char id[EVENT_ID_SIZE];
+        sync_event_new_id(sc, m, row->uid, id);
+        sc->on_new_row(sc->ctx, m, row, id);
+    }
+    return announce;
 }
 
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
@@ -170,15 +192,6 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 
 /* --- SELECT, COMPARE --- */
 
-/* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
-static uint64_t modseq_of(const struct imap_conn *conn,
-                          const struct imap_selected *selected)
-{
-    bool told = selected != NULL && !selected->no_modseq &&
-                imap_conn_has(conn, IMAP_CAP_CONDSTORE);
-    return told ? selected->highest_modseq : 0;
-}
-
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -191,9 +204,14 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
     p->highest_modseq = modseq_of(p->conn, selected);
-    /* The answer itself was told as a change, too; it is in what we compare now. */
-    if (p->live->row_count + p->live->vanished_count + p->live->expunged_count == 0 &&
-        sync_pass_exists(p) == selected->exists) {
+    if (p->live->arrival_count > 0) {
+        /* Perhaps of the mailbox that was selected before: these are asked for. */
+        p->live->arrival_count = 0;
+        p->live->exists_changed = true;
+    } else if (p->live->row_count + p->live->vanished_count + p->live->expunged_count ==
+                   0 &&
+               sync_pass_exists(p) == selected->exists) {
+        /* The answer itself was told as a change, too; it is in what we compare now. */
         p->live->exists_changed = false;
     }
     if (selected->uid_validity != 0 && p->m->uid_validity != 0 &&
@@ -243,18 +261,57 @@ static bool mailbox_is_unchanged(const struct sync_pass *p)
            (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
 }
 
+/* Have all messages above the index to be asked for? Not if the rows that came by
+ * themselves account for the whole count; whatever else was said of messages that are not
+ * indexed yet cannot be put together with them, and one that is missing would stay hidden
+ * below last_uid. */
+static bool must_ask_for_new(const struct sync_pass *p)
+{
+    const struct sync_live *live = p->live;
+    const uint32_t last_uid = p->m->last_uid;
+    uint64_t news = 0, gone = 0;
+    bool clear = live->expunged_count == 0;
+    for (size_t i = 0; i < live->arrival_count; i++) {
+        news += live->arrivals[i].uid > last_uid;
+    }
+    if (news == 0) {
+        return live->exists_changed;
+    }
+    for (size_t i = 0; i < live->row_count; i++) {
+        clear = clear && live->rows[i].uid <= last_uid;
+    }
+    for (size_t i = 0; i < live->vanished_count; i++) {
+        clear = clear && live->vanished[i].hi <= last_uid;
+        gone += live->vanished[i].hi - live->vanished[i].lo + 1;
+    }
+    return !clear || p->m->count + news != sync_pass_exists(p) + gone;
+}
+
+static void take_arrivals(struct sync_pass *p)
+{
+    for (size_t i = 0; i < p->live->arrival_count; i++) {
+        const struct imap_row *row = &p->live->arrivals[i];
+        if (row->uid > p->m->last_uid) {
+            sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+        }
+    }
+}
+
 /* Takes the live data; tells which state follows. */
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
-    bool fetch_new = live->exists_changed;
+    bool fetch_new = live->resync || must_ask_for_new(p);
+    if (!fetch_new) {
+        take_arrivals(p);
+    }
     p->compare_all = live->resync;
     p->expunged_count = live->expunged_count;
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
                                live->expunged_count * sizeof(uint32_t));
     sync_batch_take_live(&p->batch, live);
     sync_live_reset(live);
-    return fetch_new || p->compare_all ? PASS_STATE_NEW : PASS_STATE_PREPARE;
+    return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;
 }
 
 static enum step step_compare(struct op *op)
@@ -316,13 +373,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     }
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
-    bool announce = sync_pass_announces(p, row);
-    sync_batch_new(&p->batch, p->m, row, announce);
-    if (announce && p->sc.on_new_row != NULL) {
-        char id[EVENT_ID_SIZE];
-        sync_event_new_id(&p->sc, p->m, row->uid, id);
-        p->sc.on_new_row(p->sc.ctx, p->m, row, id);
-    }
+    sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
     if (!p->unordered) {
         sync_apply_flush(p);
     }
@@ -344,7 +395,8 @@ static enum step step_new(struct op *op)
     (void)snprintf(set, sizeof set, "%u:4294967295", p->m->last_uid + 1);
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = str_of(set),
-                                       .items = sync_pass_row_items(p) | p->sc.new_items};
+                                       .items =
+                                           sync_row_items(p->conn) | p->sc.new_items};
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;
@@ -432,7 +484,7 @@ static void on_late_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
     /* A UID below last_uid that was not there before: visible late if it is young, else
      * mail that was restored, which nobody wants to hear of as new. */
     bool announce =
-        sync_pass_announces(p, row) && row->internaldate_ms >= clock_wall_ms() - fresh_ms;
+        sync_announces(&p->sc, row) && row->internaldate_ms >= clock_wall_ms() - fresh_ms;
     sync_batch_new(&p->batch, p->m, row, announce);
 }
 
@@ -449,7 +501,7 @@ static enum step step_late(struct op *op)
     struct buf text = BUF_INIT(64 * 1024);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = sync_pass_row_items(p)};
+        .by_uid = true, .set = buf_str(&text), .items = sync_row_items(p->conn)};
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     buf_fini(&text);

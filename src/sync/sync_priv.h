@@ -175,12 +175,13 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state);
 void sync_pass_run(struct sync_pass *p);
 /* Ends the pass; `doing` names what failed. */
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
-/* What of a new message the index keeps and this server offers. */
-uint32_t sync_pass_row_items(const struct sync_pass *p);
 /* To be called before every command. */
 void sync_pass_command(const struct sync_pass *p);
 /* A new message of this age is told of. */
-bool sync_pass_announces(const struct sync_pass *p, const struct imap_row *row);
+bool sync_announces(const struct sync_ctx *sc, const struct imap_row *row);
+/* Offers the row of a new message to who keeps content; true if it is told of. */
+bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
+                      const struct imap_row *row);
 /* Commits `change` of p->m; the events are taken. */
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       struct event *events, size_t event_count, uint32_t next_number,

@@ -32,7 +32,7 @@ static void on_walk_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
     }
     /* After a reset all of it was announced in the epoch before. */
     bool announce = p->m->epoch == 0 && (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
-                    sync_pass_announces(p, row);
+                    sync_announces(&p->sc, row);
     sync_batch_new(&p->batch, p->m, row, announce);
 }
 
@@ -63,7 +63,7 @@ static void walk_fetch(struct sync_pass *p)
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", lo, hi);
     struct imap_fetch_params params = {.set = str_of(set),
-                                       .items = sync_pass_row_items(p)};
+                                       .items = sync_row_items(p->conn)};
     p->walk_hi = lo - 1;
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);

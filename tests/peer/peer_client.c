@@ -11,6 +11,7 @@
  *   store SET +\Seen,word   copy SET NAME      move SET NAME      expunge SET
  *   append NAME TEXT        TEXT with escapes
  *   noop   create NAME   delete NAME   rename A,B   subscribe NAME   unsubscribe NAME
+ *   notify items=flags,size,…
  *   idle [max_ms=]   done   cancel (the last operation)   pause   resume   close
  *   sleep MS
  * %XX in a name is that byte. */
@@ -560,6 +561,12 @@ static bool do_noop(struct client *cl)
     return started(cl, imap_noop_start(cl->conn, cl->deadline_ms, on_simple, cl));
 }
 
+static bool do_notify(struct client *cl)
+{
+    return started(cl, imap_notify_start(cl->conn, parse_items(value_of(cl, "items")),
+                                         cl->deadline_ms, on_simple, cl));
+}
+
 static bool do_create(struct client *cl)
 {
     return started(
@@ -668,6 +675,7 @@ static const struct command_row commands[] = {{"append", do_append, true},
                                               {"list", do_list, true},
                                               {"move", do_move, true},
                                               {"noop", do_noop, true},
+                                              {"notify", do_notify, true},
                                               {"open", do_open, false},
                                               {"pause", do_pause, true},
                                               {"rename", do_rename, true},

@@ -21,8 +21,8 @@
  *          ERR_AUTH, ERR_THROTTLED, ERR_MAXCONN (decided by code and text),
  *          ERR_NO_MAILBOX (SELECT/STATUS: NONEXISTENT or NO), ERR_QUOTA, ERR_PROTOCOL,
  *          ERR_LIMIT, ERR_UNSUPPORTED (capability missing), and what net reports
- * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5530, 5819, 6154,
- *          6851, 7162, 7628, 7888, 8474 */
+ * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5465, 5530, 5819,
+ *          6154, 6851, 7162, 7628, 7888, 8474 */
 #ifndef POSTRIDER_IMAP_IMAP_H
 #define POSTRIDER_IMAP_IMAP_H
 
@@ -330,6 +330,12 @@ struct imap_simple *imap_rename_start(struct imap_conn *c, struct str from, stru
 struct imap_simple *imap_subscribe_start(struct imap_conn *c, struct str mailbox,
                                          bool subscribed, int64_t deadline_ms,
                                          imap_simple_cb *cb, void *ctx);
+/* NOTIFY for the selected mailbox, whichever it is: from here the server sends these items
+ * of every new message by itself, as unsolicited rows behind EXISTS. NO and BAD leave
+ * things as they were; ERR_UNSUPPORTED without the capability. A server that gives up
+ * (NOTIFICATIONOVERFLOW) tells nothing at all any more: the connection ends. */
+struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
+                                      int64_t deadline_ms, imap_simple_cb *cb, void *ctx);
 void imap_simple_cancel(struct imap_simple *op);
 
 struct imap_idle;

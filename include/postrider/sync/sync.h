@@ -95,6 +95,9 @@ struct sync_live {
     uint32_t
         *expunged; /* sequence numbers in order of arrival, each against the state then */
     size_t expunged_count, expunged_cap;
+    /* rows of new messages that came by themselves: what the index keeps of them, no more */
+    struct imap_row *arrivals;
+    size_t arrival_count, arrival_cap;
     uint64_t modseq;  /* highest one seen live: cursor of this connection only */
     uint32_t changes; /* live changes since the stored cursor moved */
 };
@@ -106,12 +109,23 @@ void sync_live_exists(struct sync_live *l);
 void sync_live_expunge(struct sync_live *l, uint32_t seq);
 void sync_live_vanished(struct sync_live *l, const struct imap_set *uids);
 void sync_live_row(struct sync_live *l, const struct imap_row *row);
+/* A row that nobody asked for, of the mailbox m as the server's view has it. True: it tells
+ * all of `items` of a message above the index, goes to sc->on_new_row at once and is
+ * remembered as an arrival. False: it is some other row. What of new_items is missing does
+ * not matter. */
+bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
+                       const struct mailbox *m, uint32_t items,
+                       const struct imap_row *row);
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 
 /* --- operations
  * -----------------------------------------------------------------------------------------
  */
+
+/* What the index keeps of a new message, as imap_item bits, as far as this connection and
+ * its selected mailbox have it. */
+uint32_t sync_row_items(const struct imap_conn *conn);
 
 struct sync_list_result {
     size_t listed; /* mailboxes in this listing */

@@ -370,6 +370,107 @@ static void changes_reach_the_log_once_and_in_order(void **state)
     world_free(w);
 }
 
+/* What the log's readers get of one event; its text is not asked for. */
+static void on_content(struct enrich_request *req, const struct err *err, json_t *data,
+                       void *ctx)
+{
+    (void)req;
+    struct world *w = ctx;
+    assert_string_equal(err->msg, "");
+    json_decref(w->result);
+    w->result = json_incref(data);
+    w->done = true;
+}
+
+static void assert_subject(struct world *w, const char *account, const char *event_id,
+                           const char *subject)
+{
+    struct enricher enricher = account_enricher(w->accounts);
+    struct event e;
+    event_init(&e, EVENT_MESSAGE_NEW, 0, 1, 1, "INBOX", NULL,
+               json_pack("{s:s}", "id", "kept"));
+    memcpy(e.id, event_id, sizeof e.id);
+    (void)enricher.start(enricher.impl, str_of(account), &e, WAIT_MS, on_content, w);
+    wait_done(w);
+    assert_string_equal(json_string_value(json_object_get(w->result, "subject")),
+                        subject);
+    json_decref(w->result);
+    w->result = NULL;
+    event_fini(&e);
+}
+
+/* Quick arrivals, pushed ones and such that have to be asked for: the listing that runs
+ * every 300 ms ends IDLE in between, and other changes come among them. */
+static void quick_arrivals_reach_the_log_once_and_in_order(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 60
+    };
+    struct world *w = world_new();
+    other_open(w, "stream");
+    add_account(w, "stream");
+    wait_state(w, "stream", "connected");
+    other_select(w, "INBOX");
+    for (unsigned uid = 1; uid <= COUNT; uid++) {
+        char text[16], number[16];
+        (void)snprintf(text, sizeof text, "s%u", uid);
+        (void)snprintf(number, sizeof number, "%u", uid);
+        other_append(w, "INBOX", text);
+        if (uid % 4 == 0) {
+            other_flag(w, number, IMAP_FLAG_SEEN);
+        }
+        if (uid % 10 == 0) {
+            other_expunge(w, number); /* perhaps before anybody saw it */
+        }
+        loop_fixture_run_for(w->redis->loop, 40);
+    }
+    wait_event(w, "stream", EVENT_MESSAGE_NEW, COUNT - 1, 1);
+    for (int i = 0; i < WAIT_MS / 20 && indexed(w, "stream", "INBOX") != COUNT * 9 / 10;
+         i++) {
+        loop_fixture_run_for(w->redis->loop, 20);
+    }
+    assert_int_equal(indexed(w, "stream", "INBOX"), COUNT * 9 / 10);
+    read_log(w, "stream");
+    uint32_t last = 0;
+    for (size_t i = 0; i < w->event_count; i++) {
+        if (w->events[i].type == EVENT_MESSAGE_NEW) {
+            assert_true(w->events[i].uid > last);
+            last = w->events[i].uid;
+        }
+    }
+    for (uint32_t uid = 1; uid <= COUNT; uid++) {
+        size_t news = count_events(w, EVENT_MESSAGE_NEW, uid);
+        size_t deletes = count_events(w, EVENT_MESSAGE_DELETED, uid);
+        assert_int_equal(deletes, uid % 10 == 0 ? news : 0);
+        assert_true(uid % 10 == 0 || news == 1);
+    }
+    world_free(w);
+}
+
+static void content_of_arrivals_is_kept_for_readers(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    other_open(w, "kept");
+    add_account(w, "kept");
+    wait_state(w, "kept", "connected");
+    other_select(w, "INBOX");
+    other_append(w, "INBOX", "s1");
+    other_append(w, "INBOX", "s2");
+    wait_event(w, "kept", EVENT_MESSAGE_NEW, 2, 1);
+    /* What is gone cannot have been fetched late. */
+    other_expunge(w, "1:2");
+    wait_event(w, "kept", EVENT_MESSAGE_DELETED, 2, 1);
+    for (size_t i = 0; i < w->event_count; i++) {
+        if (w->events[i].type == EVENT_MESSAGE_NEW) {
+            assert_subject(w, "kept", w->events[i].id,
+                           w->events[i].uid == 1 ? "s1" : "s2");
+        }
+    }
+    world_free(w);
+}
+
 static void an_existing_mailbox_is_indexed_in_batches(void **state)
 {
     (void)state;
@@ -537,6 +638,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_account_becomes_connected),
         cmocka_unit_test(changes_reach_the_log_once_and_in_order),
+        cmocka_unit_test(quick_arrivals_reach_the_log_once_and_in_order),
+        cmocka_unit_test(content_of_arrivals_is_kept_for_readers),
         cmocka_unit_test(an_existing_mailbox_is_indexed_in_batches),
         cmocka_unit_test(what_happened_meanwhile_is_found_at_the_next_start),
         cmocka_unit_test(other_mailboxes_are_polled),
