@@ -61,11 +61,13 @@ void account_free(struct account **ap)
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
     timer_stop(&a->retry);
+    timer_stop(&a->hold);
     mailbox_table_fini(&a->table);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
     mem_free(a->pending);
+    mem_free(a->held);
     a->magic = 0;
     mem_free(a);
 }

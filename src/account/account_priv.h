@@ -132,6 +132,10 @@ struct account {
     /* passes of the other mailboxes, one after the other on a work connection */
     uint32_t *pending;
     size_t pending_count, pending_cap;
+    uint32_t *held; /* failed: wait for hold to end before they are pending again */
+    size_t held_count, held_cap;
+    struct timer hold;
+    struct backoff hold_backoff;
     struct account_work *sync_work;
     struct sync_pass *sync_pass;
     uint32_t sync_box;

@@ -101,14 +101,14 @@ static struct account *registry_add(struct accounts *as, struct str id)
 void accounts_start(struct accounts *as)
 {
     size_t count = store_directory_count(as->store);
-    for (size_t i = 0; i < count; i++) {
-        const struct account_entry *entry = store_directory_at(as->store, i);
-        struct str id = str_of(entry->id);
-        if (map_get(as->by_id, id) == NULL) {
-            struct account *a = registry_add(as, id);
-            if (store_owns(as->store, a->acct.shard)) {
-                account_start(a);
-            }
+    for (size_t i = 0; i < count && as->on_stopped == NULL; i++) {
+        struct str id = str_of(store_directory_at(as->store, i)->id);
+        struct account *a = map_get(as->by_id, id);
+        if (a == NULL) {
+            a = registry_add(as, id);
+        }
+        if (a->phase == ACCOUNT_PHASE_STOPPED && store_owns(as->store, a->acct.shard)) {
+            account_start(a);
         }
     }
 }

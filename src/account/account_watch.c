@@ -51,18 +51,57 @@ static void next_soon(struct account *a)
 
 /* --- mailboxes other than INBOX --- */
 
-void account_pending_add(struct account *a, uint32_t box)
+static bool boxes_have(const uint32_t *boxes, size_t count, uint32_t box)
 {
-    for (size_t i = 0; i < a->pending_count; i++) {
-        if (a->pending[i] == box) {
-            return;
+    for (size_t i = 0; i < count; i++) {
+        if (boxes[i] == box) {
+            return true;
         }
     }
-    if (a->pending_count == a->pending_cap) {
-        a->pending_cap = a->pending_cap > 0 ? a->pending_cap * 2 : 8;
-        a->pending = mem_realloc(a->pending, a->pending_cap * sizeof *a->pending);
+    return false;
+}
+
+static void boxes_add(uint32_t **boxes, size_t *count, size_t *cap, uint32_t box)
+{
+    if (*count == *cap) {
+        *cap = *cap > 0 ? *cap * 2 : 8;
+        *boxes = mem_realloc(*boxes, *cap * sizeof **boxes);
     }
-    a->pending[a->pending_count++] = box;
+    (*boxes)[(*count)++] = box;
+}
+
+void account_pending_add(struct account *a, uint32_t box)
+{
+    if (!boxes_have(a->pending, a->pending_count, box) &&
+        !boxes_have(a->held, a->held_count, box)) {
+        boxes_add(&a->pending, &a->pending_count, &a->pending_cap, box);
+    }
+}
+
+static void on_hold_end(struct timer *t)
+{
+    struct account *a = container_of(t, struct account, hold);
+    size_t count = a->held_count;
+    a->held_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        account_pending_add(a, a->held[i]);
+    }
+    next_soon(a);
+}
+
+/* A mailbox that cannot be synced is tried again later and later: each try can cost the
+ * server a login. The others do not wait for it. */
+static void hold_box(struct account *a, uint32_t box)
+{
+    static const struct backoff_policy policy = {2000, 10 * 60 * 1000, 200, 20};
+    if (box == 0 || boxes_have(a->held, a->held_count, box)) {
+        return;
+    }
+    boxes_add(&a->held, &a->held_count, &a->held_cap, box);
+    if (!timer_is_set(&a->hold)) {
+        timer_set(a->as->loop, &a->hold, backoff_next_ms(&a->hold_backoff, &policy),
+                  on_hold_end);
+    }
 }
 
 static void sync_finish(struct account *a, bool broken)
@@ -88,6 +127,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     if (err->code == ERR_NO_MAILBOX) {
         /* Gone or forbidden: the listing will tell; trying again at once would not. */
         a->list_due = true;
+        hold_box(a, a->sync_box);
         sync_finish(a, false);
         return;
     }
@@ -96,9 +136,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
                LOG_ERR_FIELDS(err));
         bool store = account_reaction_get(err) ==
                      account_reaction_get(&(struct err){.code = ERR_STORE_DOWN});
-        if (m != NULL) {
-            account_pending_add(a, m->box);
-        }
+        hold_box(a, m != NULL ? m->box : 0);
         sync_finish(a, true);
         if (store) {
             account_fail(a, err);
@@ -108,6 +146,9 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     if (m != NULL && !sync_live_is_empty(a->sync_live)) {
         pass_start(a, false);
         return;
+    }
+    if (a->pending_count == 0 && a->held_count == 0) {
+        backoff_reset(&a->hold_backoff);
     }
     sync_finish(a, false);
 }
@@ -133,6 +174,7 @@ static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *e
             log_at(LOG_DEBUG, "account", "no connection to sync with",
                    LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
             a->list_due = false; /* the poll timer finds what is still to be done */
+            hold_box(a, a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0);
         }
         sync_finish(a, false);
         return;
@@ -165,6 +207,12 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
     a->list = NULL;
     if (err->code != ERR_OK) {
         account_fail(a, err);
+        return;
+    }
+    if (result->listed == 0 && a->table.count == 0) {
+        struct err none = {0};
+        (void)err_set(&none, ERR_PROTOCOL, "the server lists no INBOX");
+        account_fail(a, &none);
         return;
     }
     const struct mailbox *inbox = mailbox_table_inbox(&a->table);
@@ -312,6 +360,8 @@ void account_watch_begin(struct account *a)
 void account_watch_end(struct account *a)
 {
     timer_stop(&a->poll);
+    timer_stop(&a->hold);
+    a->held_count = 0; /* the listing after the next start finds them */
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);
     sync_pass_cancel(a->sync_pass);

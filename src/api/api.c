@@ -143,7 +143,7 @@ static void begin_body(struct api_call_frame *frame)
         run_handler(frame);
         return;
     }
-    size_t max = route->body_max > 0 ? route->body_max : API_BODY_MAX;
+    size_t max = route->body_max > 0 ? route->body_max : frame->call.api->config.body_max;
     httpd_body_accept(frame->call.req, route->body != NULL ? max : IGNORED_BODY_MAX);
 }
 
@@ -336,6 +336,7 @@ struct api *api_new(struct loop *loop, const struct api_config *config, struct e
     api->loop = loop;
     api->config = *config;
     api->config.tables = NULL; /* the index has taken them in */
+    api->config.body_max = config->body_max > 0 ? config->body_max : API_BODY_MAX;
     build_tables(api, config);
     api->httpd = httpd_new(loop, &config->httpd, &handler, api, err);
     if (api->httpd == NULL) {

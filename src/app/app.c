@@ -27,6 +27,18 @@ static void on_settings_changed(struct store *s ATTR_UNUSED, void *ctx)
     webhooks_settings_changed(app->webhooks);
 }
 
+/* Another node's shard came to us: its accounts start here. One that left needs nothing: the
+ * next commit of its accounts is refused, and they wait. */
+static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard ATTR_UNUSED, bool owned,
+                     void *ctx)
+{
+    struct app *app = ctx;
+    if (owned && app->phase == APP_PHASE_SERVING) {
+        accounts_start(app->accounts);
+        changelog_rescan(app->changelog);
+    }
+}
+
 static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err *err,
                             void *ctx)
 {
@@ -42,6 +54,7 @@ static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err 
         return;
     }
     store_settings_set_changed_cb(app->store, on_settings_changed, app);
+    store_set_lease_cb(app->store, on_lease, app);
     webhooks_start(app->webhooks);
     changelog_start(app->changelog);
     accounts_start(app->accounts);
@@ -102,7 +115,8 @@ static void make_readers(struct app *app)
     struct httpc_config httpc = {.egress = (enum egress_policy)c->net.egress,
                                  .ca_file = c->tls.ca_file};
     struct webhook_config webhook = {.timeout_ms = c->webhook.timeout_ms,
-                                     .retry_first_ms = c->webhook.retry_first_ms};
+                                     .retry_first_ms = c->webhook.retry_first_ms,
+                                     .retry_max_ms = c->webhook.retry_max_ms};
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);
@@ -125,6 +139,7 @@ static bool make_api(struct app *app, struct err *err)
         .health = {.ctx = app, .is_well = is_well},
         .tables = api_tables,
         .table_count = api_tables_count,
+        .body_max = (size_t)c->http.max_body,
         .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     return app->api != NULL;

@@ -79,7 +79,8 @@ static const struct code_row {
     const char *text;
 } code_rows[] = {
     {CURLE_URL_MALFORMAT, ERR_INVALID, "the URL is malformed"},
-    {CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID, "the URL is neither http nor https"},
+    /* Our URLs are http or https: this is a reply without a status line. */
+    {CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, "the server does not speak HTTP"},
     {CURLE_COULDNT_RESOLVE_HOST, ERR_DNS, "the host name cannot be resolved"},
     {CURLE_COULDNT_CONNECT, ERR_CONNECT, "cannot connect to the host"},
     {CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT, "no answer in time"},

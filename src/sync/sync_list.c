@@ -8,6 +8,7 @@
 #include "sync_priv.h"
 
 #include "postrider/base/clock.h"
+#include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
 #include <stdio.h>
@@ -33,6 +34,8 @@ struct sync_list {
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
     size_t row_count, row_cap;
+    struct map *listed; /* names on the wire: a server decides how many there are */
+    bool has_inbox;
     struct mailbox **dirty; /* records to store */
     bool *fresh;            /* dirty[i] is new: announce it */
     size_t dirty_count, dirty_at, slice_count;
@@ -61,6 +64,7 @@ static void list_done(struct op *op)
 static void list_fini(struct op *op)
 {
     mem_free(list_of(op)->rows);
+    map_free(&list_of(op)->listed);
 }
 
 static const struct op_type list_type = {"list mailboxes", sizeof(struct sync_list),
@@ -158,12 +162,12 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     if (l->row_count >= SYNC_MAILBOXES_MAX) {
         return;
     }
-    for (size_t i = 0; i < l->row_count; i++) {
-        if (str_eq(l->rows[i].entry.wire, entry->wire) ||
-            (is_inbox(entry->path) && is_inbox(l->rows[i].entry.path))) {
-            return; /* listed twice */
-        }
+    bool inbox = is_inbox(entry->path);
+    if (map_get(l->listed, entry->wire) != NULL || (inbox && l->has_inbox)) {
+        return; /* listed twice */
     }
+    map_put(l->listed, entry->wire, l);
+    l->has_inbox = l->has_inbox || inbox;
     if (l->row_count == l->row_cap) {
         l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
         l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
@@ -172,8 +176,7 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     struct arena *arena = &l->op.arena;
     *row = (struct list_row){.entry = *entry};
     row->entry.wire = arena_str(arena, entry->wire);
-    row->entry.path =
-        is_inbox(entry->path) ? STR("INBOX") : arena_str(arena, entry->path);
+    row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row->entry.special_use = arena_str(arena, entry->special_use);
     row->entry.status = NULL;
     if (entry->status != NULL) {
@@ -185,12 +188,11 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
 
 static bool listing_is_sane(const struct sync_list *l)
 {
-    bool selectable = false, inbox = false;
+    bool selectable = false;
     for (size_t i = 0; i < l->row_count; i++) {
         selectable = selectable || (l->rows[i].entry.attrs & IMAP_LIST_NOSELECT) == 0;
-        inbox = inbox || is_inbox(l->rows[i].entry.path);
     }
-    return selectable && inbox;
+    return selectable && l->has_inbox;
 }
 
 /* --- compare
@@ -255,10 +257,11 @@ static bool take_empty(struct mailbox *m, const struct imap_status *s)
     return true;
 }
 
-static void compare_row(struct sync_list *l, const struct list_row *row)
+static void compare_row(struct sync_list *l, const struct map *known,
+                        const struct list_row *row)
 {
     struct mailbox_table *table = l->sc.table;
-    struct mailbox *m = mailbox_table_by_wire(table, row->entry.wire);
+    struct mailbox *m = map_get(known, row->entry.wire);
     bool fresh = m == NULL;
     if (fresh) {
         uint32_t box = table->next_number++;
@@ -278,12 +281,7 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
 
 static bool was_listed(const struct sync_list *l, const struct mailbox *m)
 {
-    for (size_t i = 0; i < l->row_count; i++) {
-        if (str_eq(l->rows[i].entry.wire, str_from(m->wire, m->wire_len))) {
-            return true;
-        }
-    }
-    return false;
+    return map_get(l->listed, str_from(m->wire, m->wire_len)) != NULL;
 }
 
 static void find_missing(struct sync_list *l)
@@ -396,9 +394,15 @@ static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, v
     l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
-    for (size_t i = 0; i < l->row_count; i++) {
-        compare_row(l, &l->rows[i]);
+    struct map *by_wire = map_new(NULL);
+    for (size_t i = 0; i < known; i++) {
+        struct mailbox *m = l->sc.table->items[i];
+        map_put(by_wire, str_from(m->wire, m->wire_len), m);
     }
+    for (size_t i = 0; i < l->row_count; i++) {
+        compare_row(l, by_wire, &l->rows[i]);
+    }
+    map_free(&by_wire);
     find_missing(l);
     commit_slice(l);
 }
@@ -411,6 +415,7 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->sc = *sc;
     l->cb = cb;
     l->ctx = ctx;
+    l->listed = map_new(NULL);
     struct imap_list_params params = {
         .status_items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
                         IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ};

@@ -130,7 +130,7 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     w->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : TIMEOUT_MS;
     w->retry = (struct backoff_policy){
         .first_ms = config->retry_first_ms > 0 ? config->retry_first_ms : RETRY_FIRST_MS,
-        .max_ms = RETRY_MAX_MS,
+        .max_ms = config->retry_max_ms > 0 ? config->retry_max_ms : RETRY_MAX_MS,
         .factor_percent = 200,
         .jitter_percent = 20};
     w->user_agent = mem_strdup(

@@ -40,7 +40,7 @@ struct accounts_config {
 
 struct accounts *accounts_new(struct net *net, struct store *store,
                               const struct accounts_config *config) ATTR_RETURNS_NONNULL;
-/* Starts an actor for every account of the directory. */
+/* Starts an actor for every account of the directory whose shard is ours and that has none yet. */
 void accounts_start(struct accounts *as);
 /* Closes all connections; calls back when nothing is left. */
 typedef void accounts_stop_cb(void *ctx);

@@ -27,6 +27,7 @@ struct api_config {
     struct api_health_port health;  /* is_well NULL = always well */
     bool token_in_query;            /* ?access_token= */
     int64_t timeout_ms;             /* 0 = API_TIMEOUT_MS */
+    size_t body_max;                /* of rows that give none; 0 = API_BODY_MAX */
     const struct api_table *tables; /* besides the built-in rows */
     size_t table_count;
     void *services; /* given to handlers */

@@ -37,7 +37,8 @@ enum {
 
 struct webhook_config {
     int64_t timeout_ms;     /* of one request; 0 = 30 s */
-    int64_t retry_first_ms; /* 0 = 5 s; doubles, ± 20 %, at most 1 h */
+    int64_t retry_first_ms; /* 0 = 5 s; doubles, ± 20 % … */
+    int64_t retry_max_ms;   /* … up to this; 0 = 1 h */
     const char *user_agent; /* NULL = "Postrider/VERSION" */
     size_t target_active;   /* 0 = WEBHOOK_TARGET_ACTIVE */
 };
