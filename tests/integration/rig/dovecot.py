@@ -86,9 +86,10 @@ service lmtp {{
 
 
 class Dovecot:
-    """tls=False: no TLS on any port. hosts: names in the certificate."""
+    """tls=False: no TLS on any port. hosts: names in the certificate. more: configuration that is
+    read last and so takes the place of what stands above."""
 
-    def __init__(self, directory, authority, tls=True, hosts=("DNS:localhost", "IP:127.0.0.1")):
+    def __init__(self, directory, authority, tls=True, hosts=("DNS:localhost", "IP:127.0.0.1"), more=""):
         self.dir = os.path.join(directory, "dovecot")
         self.mail = os.path.join(directory, "mail")
         self.imap, self.imaps, self.lmtp = free_port(), free_port(), free_port()
@@ -112,7 +113,7 @@ class Dovecot:
                                 internal="dovecot" if root else user.pw_name,
                                 internal_group="dovecot" if root else group,
                                 login="dovenull" if root else user.pw_name,
-                                chroot="" if root else "chroot ="))
+                                chroot="" if root else "chroot =") + more)
 
     def start(self):
         self.process = Process(["dovecot", "-F", "-c", os.path.join(self.dir, "dovecot.conf")],
@@ -140,17 +141,18 @@ class Dovecot:
     def maildir(self, user):
         return os.path.join(self.mail, user, "Maildir")
 
-    def fill(self, user, messages, mailbox=None):
-        """Writes message bytes straight into a Maildir: much faster than APPEND."""
+    def fill(self, user, messages, mailbox=None, when=lambda i: 1600000000 + i, flags=("", "S")):
+        """Writes message bytes straight into a Maildir: much faster than APPEND.
+        when(i): INTERNALDATE of the i-th, ascending; flags: Maildir's letters, one message after another."""
         top = self.maildir(user)
         box = os.path.join(top, "." + mailbox) if mailbox else top
         for part in ("cur", "new", "tmp"):
             os.makedirs(os.path.join(box, part), exist_ok=True)
         for i, data in enumerate(messages):
-            path = os.path.join(box, "cur", f"{1600000000 + i}.M{i}P1.rig:2,{'S' if i % 2 else ''}")
+            path = os.path.join(box, "cur", f"{when(i)}.M{i}P1.rig:2,{flags[i % len(flags)]}")
             with open(path, "wb") as f:
                 f.write(data)
-            os.utime(path, (1600000000 + i, 1600000000 + i))
+            os.utime(path, (when(i), when(i)))
         for root, _, files in os.walk(os.path.dirname(top)):
             for name in (root, *(os.path.join(root, n) for n in files)):
                 os.chown(name, self.uid, self.gid)

@@ -1,0 +1,508 @@
+#!/usr/bin/env python3
+"""Measures the built daemon against a real Dovecot and Redis, everything on loopback.
+
+Prints one Markdown table a suite and at the end one line of JSON. Build it for Release
+first; needs dovecot-imapd, dovecot-lmtpd, redis-server, openssl, a C compiler with OpenSSL's
+headers, and for the suite `api` wrk. Says what it does on the standard error output.
+"""
+import argparse
+import contextlib
+import json
+import math
+import os
+import platform
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+ITEMS = "(UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)"
+DRAINS = 3
+IDLE_MESSAGES = 20
+
+# One login process for all connections, so that sessions can be resumed; sizes and dates of
+# every message in Dovecot's cache, so that it reads no files during a measurement.
+DOVECOT = """
+default_client_limit = 12000
+default_process_limit = 3000
+mail_max_userip_connections = 10000
+mail_always_cache_fields = flags date.received size.virtual size.physical
+service imap-login {
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+  client_limit = 6000
+}
+service imap {
+  process_limit = 6000
+  service_count = 200
+}
+service auth {
+  client_limit = 16000
+}
+service anvil {
+  client_limit = 16000
+}
+service stats {
+  client_limit = 16000
+}
+"""
+
+
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def percentile(values, p):
+    """Nearest rank; None of nothing."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(len(ranked) * p / 100) - 1)] if ranked else None
+
+
+def cell(value):
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if isinstance(value, float) and value < 100 else \
+        f"{value:.0f}" if isinstance(value, float) else str(value)
+
+
+def table(title, names, rows):
+    print(f"\n### {title}\n\n| " + " | ".join(names) + " |\n|" + " --- |" * len(names))
+    for row in rows:
+        print("| " + " | ".join(map(cell, row)) + " |")
+    sys.stdout.flush()
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", f.read(), re.M).group(1))
+
+
+def message(i, message_id=None):
+    """Ordinary mail; the same i gives the same bytes."""
+    length = 200 + i * 7919 % 900
+    return (b"From: Ann Sender <ann@example.com>\r\nTo: someone@example.com\r\nSubject: Number %d\r\n"
+            b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: %s\r\nContent-Type: text/plain\r\n\r\n"
+            % (i, (message_id or f"<bench-{i}@example.com>").encode()) + b"Text of it.\r\n" * (length // 13))
+
+
+class World:
+    """The servers of a suite; all that was started ends with it."""
+
+    def __init__(self, stack, options):
+        self.stack, self.options = stack, options
+        self.dir = tempfile.mkdtemp(prefix="prb-")
+        stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
+        os.chmod(self.dir, 0o711)
+        self.authority = rig.Authority(os.path.join(self.dir, "ca"))
+        self.consumer = rig.Consumer()
+        stack.callback(self.consumer.close)
+        self.redis = rig.Redis(self.dir)
+        self.redis.start()
+        stack.callback(self.redis.stop)
+        self.dovecot = self.daemon = None
+
+    def start_dovecot(self):
+        self.dovecot = rig.Dovecot(self.dir, self.authority, more=DOVECOT)
+        self.stack.callback(self.dovecot.stop)
+        self.dovecot.start()
+
+    def make_daemon(self):
+        self.daemon = rig.Daemon(os.path.join(self.dir, "d"), self.redis.url, self.authority.file, log_level="warn")
+        self.stack.callback(self.daemon.end)
+        return self.daemon
+
+    def start_daemon(self):
+        self.make_daemon().start()
+        self.daemon.hooks(self.consumer.url)
+
+    def resident(self):
+        return resident_kib(self.daemon.process.pid)
+
+    def used_bytes(self):
+        client = self.redis.client()
+        try:
+            return int(re.search(rb"^used_memory:(\d+)", client("INFO", "memory"), re.M).group(1))
+        finally:
+            client.close()
+
+
+def build_drain(directory):
+    out = os.path.join(directory, "imap_drain")
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", out, os.path.join(HERE, "imap_drain.c"), "-lssl",
+                    "-lcrypto"], check=True, timeout=120)
+    return out
+
+
+# --- sync ---
+
+def fill_big(w, user, size):
+    r, dates, at = random.Random(1), [], 1600000000
+    for _ in range(size):
+        at += r.randrange(1, 400)
+        dates.append(at)
+    w.dovecot.fill(user, (message(i) for i in range(size)), when=lambda i: dates[i], flags=("S", "", "RS", "FS", "S"))
+
+
+def drain(w, program, user, size):
+    done = subprocess.run([program, str(w.dovecot.imaps), user, rig.PASSWORD, ITEMS], capture_output=True, text=True,
+                          timeout=600)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    got = json.loads(done.stdout)
+    if got["rows"] < size:
+        raise RuntimeError(f"the server told {got['rows']} of {size} messages")
+    return got["seconds"]
+
+
+def first_sync(w, account, user, size):
+    """Seconds until accountInitialized, and the bytes Redis grew by. The account goes again."""
+    before, start = w.used_bytes(), time.time()
+    w.daemon.add_account(account, w.dovecot, user=user)
+    at = w.consumer.wait("accountInitialized", account, seconds=900).at
+    time.sleep(3)  # Redis gives the buffers of quiet connections back after two seconds
+    grown, total = w.used_bytes() - before, w.daemon.page(account, size=1)["total"]
+    if total != size:
+        raise RuntimeError(f"{total} of {size} messages are listed")
+    w.daemon.delete(f"/v1/account/{account}")
+    time.sleep(3)
+    return at - start, grown
+
+
+def suite_sync(w):
+    size, user = w.options.size, "big"
+    w.start_dovecot()
+    say(f"writing {size} messages")
+    fill_big(w, user, size)
+    program = build_drain(w.dir)
+    w.start_daemon()
+    # Connections, scripts and buffers of the first account are no part of the growth by messages.
+    w.dovecot.fill("small", (message(i) for i in range(IDLE_MESSAGES)))
+    first_sync(w, "small", "small", IDLE_MESSAGES)
+    say("filling Dovecot's caches")
+    for _ in range(2):
+        drain(w, program, user, size)
+    rows = []
+    for i in range(DRAINS):
+        floor = drain(w, program, user, size)
+        took, grown = first_sync(w, f"sync{i}", user, size)
+        rows.append({"drain_s": floor, "sync_s": took, "ratio": took / floor, "messages_per_s": size / took,
+                     "redis_bytes_per_message": grown / size})
+        say(f"drain {floor:.3f} s, sync {took:.3f} s")
+    median = {name: statistics.median(r[name] for r in rows) for name in rows[0]}
+    table(f"First sync of {size} messages", ("run", "drain s", "sync s", "sync : drain", "messages/s", "Redis bytes/message"),
+          [(i, *r.values()) for i, r in enumerate(rows, 1)] + [("median", *median.values())])
+    return {"size": size, "runs": rows, "median": median}
+
+
+# --- idle ---
+
+def suite_idle(w):
+    count = w.options.accounts
+    w.start_dovecot()
+    say(f"writing {count} mailboxes")
+    for i in range(count):
+        w.dovecot.fill(f"idle{i}", (message(n) for n in range(IDLE_MESSAGES)))
+    w.start_daemon()
+    relay = rig.Relay(w.dovecot.imaps)
+    w.stack.callback(relay.close)
+    time.sleep(w.options.settle)
+    empty = w.resident()
+    say("adding accounts")
+    start = time.time()
+    for i in range(count):
+        w.daemon.add_account(f"idle{i}", w.dovecot, port=relay.port)
+    rig.wait_until(lambda: len(w.consumer.seen("accountInitialized")) >= count, 900, f"{count} accounts", pause=0.2)
+    connected = time.time() - start
+    time.sleep(w.options.settle)
+    full, (open_now, resumed) = w.resident(), relay.count()
+    out = {"accounts": count, "messages_each": IDLE_MESSAGES, "rss_empty_kib": empty, "rss_kib": full,
+           "kib_per_account": (full - empty) / count, "connections": open_now, "resumed": resumed, "connect_s": connected}
+    table(f"{count} idle accounts over TLS", ("accounts", "RSS KiB of none", "RSS KiB", "KiB/account", "connections",
+                                              "sessions resumed", "all connected after s"),
+          [(count, empty, full, out["kib_per_account"], open_now, resumed, connected)])
+    return out
+
+
+# --- latency ---
+
+class Watcher:
+    """A bare client in IDLE on an INBOX; notes when each line came."""
+
+    def __init__(self, w, user):
+        context = ssl.create_default_context(cafile=w.authority.file)
+        plain = socket.create_connection((rig.HOST, w.dovecot.imaps), 20)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.seen, self.closing = context.wrap_socket(plain, server_hostname="localhost"), {}, False
+        self.file = self.sock.makefile("rb")
+        self.file.readline()
+        for command in (f"LOGIN {user} {rig.PASSWORD}", "SELECT INBOX", "IDLE"):
+            self.sock.sendall(b"w " + command.encode() + b"\r\n")
+            while not (line := self.file.readline()).startswith((b"w ", b"+")):
+                if not line:
+                    raise ConnectionError("the watcher's connection ended")
+        self.sock.settimeout(None)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        with contextlib.suppress(OSError, ValueError):
+            for line in self.file:
+                number, _, rest = line[2:].strip().partition(b" ")
+                if number.isdigit():
+                    self.seen.setdefault((rest.split(b" ")[0].decode(), int(number)), time.time())
+
+    def at(self, word, number):
+        """When `* number word` came first. One EXISTS may tell of several new messages."""
+        if word != "EXISTS":
+            return self.seen.get((word, number))
+        return min((at for (w, n), at in list(self.seen.items()) if w == word and n >= number), default=None)
+
+    def clear(self):
+        self.seen.clear()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.thread.join(5)
+        self.sock.close()
+
+
+class Latency:
+    """Events on one mailbox. Each is (key of the webhook, when, word and number the watcher
+    will see). The mailbox keeps its first messages, so their sequence numbers are their UIDs."""
+
+    def __init__(self, w, user):
+        self.w, self.user, self.events, self.pace = w, user, w.options.events, w.options.pace
+        self.size = 3 * self.events
+        w.dovecot.fill(user, (message(i) for i in range(self.size)))
+        w.daemon.add_account(user, w.dovecot)
+        w.consumer.wait("accountInitialized", user, seconds=120)
+        self.count = self.size
+        self.client = w.dovecot.client(user)
+        self.client.select("INBOX")
+        self.watcher = Watcher(w, user)
+
+    def close(self):
+        self.watcher.close()
+        with contextlib.suppress(OSError):
+            self.client.shutdown()
+
+    def deliver(self, name):
+        self.count += 1
+        key = f"<{name}-{self.count}@bench.example.com>"
+        start = time.time()
+        self.w.dovecot.deliver(self.user, message(self.count, message_id=key))
+        return key, start, "EXISTS", self.count
+
+    def flag(self, uid):
+        start = time.time()
+        self.client.uid("STORE", str(uid), "+FLAGS.SILENT", "(\\Flagged $Bench)")
+        return uid, start, "FETCH", uid
+
+    def new(self, i):
+        return self.deliver("new")
+
+    def flags(self, i):
+        return self.flag(i + 1)
+
+    def delete(self, i):
+        uid = self.size - i
+        self.client.uid("STORE", str(uid), "+FLAGS.SILENT", "(\\Deleted)")
+        time.sleep(self.pace)
+        start = time.time()
+        self.client.uid("EXPUNGE", str(uid))
+        self.count -= 1
+        return uid, start, "EXPUNGE", uid
+
+    def after_new(self, i):
+        self.deliver("before")
+        return self.flag(self.events + i + 1)
+
+    def arrivals(self, event, field):
+        found = {}
+        for d in self.w.consumer.seen(event, self.user):
+            found.setdefault(d.data.get(field), d.at)
+        return found
+
+    def measure(self, kind, event, field, act):
+        say(f"latency: {kind}")
+        self.watcher.clear()
+        sent = []
+        for i in range(self.events):
+            sent.append(act(i))
+            time.sleep(self.pace)
+        with contextlib.suppress(AssertionError):
+            rig.wait_until(lambda: {s[0] for s in sent} <= set(self.arrivals(event, field)), 30, kind, pause=0.2)
+        hooks = self.arrivals(event, field)
+        ours = [(hooks[key] - start) * 1e3 for key, start, _, _ in sent if key in hooks]
+        bare = [(at - start) * 1e3 for _, start, word, number in sent if (at := self.watcher.at(word, number)) is not None]
+        return {"event": kind, "sent": len(sent), "webhooks": len(ours), "notices": len(bare),
+                "webhook_p50_ms": percentile(ours, 50), "webhook_p99_ms": percentile(ours, 99),
+                "idle_p50_ms": percentile(bare, 50), "idle_p99_ms": percentile(bare, 99)}
+
+
+def suite_latency(w):
+    w.start_dovecot()
+    w.start_daemon()
+    run = Latency(w, "latency")
+    w.stack.callback(run.close)
+    time.sleep(min(w.options.settle, 5))
+    rows = [run.measure(kind, *how) for kind, how in {
+        "new message": ("messageNew", "messageId", run.new),
+        "flag change": ("messageUpdated", "uid", run.flags),
+        "delete": ("messageDeleted", "uid", run.delete),
+        "flag change right after a new message": ("messageUpdated", "uid", run.after_new),
+    }.items()]
+    table(f"Event to webhook, {run.events} events of each kind, {run.pace} s apart",
+          ("event", "sent", "webhooks", "IDLE notices", "webhook p50 ms", "webhook p99 ms", "bare IDLE p50 ms",
+           "bare IDLE p99 ms"), [tuple(r.values()) for r in rows])
+    return {"pace": run.pace, "rows": rows}
+
+
+# --- api ---
+
+def wrk(w, connections, path):
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{w.options.seconds}s", "--latency", "-H",
+                           f"Authorization: Bearer {w.daemon.token}", f"http://{rig.HOST}:{w.daemon.port}{path}"],
+                          capture_output=True, text=True, timeout=w.options.seconds + 60, check=True).stdout
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", done)
+    if errors:
+        raise RuntimeError(errors.group(0))
+    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", done)
+    return {"connections": connections, "requests_per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1)),
+            "p99_ms": float(p99.group(1)) * unit[p99.group(2)]}
+
+
+def suite_api(w):
+    if shutil.which("wrk") is None:
+        print("\n### GET /v1/account/{id}\n\nNot measured: wrk is not installed.")
+        return {"skipped": "wrk is not installed"}
+    w.start_dovecot()
+    w.start_daemon()
+    w.dovecot.fill("api", (message(i) for i in range(IDLE_MESSAGES)))
+    w.daemon.add_account("api", w.dovecot)
+    w.consumer.wait("accountInitialized", "api", seconds=60)
+    rows = [wrk(w, n, "/v1/account/api") for n in (1, 16)]
+    table("GET /v1/account/{id}", ("connections", "requests/s", "p99 ms"), [tuple(r.values()) for r in rows])
+    return {"rows": rows}
+
+
+# --- start ---
+
+def suite_start(w):
+    daemon, times = w.make_daemon(), []
+    for _ in range(6):
+        begin = time.monotonic()
+        daemon.launch()
+        while daemon.health() != 200:
+            if time.monotonic() - begin > 20 or not daemon.process.running():
+                raise RuntimeError("the daemon did not start:\n" + daemon.log()[-2000:])
+            time.sleep(0.001)
+        times.append((time.monotonic() - begin) * 1e3)
+        time.sleep(min(w.options.settle, 2))
+        memory = w.resident()
+        daemon.stop()
+    out = {"first_ms": times[0], "again_ms": statistics.median(times[1:]), "rss_kib": memory}
+    table("Start without accounts", ("on an empty Redis, ms to /health 200", "again, median of 5, ms", "RSS KiB"),
+          [tuple(out.values())])
+    return out
+
+
+SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync}
+
+
+def load_rig(binary):
+    """The rig of the integration tests; which program it starts is read when it is loaded."""
+    os.environ["POSTRIDER_BIN"] = binary
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
+    from rig import certs, consumer, daemon, dovecot, process, redis, relay
+    return argparse.Namespace(Authority=certs.Authority, Consumer=consumer.Consumer, Daemon=daemon.Daemon,
+                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, HOST=process.HOST,
+                              PASSWORD=dovecot.PASSWORD, wait_until=process.wait_until, run_cli=daemon.run_cli)
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "postrider"), help="program to measure")
+    p.add_argument("--suite", action="append", choices=SUITES, help="may be repeated; without it, all of them")
+    p.add_argument("--size", type=int, default=100000, help="sync: messages (%(default)s)")
+    p.add_argument("--accounts", type=int, default=1000, help="idle: accounts (%(default)s)")
+    p.add_argument("--events", type=int, default=200, help="latency: events of each kind (%(default)s)")
+    p.add_argument("--pace", type=float, default=0.3, help="latency: seconds between events (%(default)s)")
+    p.add_argument("--seconds", type=int, default=6, help="api: seconds each run (%(default)s)")
+    p.add_argument("--settle", type=float, default=15, help="seconds of rest before memory is read (%(default)s)")
+    p.add_argument("--limit", type=int, default=3600, help="seconds after which the program gives up (%(default)s)")
+    p.add_argument("--json", metavar="FILE", help="write the line of JSON here too")
+    o = p.parse_args()
+    o.bin = os.path.abspath(o.bin)
+    if not os.access(o.bin, os.X_OK):
+        p.error(f"{o.bin} is not built; see docs/BENCHMARKS.md, or use --bin")
+    with open(o.bin, "rb") as f:
+        if b"__asan_init" in f.read():
+            p.error(f"{o.bin} is built with sanitizers: its figures would mean nothing")
+    if min(o.size, o.accounts, o.events, o.seconds, o.limit) < 1 or min(o.pace, o.settle) < 0:
+        p.error("sizes and times are positive")
+    return o
+
+
+def prepare(o):
+    """Signals and the time limit unwind as an exception, so that what was started ends too."""
+    def stop(number, frame):
+        raise SystemExit(f"stopped by {signal.Signals(number).name}")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, stop)
+    signal.alarm(o.limit)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(OSError), open("/proc/sys/fs/inotify/max_user_instances") as f:
+        if int(f.read()) < 2 * o.accounts:
+            say("fs.inotify.max_user_instances is low: Dovecot will poll the mailboxes of many idle accounts")
+
+
+def facts():
+    cpu = None
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as f:
+        cpu = re.search(r"^model name\s*:\s*(.*)", f.read(), re.M)
+    return {"version": rig.run_cli("version").stdout.split("\n")[0], "kernel": platform.release(), "cpus": os.cpu_count(),
+            "cpu": cpu.group(1) if cpu else None}
+
+
+def main(o):
+    prepare(o)
+    result, failed = {"machine": facts()}, False
+    for name in o.suite or SUITES:
+        say(f"suite {name}")
+        try:
+            with contextlib.ExitStack() as stack:
+                result[name] = SUITES[name](World(stack, o))
+        except Exception as e:  # one suite that fails must not cost the figures of the others
+            failed = True
+            result.setdefault(name, {})["failed"] = str(e)
+            say(f"suite {name} FAILED: {e}")
+    line = json.dumps(result)
+    print("\n" + line)
+    if o.json:
+        with open(o.json, "w") as f:
+            f.write(line + "\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    given = options()
+    rig = load_rig(given.bin)
+    sys.exit(main(given))
