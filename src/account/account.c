@@ -426,8 +426,7 @@ struct mailbox *account_mailbox_by_number(struct account *a, uint32_t number)
 
 void account_mailbox_touch(struct account *a, struct mailbox *m)
 {
-    if (m == mailbox_table_inbox(&a->table) &&
-        imap_conn_has(a->watch.conn, IMAP_CAP_IDLE)) {
+    if (m == mailbox_table_inbox(&a->table) && account_can_idle(a)) {
         return; /* the watching connection hears of it */
     }
     account_pending_add(a, m->box);

@@ -131,6 +131,7 @@ struct account {
     struct timer poll;
     struct imap_simple *notify;
     bool list_due, inbox_due, notify_due;
+    bool idle_refused;   /* by this connection\'s server, though it offers IDLE */
     uint32_t told_items; /* of new messages that the server sends by itself; 0 = none */
     uint32_t watch_box;  /* selected on the watching connection */
     /* passes of the other mailboxes, one after the other on a work connection */
@@ -172,6 +173,8 @@ void account_reload(struct account *a);
 void account_watch_begin(struct account *a); /* connection is up */
 void account_watch_next(struct account *a);
 void account_watch_end(struct account *a); /* cancels what runs on it */
+/* The watching connection hears of changes by itself. */
+bool account_can_idle(const struct account *a);
 bool account_watch_is_quiet(const struct account *a);
 void account_pending_add(struct account *a, uint32_t box);
 void account_pending_run(struct account *a);

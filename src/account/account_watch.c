@@ -48,6 +48,12 @@ static void on_command(void *ctx)
     }
 }
 
+bool account_can_idle(const struct account *a)
+{
+    return a->watch.conn != NULL && imap_conn_has(a->watch.conn, IMAP_CAP_IDLE) &&
+           !a->idle_refused;
+}
+
 static void next_soon(struct account *a)
 {
     loop_defer(a->as->loop, &a->next, a->next.fn);
@@ -260,7 +266,9 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
 {
     struct account *a = ctx;
     a->idle = NULL;
-    if (err->code != ERR_OK) {
+    if (err->code == ERR_BAD || err->code == ERR_NO) {
+        a->idle_refused = true; /* announced, but not meant: the poll timer has to do */
+    } else if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
     }
@@ -273,8 +281,7 @@ static void on_poll_timer(struct timer *t)
     const struct mailbox *inbox = mailbox_table_inbox(&a->table);
     a->list_due = true;
     a->inbox_due = a->inbox_due || inbox == NULL || inbox->highest_modseq == 0 ||
-                   !imap_conn_has(a->watch.conn, IMAP_CAP_IDLE) ||
-                   a->watch.live.changes >= CATCH_UP_CHANGES ||
+                   !account_can_idle(a) || a->watch.live.changes >= CATCH_UP_CHANGES ||
                    (a->watch.live.changes > 0 &&
                     loop_now_ms(a->as->loop) - a->online_since_ms >= CATCH_UP_MS);
     next_soon(a);
@@ -313,8 +320,7 @@ static void settle(struct account *a)
 static bool notify_start(struct account *a)
 {
     if (!a->notify_due || a->watch_box == 0 || a->idle != NULL ||
-        !imap_conn_has(a->watch.conn, IMAP_CAP_NOTIFY) ||
-        !imap_conn_has(a->watch.conn, IMAP_CAP_IDLE)) {
+        !imap_conn_has(a->watch.conn, IMAP_CAP_NOTIFY) || !account_can_idle(a)) {
         return false;
     }
     a->notify_due = false;
@@ -328,7 +334,7 @@ static void watch_idle(struct account *a)
     if (a->idle != NULL) {
         return;
     }
-    if (imap_conn_has(a->watch.conn, IMAP_CAP_IDLE) && a->watch_box != 0) {
+    if (account_can_idle(a) && a->watch_box != 0) {
         a->idle = imap_idle_start(a->watch.conn, IDLE_MAX_MS, on_idle_end, a);
     }
     if (!timer_is_set(&a->poll)) {
@@ -396,6 +402,7 @@ void account_watch_begin(struct account *a)
     a->watch.on_live = on_watch_live;
     a->watch.on_lost = on_watch_lost;
     a->watch_box = 0;
+    a->idle_refused = false;
     a->list_due = true;
     a->inbox_due = true;
     a->notify_due = true;

@@ -177,6 +177,8 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
         }
         if (!imap_conn_is_open(wc->c.conn)) {
             conn_drop(wc);
+        } else {
+            timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
         }
         work_dispatch(a);
         return;
@@ -198,6 +200,7 @@ static void assign(struct work_conn *wc, struct account_work *w)
     struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
     if (m == NULL) {
         wc->user = NULL;
+        timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
         struct err err = {0};
         (void)err_set(&err, ERR_NO_MAILBOX, "the mailbox does not exist any more");
         request_end(w, &err);
