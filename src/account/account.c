@@ -72,9 +72,7 @@ void account_free(struct account **ap)
     mem_free(a);
 }
 
-/* --- loading
- * ------------------------------------------------------------------------------------------------
- */
+/* --- loading --- */
 
 static bool is_quiet(const struct account *a)
 {
@@ -178,9 +176,7 @@ static void load_begin(struct account *a)
     a->load = store_account_get_start(a->as->store, str_of(a->acct.id), on_loaded, a);
 }
 
-/* --- connecting
- * -----------------------------------------------------------------------------------------------
- */
+/* --- connecting --- */
 
 static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
                       struct imap_conn *conn, void *ctx)
@@ -233,9 +229,7 @@ static void connect_begin(struct account *a)
     slot_request(a->as, host != NULL ? host : "", &a->slot, on_slot);
 }
 
-/* --- failing
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- failing --- */
 
 /* Ends all that runs; their callbacks find the phase changed. */
 static void shut(struct account *a, const struct err *why)
@@ -279,9 +273,7 @@ void account_fail(struct account *a, const struct err *cause)
              was_online && network && a->backoff.tries <= 1 ? delay_ms / 10 : delay_ms);
 }
 
-/* --- control
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- control --- */
 
 void account_start(struct account *a)
 {
@@ -358,9 +350,7 @@ void account_sync_now(struct account *a)
     }
 }
 
-/* --- what others ask
- * -------------------------------------------------------------------------------------------------
- */
+/* --- what others ask --- */
 
 const char *account_id(const struct account *a)
 {

@@ -95,9 +95,7 @@ bool account_work_is_quiet(const struct account *a);
 size_t account_work_count(const struct account *a);
 struct work_conn *account_work_slot(struct account_work *w);
 
-/* --- the actor
- * ---------------------------------------------------------------------------------------------
- */
+/* --- the actor --- */
 
 struct account {
     uint32_t magic;

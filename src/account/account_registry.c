@@ -67,9 +67,7 @@ void slot_release(struct accounts *as ATTR_UNUSED, struct slot_wait *w)
     }
 }
 
-/* --- registry
- * ---------------------------------------------------------------------------------------------
- */
+/* --- registry --- */
 
 struct accounts *accounts_new(struct net *net, struct store *store,
                               const struct accounts_config *config)
@@ -148,9 +146,7 @@ void accounts_updated(struct accounts *as, struct str id)
     }
 }
 
-/* --- ending
- * -----------------------------------------------------------------------------------------------
- */
+/* --- ending --- */
 
 struct removal {
     struct account *account;

@@ -206,9 +206,7 @@ void account_pending_run(struct account *a)
     }
 }
 
-/* --- the watching connection
- * --------------------------------------------------------------------------------------
- */
+/* --- the watching connection --- */
 
 static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
                     const struct sync_list_result *result, void *ctx)

@@ -19,9 +19,7 @@ enum {
 
 static void work_dispatch(struct account *a);
 
-/* --- connections
- * ------------------------------------------------------------------------------------------
- */
+/* --- connections --- */
 
 static void conn_reap(struct work_conn *wc)
 {
@@ -146,9 +144,7 @@ static void conn_open(struct account *a)
     }
 }
 
-/* --- granting
- * ----------------------------------------------------------------------------------------------
- */
+/* --- granting --- */
 
 static void grant(struct account_work *w)
 {
@@ -262,9 +258,7 @@ static void work_dispatch(struct account *a)
     }
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 static void on_tell(struct deferred *d)
 {
@@ -364,9 +358,7 @@ struct work_conn *account_work_slot(struct account_work *w)
     return w->wc;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 void account_work_init(struct account *a)
 {

@@ -31,8 +31,7 @@ struct builder {
     uint32_t parts;
 };
 
-/* --- fields
- * ------------------------------------------------------------------------------------ */
+/* --- fields --- */
 
 static void read_params(struct builder *b, const struct imap_tok *list,
                         struct imap_params *out)
@@ -155,8 +154,7 @@ static bool has_message(struct imap_cur cur, const struct imap_part *part)
     return is_count(doc, peek_at(cur, 2)) || imap_envelope_read(doc, envelope) != NULL;
 }
 
-/* --- what a list is
- * ---------------------------------------------------------------------------- */
+/* --- what a list is --- */
 
 static bool is_multipart_subtype(const struct imap_doc *doc, const struct imap_tok *tok)
 {
@@ -210,8 +208,7 @@ static void read_media_type(struct imap_cur *cur, struct imap_part *part)
     }
 }
 
-/* --- the tree
- * ---------------------------------------------------------------------------------- */
+/* --- the tree --- */
 
 static bool is_multipart(const struct imap_part *part)
 {

@@ -176,8 +176,7 @@ static const struct item_def *find_item(const struct imap_doc *doc,
     return NULL;
 }
 
-/* --- sections
- * ---------------------------------------------------------------------------------- */
+/* --- sections --- */
 
 /* The names of RFC 1730 for what are sections now. */
 static bool old_section(struct str name, struct imap_section *out)
@@ -286,8 +285,7 @@ static bool read_section(struct imap_cur *cur, struct imap_section *section)
     return !imap_tok_is_list(value);
 }
 
-/* --- the row
- * ------------------------------------------------------------------------------------ */
+/* --- the row --- */
 
 static void add_section(struct imap_cur *cur, struct imap_section *section,
                         struct imap_section **sections, struct imap_row *row)

@@ -153,8 +153,7 @@ void imap_parser_trim(struct imap_parser *p)
     arena_reset(&p->arena);
 }
 
-/* --- taking bytes
- * ------------------------------------------------------------------------------ */
+/* --- taking bytes --- */
 
 /* From now on the text lies in the carry buffer. */
 static void carry_text(struct imap_parser *p)
@@ -198,8 +197,7 @@ static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct 
     return true;
 }
 
-/* --- the end of a response
- * --------------------------------------------------------------------- */
+/* --- the end of a response --- */
 
 static void reset(struct imap_parser *p)
 {
@@ -274,8 +272,7 @@ static void finish(struct imap_parser *p, size_t line_end)
     reset(p);
 }
 
-/* --- literals
- * ---------------------------------------------------------------------------------- */
+/* --- literals --- */
 
 /* The UID that the row told so far; looks at every token once per row. */
 static uint32_t row_uid(struct imap_parser *p, const struct imap_doc *doc)
@@ -396,9 +393,7 @@ static void step_stream(struct imap_parser *p, struct input *in)
     p->events.on_literal_data(p->ctx, data, n, end);
 }
 
-/* --- lines
- * -------------------------------------------------------------------------------------
- */
+/* --- lines --- */
 
 /* The text ends with LF. */
 static bool segment_end(struct imap_parser *p, struct err *err)

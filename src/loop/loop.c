@@ -6,8 +6,7 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
-/* --- the turn
- * ----------------------------------------------------------------------------- */
+/* --- the turn --- */
 
 static void run_deferred(struct loop *loop)
 {
@@ -130,8 +129,7 @@ void loop_wake(struct loop *loop)
     (void)uv_async_send(&loop->async);
 }
 
-/* --- deferred calls and hooks
- * ------------------------------------------------------------- */
+/* --- deferred calls and hooks --- */
 
 void loop_defer(struct loop *loop, struct deferred *d, deferred_fn *fn)
 {
@@ -168,8 +166,7 @@ void loop_hook_remove(struct loop_hook *h)
     }
 }
 
-/* --- descriptors
- * --------------------------------------------------------------------------- */
+/* --- descriptors --- */
 
 struct io_watch {
     uv_poll_t poll;
@@ -223,8 +220,7 @@ void io_watch_free(struct io_watch **wp)
     }
 }
 
-/* --- signals
- * -------------------------------------------------------------------------------- */
+/* --- signals --- */
 
 struct loop_signal {
     uv_signal_t signal;

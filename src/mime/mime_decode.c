@@ -246,8 +246,7 @@ static bool qp_end(struct mime_decoder *d, struct buf *out)
     return !out->overflow;
 }
 
-/* --- uuencode: "begin MODE NAME", lines of a length character and groups of four, "end"
- * --- */
+/* --- uuencode: "begin MODE NAME", lines of a length character and groups of four, "end" --- */
 
 static uint32_t uu_value(const char *line, size_t len, size_t at)
 {

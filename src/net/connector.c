@@ -41,8 +41,7 @@ struct net_connect {
     void *ctx;
 };
 
-/* --- ending
- * ---------------------------------------------------------------------------- */
+/* --- ending --- */
 
 static void attempts_give_up(struct net_connect *c)
 {
@@ -90,8 +89,7 @@ static void connect_done(struct op *op)
 static const struct op_type connect_type = {"connect", sizeof(struct net_connect),
                                             connect_abort, connect_done, NULL};
 
-/* --- TLS
- * ------------------------------------------------------------------------------- */
+/* --- TLS --- */
 
 static void on_handshake(void *ctx, const struct err *err)
 {
@@ -121,8 +119,7 @@ static void established(struct net_connect *c, struct stream *s)
     }
 }
 
-/* --- the race
- * -------------------------------------------------------------------------- */
+/* --- the race --- */
 
 static void race_step(struct net_connect *c);
 
@@ -233,8 +230,7 @@ void net_addresses_interleave(struct net_address_list *list)
     }
 }
 
-/* --- the start
- * ------------------------------------------------------------------------- */
+/* --- the start --- */
 
 static void on_resolved(void *ctx, const struct err *err,
                         const struct net_address_list *addresses)

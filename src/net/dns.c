@@ -40,8 +40,7 @@ struct net_resolve {
     void *ctx;
 };
 
-/* --- addresses
- * -------------------------------------------------------------------------- */
+/* --- addresses --- */
 
 bool net_address_parse(const char *text, union net_address *out)
 {
@@ -81,8 +80,7 @@ void net_address_format(const struct sockaddr *addr, char out[64], uint16_t *por
     }
 }
 
-/* --- the operation
- * ---------------------------------------------------------------------- */
+/* --- the operation --- */
 
 static void resolve_abort(struct op *op)
 {
@@ -132,8 +130,7 @@ static void resolve_finish(struct net_resolve *r, const struct dns_entry *entry)
     op_complete(&r->op);
 }
 
-/* --- the lookup
- * ------------------------------------------------------------------------- */
+/* --- the lookup --- */
 
 static void lookup_work(void *data, struct err *err)
 {

@@ -53,8 +53,7 @@ void stream_update_reading(struct stream *s)
     }
 }
 
-/* --- what happens later
- * ----------------------------------------------------------------- */
+/* --- what happens later --- */
 
 static void on_later(struct deferred *d)
 {
@@ -106,8 +105,7 @@ void stream_release(struct stream *s)
     }
 }
 
-/* --- the owner's side
- * ------------------------------------------------------------------- */
+/* --- the owner's side --- */
 
 void stream_set_events(struct stream *s, const struct stream_events *events, void *ctx)
 {

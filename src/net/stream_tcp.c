@@ -5,8 +5,7 @@
 
 #include <sys/socket.h>
 
-/* --- reading
- * --------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested ATTR_UNUSED, uv_buf_t *buf)
 {
@@ -73,8 +72,7 @@ bool stream_tcp_has_input(struct stream *s)
            recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* The reading side may still hold the peer's last words (a BYE before a reset) and will
  * meet the end itself; only if nobody reads must it be told here. */
@@ -160,8 +158,7 @@ size_t stream_tcp_queued(const struct stream *s)
            (s->writing != NULL ? uv_stream_get_write_queue_size(&s->uv.stream) : 0);
 }
 
-/* --- closing
- * --------------------------------------------------------------------------- */
+/* --- closing --- */
 
 static void on_closed(uv_handle_t *handle)
 {

@@ -20,8 +20,7 @@ enum {
     TLS_RECORD_ALERT = 21
 };
 
-/* --- BIO
- * ------------------------------------------------------------------------------- */
+/* --- BIO --- */
 
 static int bio_read(BIO *bio, char *out, int len)
 {
@@ -86,8 +85,7 @@ static void flush(struct stream *s)
     }
 }
 
-/* --- handshake
- * ------------------------------------------------------------------------- */
+/* --- handshake --- */
 
 /* Input that is not wanted now is kept; there is never more of it than one read. */
 static void input_keep(struct stream *s)
@@ -206,8 +204,7 @@ bool stream_tls_start(struct stream *s, const struct tls_policy *policy, const c
     return true;
 }
 
-/* --- data
- * ------------------------------------------------------------------------------ */
+/* --- data --- */
 
 static void read_fail(struct stream *s, int why)
 {

@@ -48,8 +48,7 @@ struct tls_peer {
     int64_t verified_ms;
 };
 
-/* --- errors
- * ----------------------------------------------------------------------------- */
+/* --- errors --- */
 
 static const struct verify_name {
     long result;
@@ -113,8 +112,7 @@ void tls_err_set(struct err *err, SSL *ssl, const char *what)
     ERR_clear_error();
 }
 
-/* --- authorities
- * ------------------------------------------------------------------------ */
+/* --- authorities --- */
 
 static void load_work(void *data, struct err *err)
 {
@@ -184,8 +182,7 @@ void tls_ctx_when_ready(struct tls_ctx *ctx, struct tls_wait *w)
                        ctx->load);
 }
 
-/* --- sessions
- * --------------------------------------------------------------------------- */
+/* --- sessions --- */
 
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -263,8 +260,7 @@ void tls_peer_forget_session(struct tls_peer *peer)
     peer->session = NULL;
 }
 
-/* --- contexts
- * --------------------------------------------------------------------------- */
+/* --- contexts --- */
 
 static bool min_version_parse(const char *name, int *out, struct err *err)
 {
@@ -355,8 +351,7 @@ void tls_ctx_fini(struct net *net)
     }
 }
 
-/* --- connections
- * ------------------------------------------------------------------------ */
+/* --- connections --- */
 
 /* RFC 6125 §6: the reference identity is a DNS name or an address from the SAN, nothing
  * else; RFC 6066 §3: no address in SNI. */

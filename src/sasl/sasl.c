@@ -8,8 +8,7 @@
 typedef bool sasl_build(const struct sasl_credentials *cred, struct buf *out,
                         struct err *err);
 
-/* --- credentials
- * ------------------------------------------------------------------------- */
+/* --- credentials --- */
 
 /* NUL separates the fields of PLAIN (RFC 4616 §2), control characters those of the token
  * mechanisms: inside a credential they would forge a field. */
@@ -44,8 +43,7 @@ static bool token_check(const struct sasl_credentials *cred, struct err *err)
            credential_check(cred->token, "access token", 0x21, err);
 }
 
-/* --- mechanisms
- * -------------------------------------------------------------------------- */
+/* --- mechanisms --- */
 
 static bool plain_build(const struct sasl_credentials *cred, struct buf *out,
                         struct err *err)

@@ -22,9 +22,7 @@ static struct sync_pass *pass_of(struct op *op)
     return container_of(op, struct sync_pass, op);
 }
 
-/* --- PREPARE
- * ------------------------------------------------------------------------------------------
- */
+/* --- PREPARE --- */
 
 /* Live EXPUNGE numbers as ranks of the index, rising: each number counts the messages
  * that were left when it came. Valid because the index had every message of the view
@@ -181,9 +179,7 @@ enum step sync_apply_prepare(struct op *op)
     return STEP_MORE;
 }
 
-/* --- CHECK
- * ---------------------------------------------------------------------------------------------
- */
+/* --- CHECK --- */
 
 static bool too_many_vanished(const struct sync_pass *p)
 {
@@ -410,9 +406,7 @@ enum step sync_apply_commit(struct op *op)
     return STEP_WAIT;
 }
 
-/* --- flush
- * ------------------------------------------------------------------------------------------------
- */
+/* --- flush --- */
 
 /* Deletes stay for the end of the pass: only CHECK can tell whether to believe them. */
 void sync_apply_flush(struct sync_pass *p)

@@ -233,9 +233,7 @@ void sync_batch_sort(struct sync_batch *b)
     b->flag_count = kept;
 }
 
-/* --- diff
- * -----------------------------------------------------------------------------------------
- */
+/* --- diff --- */
 
 void sync_diff_fini(struct sync_diff *d)
 {

@@ -80,9 +80,7 @@ void sync_list_cancel(struct sync_list *l)
     }
 }
 
-/* --- special use
- * -----------------------------------------------------------------------------------------
- */
+/* --- special use --- */
 
 /* Names that servers without SPECIAL-USE give these mailboxes. */
 static const struct {
@@ -146,9 +144,7 @@ static void guess_uses(struct sync_list *l)
     }
 }
 
-/* --- the listing
- * ------------------------------------------------------------------------------------------
- */
+/* --- the listing --- */
 
 static bool is_inbox(struct str path)
 {
@@ -195,9 +191,7 @@ static bool listing_is_sane(const struct sync_list *l)
     return selectable && l->has_inbox;
 }
 
-/* --- compare
- * --------------------------------------------------------------------------------------------------
- */
+/* --- compare --- */
 
 /* Copies what the listing says; true if the stored record is out of date. */
 static bool take_listing(struct mailbox *m, const struct list_row *row)
@@ -303,9 +297,7 @@ static void find_missing(struct sync_list *l)
     }
 }
 
-/* --- commit
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- commit --- */
 
 static void commit_slice(struct sync_list *l);
 

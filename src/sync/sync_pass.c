@@ -32,9 +32,7 @@ static struct sync_pass *pass_of(struct op *op)
     return container_of(op, struct sync_pass, op);
 }
 
-/* --- frame
- * ------------------------------------------------------------------------------------------
- */
+/* --- frame --- */
 
 void sync_pass_enter(struct sync_pass *p, enum pass_state state)
 {
@@ -508,9 +506,7 @@ static enum step step_late(struct op *op)
     return STEP_WAIT;
 }
 
-/* --- SEARCH, END
- * ----------------------------------------------------------------------------------------
- */
+/* --- SEARCH, END --- */
 
 static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *err,
                         const struct imap_search_result *result, void *ctx)

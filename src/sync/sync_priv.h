@@ -82,9 +82,7 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid);
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
                       const struct msg_row *stored);
 
-/* --- events
- * ---------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 void sync_event_new_id(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
                        char out[EVENT_ID_SIZE]);
@@ -107,9 +105,7 @@ void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
 /* INTERNALDATE and size in 32 bits; never 0 when either is known. */
 uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size);
 
-/* --- the pass
- * ---------------------------------------------------------------------------------------
- */
+/* --- the pass --- */
 
 enum pass_state {
     PASS_STATE_SELECT,  /* SELECT sent */

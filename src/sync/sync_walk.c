@@ -69,9 +69,7 @@ static void walk_fetch(struct sync_pass *p)
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }
 
-/* --- resuming
- * -----------------------------------------------------------------------------------------
- */
+/* --- resuming --- */
 
 static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err,
                        const struct imap_search_result *result, void *ctx)
@@ -212,9 +210,7 @@ enum step sync_walk_step(struct op *op)
     return STEP_WAIT;
 }
 
-/* --- beginning
- * -----------------------------------------------------------------------------------------------
- */
+/* --- beginning --- */
 
 static void on_begun(struct store_commit *op ATTR_UNUSED, const struct err *err,
                      void *ctx)

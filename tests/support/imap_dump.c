@@ -276,8 +276,7 @@ static void put_response(struct buf *out, const struct imap_resp *r)
     buf_put_byte(out, '\n');
 }
 
-/* --- feeding
- * ----------------------------------------------------------------------------------- */
+/* --- feeding --- */
 
 struct dump {
     struct buf *out;

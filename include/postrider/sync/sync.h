@@ -7,8 +7,8 @@
  *          sync_live      what a connection in IDLE said meanwhile, waiting to be applied
  *          sync_diff      pure: rows of the index against rows of the server
  * Owner    the account actor owns the table, the live record and the connection; a pass
- *          borrows them until its callback. One commit at a time per account: the table's
- *          lock.
+ *          borrows them until its callback. One pass at a time per mailbox; the commits of
+ *          an account queue in the store.
  * Calls    loop thread
  * Limits   commits of SYNC_BATCH_MAX rows; 10 000 mailboxes kept
  * Errors   imap's, store's; ERR_STALE and ERR_FENCED mean: drop the actor's memory and
@@ -45,9 +45,7 @@ struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
 /* Is it one to sync: selectable, not virtual? */
 bool mailbox_is_synced(const struct mailbox *m);
 
-/* --- context
- * ----------------------------------------------------------------------------------------
- */
+/* --- context --- */
 
 /* One new message as a pass saw it, for who wants to keep its content for a moment. */
 typedef void sync_new_row_fn(void *ctx, const struct mailbox *m,
@@ -70,9 +68,7 @@ struct sync_ctx {
     void *ctx; /* of both */
 };
 
-/* --- live data
- * ----------------------------------------------------------------------------------------
- */
+/* --- live data --- */
 
 struct sync_flag_row {
     uint32_t uid;
@@ -119,9 +115,7 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 
-/* --- operations
- * -----------------------------------------------------------------------------------------
- */
+/* --- operations --- */
 
 /* What the index keeps of a new message, as imap_item bits, as far as this connection and
  * its selected mailbox have it. */

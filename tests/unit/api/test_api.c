@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-/* --- a token port: "good" may all, "bound" only the account "a", "slow" never answers
- * --- */
+/* --- a token port: "good" may all, "bound" only the account "a", "slow" never answers --- */
 
 struct pending {
     struct deferred later;

@@ -39,8 +39,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- timers
- * ----------------------------------------------------------------------------- */
+/* --- timers --- */
 
 struct numbered {
     struct timer timer;
@@ -127,8 +126,7 @@ static void timer_set_from_its_callback_waits_for_the_next_turn(void **state)
     assert_false(timer_is_set(&t));
 }
 
-/* --- deferred calls
- * --------------------------------------------------------------------- */
+/* --- deferred calls --- */
 
 struct call {
     struct deferred d;
@@ -169,8 +167,7 @@ static void deferred_calls_come_later_in_order_and_once(void **state)
     loop_undefer(&a.d);
 }
 
-/* --- operations
- * ------------------------------------------------------------------------- */
+/* --- operations --- */
 
 struct probe {
     struct op op;
@@ -251,8 +248,7 @@ static void extended_deadline_counts_from_now(void **state)
     assert_int_equal(err.code, ERR_TIMEOUT);
 }
 
-/* --- workers
- * ---------------------------------------------------------------------------- */
+/* --- workers --- */
 
 static bool gate_open;
 

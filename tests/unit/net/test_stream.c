@@ -31,8 +31,7 @@ static struct net *net;
 static struct tls_fixture *certs;
 static SSL_CTX *server_ctx;
 
-/* --- the server's side: one interface for both kinds
- * ------------------------------------ */
+/* --- the server's side: one interface for both kinds --- */
 
 struct conn {
     int fd;
@@ -79,8 +78,7 @@ static void conn_drain(struct conn *c)
     }
 }
 
-/* --- the client's side
- * ------------------------------------------------------------------ */
+/* --- the client's side --- */
 
 struct client {
     struct stream *stream;
@@ -154,8 +152,7 @@ static void client_finish(struct client *c, struct server_fixture *server)
     buf_fini(&c->got);
 }
 
-/* --- tests
- * ------------------------------------------------------------------------------ */
+/* --- tests --- */
 
 static void serve_greeting_then_end(int fd, void *arg)
 {
@@ -410,8 +407,7 @@ static void last_words_are_read_although_writing_fails(void **state)
     client_finish(&c, server);
 }
 
-/* --- frame
- * ------------------------------------------------------------------------------ */
+/* --- frame --- */
 
 static int setup(void **state)
 {

@@ -29,8 +29,7 @@ static struct loop *loop;
 static struct net *net;
 static struct tls_fixture *certs;
 
-/* --- servers
- * ---------------------------------------------------------------------------- */
+/* --- servers --- */
 
 /* Says one line, then listens until the client goes. */
 static void tls_session(int fd, SSL_CTX *ctx)
@@ -134,8 +133,7 @@ static void serve_starttls(int fd, void *arg)
     }
 }
 
-/* --- client
- * ----------------------------------------------------------------------------- */
+/* --- client --- */
 
 struct client {
     bool connected, ended, upgraded, enough;
@@ -216,8 +214,7 @@ static void client_close(struct client *c)
     loop_fixture_run_for(loop, 10);
 }
 
-/* --- tests
- * ------------------------------------------------------------------------------ */
+/* --- tests --- */
 
 static void certificates_are_judged(void **state)
 {
