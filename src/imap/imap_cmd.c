@@ -267,6 +267,14 @@ void imap_op_fail(struct imap_op *op, const struct err *err)
 void imap_op_progress(struct imap_op *op)
 {
     op_extend(&op->op, op->deadline_ms);
+    /* Who was sent behind it cannot have an answer yet. */
+    list_foreach (node, &op->conn->running) {
+        struct imap_op *other =
+            imap_cmd_listener(container_of(node, struct imap_cmd, node));
+        if (other != NULL && other != op) {
+            op_extend(&other->op, other->deadline_ms);
+        }
+    }
 }
 
 void imap_op_suspend(struct imap_op *op)

@@ -11,7 +11,8 @@ enum {
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
     SYNC_NEW_SLICE = 750,            /* arrivals in one commit */
     SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
-    SYNC_LATE_MAX = 1000     /* messages below last_uid fetched in one pass */
+    SYNC_LATE_MAX = 1000,    /* messages below last_uid fetched in one pass */
+    SYNC_WALK_CHUNKS = 3     /* of an initial index in memory */
 };
 
 _Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
@@ -121,6 +122,12 @@ enum pass_state {
     PASS_STATE_END
 };
 
+/* What one FETCH of an initial index brings. */
+struct sync_walk_chunk {
+    struct imap_fetch *fetch; /* NULL once it ended */
+    struct sync_batch batch;
+};
+
 struct sync_pass {
     struct op op;
     struct imap_conn *conn;
@@ -159,6 +166,8 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct sync_walk_chunk chunks[SYNC_WALK_CHUNKS]; /* a ring, oldest first */
+    size_t chunk_first, chunk_count;
     /* children in flight */
     struct imap_select *select;
     struct imap_fetch *fetch;
@@ -189,6 +198,9 @@ uint32_t sync_pass_exists(const struct sync_pass *p);
 enum step sync_walk_step(struct op *op);
 /* A mailbox without a usable index starts over; commits the beginning. */
 void sync_walk_begin(struct sync_pass *p);
+/* Cancels what was asked for; frees what came. */
+void sync_walk_cancel(struct sync_pass *p);
+void sync_walk_fini(struct sync_pass *p);
 
 /* sync_apply.c: from what was learned to a commit */
 enum step sync_apply_prepare(struct op *op);
