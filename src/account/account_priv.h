@@ -111,6 +111,7 @@ struct account {
     bool initialized; /* accountInitialized was committed */
     json_t *record;
     struct mailbox_table table;
+    struct sync_learned learned;
     int64_t notify_from_ms;
     int64_t online_since_ms;
     struct backoff backoff;

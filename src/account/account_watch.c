@@ -34,6 +34,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .batch_messages = a->as->config.batch_messages,
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .busy_box = a->sync_box,
+        .learned = &a->learned,
         .new_items = account_content_items,
         .on_new_row = account_on_new_row,
         .ctx = a,
@@ -198,7 +199,8 @@ void account_pending_run(struct account *a)
            a->phase == ACCOUNT_PHASE_ONLINE) {
         uint32_t box = a->pending[0];
         memmove(a->pending, a->pending + 1, --a->pending_count * sizeof *a->pending);
-        if (mailbox_table_by_box(&a->table, box) != NULL) {
+        const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        if (m != NULL && !sync_is_parked(m)) {
             a->sync_box = box;
             a->sync_work = account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS,
                                               on_sync_work, a);
