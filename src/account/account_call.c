@@ -65,12 +65,12 @@ void account_call_cancel(struct account_call *c)
 
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
 {
-    char msg[ERR_MSG_MAX];
+    struct err err = {.code = ERR_OK};
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    op_fail(&c->op, code, "%s", msg);
+    op_fail_err(&c->op, &err);
 }
 
 void call_fail_err(struct account_call *c, const struct err *err)
