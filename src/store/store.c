@@ -92,6 +92,7 @@ void store_free(struct store **sp)
     wipe_text(s->key_text);
     mem_free(s->key_file);
     mem_free(s->prefix);
+    arena_fini(&s->script_texts);
     s->magic = 0;
     mem_free(s);
 }

@@ -223,6 +223,7 @@ struct store {
     int64_t log_retention_ms;
 
     struct redis_script scripts[STORE_LUA_COUNT];
+    struct arena script_texts; /* of those that are put together */
     struct keyring *keyring; /* NULL until the master key is known */
     bool opened;             /* reads and writes are possible */
 
