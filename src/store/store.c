@@ -127,6 +127,9 @@ bool store_is_well(const struct store *s, struct err *err)
     if (!s->opened) {
         return err_set(err, ERR_STORE_DOWN, "the store is not open");
     }
+    if (s->refusal.code != ERR_OK) {
+        return err_set(err, s->refusal.code, "%s", s->refusal.msg);
+    }
     return s->passive || store_leases_are_well(s, err);
 }
 

@@ -232,6 +232,7 @@ struct store {
     struct timer lease_timer;
     struct store_repair *repair; /* after taking over shards */
     struct timer poll_timer;
+    struct err refusal; /* why Redis takes no writes; ERR_OK: it does */
     store_lease_cb *lease_cb;
     void *lease_ctx;
 
