@@ -19,7 +19,7 @@ typedef void changelog_watch_fn(struct changelog_watch *w, uint8_t shard);
 
 struct changelog_watch {
     struct list node;
-    struct changelog *changelog; /* NULL = stopped */
+    struct changelog *changelog;             /* NULL = stopped */
     char account_name[STORE_ACCT_NAME_SIZE]; /* "" = all accounts */
     uint8_t shard;                           /* of the account */
     changelog_watch_fn *fn;
