@@ -46,6 +46,18 @@ static const struct field_spec events_list_fields[] = {
 static const struct field_spec events_list_response =
     F_OBJ(NULL, 0, F_LABEL("EventList"), F_FIELDS(events_list_fields));
 
+/* --- all logs --- */
+
+static const struct field_spec event_stream_query[] = {
+    F_STR("account", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
+          F_DOC("Only events of this account")),
+    F_STR("events", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024),
+          F_DOC("Only these types, separated by commas")),
+    F_STR("after", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(8192),
+          F_DOC("Id of the last event seen; the header Last-Event-ID goes before it; "
+                "absent: what comes from now on")),
+};
+
 const struct api_route api_event_routes[API_EVENT_ROUTES] = {
     {.method = "GET",
      .path = "/v1/account/{account}/events",
@@ -60,4 +72,16 @@ const struct api_route api_event_routes[API_EVENT_ROUTES] = {
      ROUTE_QUERY(events_list_query),
      .response = &events_list_response,
      .handler = api_events_list},
+    {.method = "GET",
+     .path = "/v1/events",
+     .operation_id = "getV1Events",
+     .tag = "Events",
+     .summary = "Follow the events of all accounts as server-sent events",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     .flags = API_NO_DEADLINE | API_ACCOUNT_FREE,
+     ROUTE_QUERY(event_stream_query),
+     .response_type = "text/event-stream",
+     .handler = api_event_stream},
 };

@@ -8,7 +8,8 @@
 /* Field of cur:<acc>: the last entry that was trimmed. */
 #define CURSOR_FIELD_TRIMMED "t:"
 
-/* A key of the shard: the last place of the feed that was trimmed. */
+/* A key of the shard: whoever read the feed up to before this place has missed what was
+ * trimmed. */
 #define FEED_KEY_TRIMMED "feed:t"
 
 /* A field of a stream's entry; absent if it has none. */
