@@ -133,6 +133,7 @@ static bool make_api(struct app *app, struct err *err)
     app->services = (struct api_services){.accounts = app->accounts,
                                           .store = app->store,
                                           .webhooks = app->webhooks,
+                                          .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
     struct api_config api = {
