@@ -56,6 +56,8 @@ struct config_sync {
     int64_t delete_confirm_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
+    int64_t connect_total;
+    int64_t index_concurrency;
 };
 
 struct config_webhook {
