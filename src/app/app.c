@@ -99,6 +99,7 @@ static void make_store(struct app *app)
         .prefix = c->redis.prefix,
         .key = {.key_text = c->secret.key, .key_file = app->key_file},
         .node_id = app->node_id,
+        .lease_ttl_ms = c->redis.lease_s * 1000,
         .log_retention_ms = c->changelog.retention_days * 24 * 3600 * 1000};
     app->store = store_new(app->redis, &store);
 }

@@ -60,6 +60,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Do not verify the certificate of Redis. For tests only."},
     {"redis", "allow_eviction", CONFIG_KIND_BOOL, AT(redis.allow_eviction), .fallback = "false",
      .doc = "Start although the maxmemory-policy of Redis may drop stored data."},
+    {"redis", "lease_s", CONFIG_KIND_INT, AT(redis.lease_s), .min = 1, .max = 600, .fallback = "15",
+     .doc = "Seconds after which other nodes take over the accounts of a node that is gone."},
     {"data", "dir", CONFIG_KIND_STR, AT(data.dir), .check = check_not_empty,
      .shown = "$STATE_DIRECTORY, else /var/lib/postrider for root, else ~/.local/share/postrider",
      .doc = "Directory of the node: its key, its lock, and the embedded Redis."},

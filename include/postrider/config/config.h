@@ -49,6 +49,7 @@ struct config_redis {
     const char *ca_file; /* NULL when unset, as every optional string */
     bool tls_insecure;
     bool allow_eviction;
+    int64_t lease_s;
 };
 
 struct config_sync {
