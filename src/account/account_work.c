@@ -14,7 +14,8 @@ enum {
     OPEN_MS = 60000,
     SELECT_MS = 60000,
     REQUESTS_MAX = 256,
-    SYNC_IDLE_MS = 3000 /* a connection that only sync used is not kept for long */
+    BAR_MS = 5 * 60 * 1000, /* before another login, after one that was refused */
+    SYNC_IDLE_MS = 3000     /* a connection that only sync used is not kept for long */
 };
 
 static void work_dispatch(struct account *a);
@@ -77,9 +78,48 @@ static void on_work_lost(struct account_conn *c, const struct err *err)
     work_dispatch(a);
 }
 
+static void on_work_ended(struct account_conn *c, const struct err *err)
+{
+    struct account *a = c->account;
+    struct err why = *err; /* lies in the connection */
+    on_work_lost(c, err);
+    account_limits_note(a, &why);
+    if (account_class_of(&why) == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, &why); /* the whole account is asked to be quiet */
+    }
+}
+
 static void on_idle_timer(struct timer *t)
 {
     conn_drop(container_of(t, struct work_conn, idle));
+}
+
+static void requests_fail(struct account *a, const struct err *err)
+{
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_foreach (node, &a->requests[lane]) {
+            request_end(container_of(node, struct account_work, node), err);
+        }
+    }
+}
+
+/* No further connection. The watching one lives, so the account goes on without, unless
+ * the server wants less of everything. */
+static void on_refused(struct account *a, const struct err *err)
+{
+    const struct account_reaction *reaction = account_reaction_get(err);
+    /* Without any connection the waiting ones would wait for nothing. */
+    if (account_work_count(a) == 0) {
+        requests_fail(a, err);
+    }
+    if (account_class_of(err) == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, err);
+        return;
+    }
+    account_limits_note(a, err);
+    if (reaction->bars) {
+        account_limits_bar(a, err->code, BAR_MS);
+    }
 }
 
 static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
@@ -96,13 +136,8 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     slot_release(a->as, &wc->slot);
     if (err->code != ERR_OK) {
         conn_drop(wc);
-        /* Without any connection the waiting ones would wait for nothing. */
-        if (account_work_count(a) == 0 && err->code != ERR_CANCELED) {
-            for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
-                list_foreach (node, &a->requests[lane]) {
-                    request_end(container_of(node, struct account_work, node), err);
-                }
-            }
+        if (err->code != ERR_CANCELED) {
+            on_refused(a, err);
         }
         return;
     }
@@ -123,22 +158,24 @@ static void on_slot(struct slot_wait *w)
         /* The watching connection reports it; this one is just not there. */
         params = (struct imap_conn_params){.host = "", .user = ""};
     }
+    account_limits_params(a, &params);
     wc->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, wc);
     arena_fini(&arena);
 }
 
 static void conn_open(struct account *a)
 {
+    if (account_work_count(a) >= account_work_limit(a) || account_limits_wait_ms(a) > 0) {
+        return;
+    }
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         if (a->work[i] == NULL) {
             struct work_conn *wc = MEM_NEW(struct work_conn);
             a->work[i] = wc;
             wc->c.account = a;
-            wc->c.on_lost = on_work_lost;
+            wc->c.on_lost = on_work_ended;
             wc->state = WORK_STATE_OPENING;
-            const char *host = json_string_value(
-                json_object_get(json_object_get(a->record, "imap"), "host"));
-            slot_request(a->as, host != NULL ? host : "", &wc->slot, on_slot);
+            slot_request(a->as, account_host(a), &wc->slot, on_slot);
             return;
         }
     }
@@ -214,18 +251,17 @@ static void assign(struct work_conn *wc, struct account_work *w)
 static struct work_conn *find_free(struct account *a, uint32_t box, size_t *free_out)
 {
     struct work_conn *best = NULL;
-    size_t vacant = 0;
+    size_t vacant = 0, count = 0, limit = account_work_limit(a);
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         struct work_conn *wc = a->work[i];
-        if (wc == NULL || wc->state == WORK_STATE_FREE) {
-            vacant++;
-        }
+        count += wc != NULL ? 1 : 0;
+        vacant += wc != NULL && wc->state == WORK_STATE_FREE ? 1 : 0;
         if (wc != NULL && wc->state == WORK_STATE_FREE &&
             (best == NULL || wc->box == box)) {
             best = wc;
         }
     }
-    *free_out = vacant;
+    *free_out = vacant + (limit > count ? limit - count : 0);
     return best;
 }
 
@@ -255,6 +291,14 @@ static void work_dispatch(struct account *a)
                 conn_open(a);
             }
         }
+    }
+    int64_t barred_ms = account_limits_wait_ms(a);
+    if (wanted > 0 && barred_ms > 0 && account_work_count(a) == 0) {
+        struct err err = {0};
+        (void)err_set(&err, a->limits.barred_by,
+                      "the server refused connections; none is tried for %lld s",
+                      (long long)(barred_ms / 1000 + 1));
+        requests_fail(a, &err);
     }
 }
 
