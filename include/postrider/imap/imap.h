@@ -148,6 +148,8 @@ uint64_t imap_conn_ignored(const struct imap_conn *c);
 /* The wait in milliseconds that an ERR_THROTTLED's text suggests (at most 5 minutes), or
  * 0. */
 int64_t imap_backoff_hint_ms(const struct err *err);
+/* While held, nothing is read and no deadline runs; what is sent waits for its answer. */
+void imap_conn_hold(struct imap_conn *c, bool held);
 /* Commands that have not ended. */
 size_t imap_conn_pending(const struct imap_conn *c);
 
