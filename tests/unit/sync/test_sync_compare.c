@@ -550,6 +550,7 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
 
 int main(void)
 {
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_deletion_among_many_costs_little),
         cmocka_unit_test(a_reconnect_without_news_is_one_small_command),
