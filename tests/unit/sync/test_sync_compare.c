@@ -107,8 +107,7 @@ static void one_deletion_among_many_costs_little(void **state)
     static const struct {
         const char *server;
         size_t max;
-    } rows[] = {{"CONDSTORE QRESYNC", KIB},
-                {"CONDSTORE", 4 * KIB},
+    } rows[] = {{"CONDSTORE", 4 * KIB},
                 /* the newest messages are looked at for flags besides */
                 {"", 4 * KIB + 200 * 50}};
     static const uint32_t uids[] = {1, LARGE / 2 + 1, LARGE - 1};
