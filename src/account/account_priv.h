@@ -144,6 +144,9 @@ struct account {
     uint32_t sync_box;
     struct sync_live *sync_live;
     /* state commits, one at a time */
+    int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
+    bool sync_time_due;   /* it is not in a commit yet */
+    bool round_open;      /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;
@@ -185,6 +188,8 @@ void account_set_state(struct account *a, const char *state);
 /* Commits state, last error and, when it is news, the event. */
 void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
+/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
+void account_tell_synced(struct account *a);
 /* What to do about a failure. */
 struct account_reaction {
     const char *state; /* state shown, NULL = "connecting" */
@@ -199,6 +204,8 @@ bool account_imap_params(struct arena *arena, struct accounts *as, json_t *recor
                          struct imap_conn_params *out, struct err *err);
 /* NULL or the reason why the record asks for no connection. */
 const char *account_is_off(json_t *record);
+/* It names no server at all. */
+bool account_is_unset(const json_t *record);
 
 /* account_enrich.c: what of a new message is fetched at once, and kept for the log's
  * readers. */
