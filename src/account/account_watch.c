@@ -321,7 +321,12 @@ static void settle(struct account *a)
         }
     }
     a->settled = true;
-    account_tell_initialized(a);
+    if (a->round_open) {
+        a->round_open = false;
+        account_tell_synced(a);
+    } else {
+        account_tell_initialized(a);
+    }
 }
 
 static bool notify_start(struct account *a)
@@ -358,6 +363,7 @@ void account_watch_next(struct account *a)
     if (a->list_due) {
         struct sync_ctx sc = account_sync_ctx(a);
         a->list_due = false;
+        a->round_open = true;
         on_command(a);
         a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
         return;
