@@ -144,9 +144,12 @@ struct work_conn {
     enum work_state state;
     struct imap_open *open;
     struct imap_select *select;
+    struct imap_simple *noop;
     struct slot_wait slot;
     struct account_work *user;
     uint32_t box; /* selected, 0 = none */
+    uint64_t
+        version; /* of the mailbox record when the connection was last asked for news */
     struct timer idle;
     bool doomed; /* close when given back */
 };

@@ -24,7 +24,7 @@ static void work_dispatch(struct account *a);
 
 static void conn_reap(struct work_conn *wc)
 {
-    if (wc->open == NULL && wc->select == NULL) {
+    if (wc->open == NULL && wc->select == NULL && wc->noop == NULL) {
         sync_live_fini(&wc->c.live);
         mem_free(wc);
     }
@@ -44,6 +44,7 @@ static void conn_drop(struct work_conn *wc)
     wc->user = NULL;
     imap_open_cancel(wc->open);
     imap_select_cancel(wc->select);
+    imap_simple_cancel(wc->noop);
     account_conn_close(&wc->c);
     conn_reap(wc);
 }
@@ -189,18 +190,33 @@ static void grant(struct account_work *w)
     request_end(w, &(struct err){.code = ERR_OK});
 }
 
-static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
-                        const struct imap_selected *selected ATTR_UNUSED, void *ctx)
+/* Do UIDs mean the same to the connection as to the index? Under another UIDVALIDITY the
+ * UID of a request names another message, or none. */
+static bool uids_agree(const struct mailbox *m, const struct imap_selected *selected)
 {
-    struct work_conn *wc = ctx;
-    wc->select = NULL;
+    return m == NULL || selected == NULL || m->uid_validity == 0 ||
+           selected->uid_validity == 0 || m->uid_validity == selected->uid_validity;
+}
+
+/* The mailbox is selected, or cannot be. */
+static void on_ready(struct work_conn *wc, const struct err *ready_err,
+                     const struct imap_selected *selected)
+{
     if (wc->state == WORK_STATE_DROPPED) {
         conn_reap(wc);
         return;
     }
     struct account_work *w = wc->user;
     struct account *a = wc->c.account;
+    struct err changed = *ready_err;
+    const struct err *err = &changed;
     wc->box = err->code == ERR_OK && w != NULL ? w->box : 0;
+    if (wc->box != 0 && !uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
+        (void)err_set(
+            &changed, ERR_UNAVAILABLE,
+            "the server gave the messages of the mailbox new ids, which are not "
+            "indexed yet");
+    }
     if (w == NULL || err->code != ERR_OK) {
         wc->user = NULL;
         wc->state = WORK_STATE_FREE;
@@ -219,6 +235,28 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     grant(w);
 }
 
+static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
+                        const struct imap_selected *selected, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->select = NULL;
+    on_ready(wc, err, selected);
+}
+
+static void on_noop(struct imap_simple *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->noop = NULL;
+    on_ready(wc, err, wc->c.conn != NULL ? imap_conn_selected(wc->c.conn) : NULL);
+}
+
+/* Has the mailbox selected already, in the sense of the index. */
+static bool is_selected(const struct work_conn *wc, const struct mailbox *m)
+{
+    return m != NULL && m->box == wc->box && imap_conn_selected(wc->c.conn) != NULL &&
+           uids_agree(m, imap_conn_selected(wc->c.conn));
+}
+
 static void assign(struct work_conn *wc, struct account_work *w)
 {
     struct account *a = w->account;
@@ -226,11 +264,11 @@ static void assign(struct work_conn *wc, struct account_work *w)
     list_remove(&w->node);
     wc->user = w;
     w->wc = wc;
-    if (w->box == 0 || w->box == wc->box) {
+    struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
+    if (w->box == 0 || (is_selected(wc, m) && wc->version == m->version)) {
         grant(w);
         return;
     }
-    struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
     if (m == NULL) {
         wc->user = NULL;
         timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
@@ -241,6 +279,14 @@ static void assign(struct work_conn *wc, struct account_work *w)
     }
     wc->state = WORK_STATE_SELECTING;
     w->state = WORK_REQ_SELECTING;
+    wc->version = m->version;
+    if (is_selected(wc, m)) {
+        /* The index knows more than the connection: a server tells news behind the answer
+         * to a command, so the next one would still work on the mailbox as it was. Sent
+         * with it in one go, NOOP does not help: Dovecot puts it off until both are done. */
+        wc->noop = imap_noop_start(wc->c.conn, SELECT_MS, on_noop, wc);
+        return;
+    }
     sync_live_reset(&wc->c.live);
     struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
                                         .condstore = true};

@@ -13,10 +13,12 @@
 
 /* --- health --- */
 
-static bool is_well(void *ctx)
+static bool is_well(void *ctx, struct err *err)
 {
     struct app *app = ctx;
-    return app->phase == APP_PHASE_SERVING && store_is_well(app->store, NULL);
+    return store_is_well(app->store, err) &&
+           (app->phase == APP_PHASE_SERVING ||
+            err_set(err, ERR_UNAVAILABLE, "the node is starting or stopping"));
 }
 
 /* --- the store is open: everything else may start --- */
@@ -134,6 +136,7 @@ static bool make_api(struct app *app, struct err *err)
     app->services = (struct api_services){.accounts = app->accounts,
                                           .store = app->store,
                                           .webhooks = app->webhooks,
+                                          .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
     struct api_config api = {

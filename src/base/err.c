@@ -99,7 +99,7 @@ const char *err_class_name(enum err_class klass)
 }
 
 static void ATTR_PRINTF(4, 0)
-    err_vset(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
+    set_all(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
 {
     if (err == NULL) {
         return;
@@ -110,11 +110,17 @@ static void ATTR_PRINTF(4, 0)
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 }
 
+bool err_vset(struct err *err, enum err_code code, const char *fmt, va_list ap)
+{
+    set_all(err, code, 0, fmt, ap);
+    return false;
+}
+
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    err_vset(err, code, 0, fmt, ap);
+    (void)err_vset(err, code, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -123,7 +129,7 @@ bool err_set_sys(struct err *err, enum err_code code, int sys, const char *fmt, 
 {
     va_list ap;
     va_start(ap, fmt);
-    err_vset(err, code, sys, fmt, ap);
+    set_all(err, code, sys, fmt, ap);
     va_end(ap);
     return false;
 }

@@ -50,6 +50,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Port of the REST API; 0 takes any free one."},
     {"http", "max_body", CONFIG_KIND_INT, AT(http.max_body), .min = 1024, .max = 1 << 30, .fallback = "1048576",
      .doc = "Largest JSON body of a request in bytes."},
+    {"http", "token_streams", CONFIG_KIND_INT, AT(http.token_streams), .min = 1, .max = 10000, .fallback = "32",
+     .doc = "Event streams and waiting calls that one token may have open at the same time."},
     {"redis", "url", CONFIG_KIND_STR, AT(redis.url), .secrecy = CONFIG_URL, .check = check_not_empty, .fallback = "embedded",
      .doc = "redis://[user:password@]host[:port][/db], rediss:// (TLS), unix:///path[?db=n], or embedded: a private redis-server in data.dir."},
     {"redis", "prefix", CONFIG_KIND_STR, AT(redis.prefix), .check = check_prefix, .fallback = "pr",

@@ -278,6 +278,14 @@ void imap_op_wait(struct imap_op *op, int64_t deadline_ms)
 void imap_op_progress(struct imap_op *op)
 {
     imap_op_wait(op, op->deadline_ms);
+    /* Who was sent behind it cannot have an answer yet. */
+    list_foreach (node, &op->conn->running) {
+        struct imap_op *other =
+            imap_cmd_listener(container_of(node, struct imap_cmd, node));
+        if (other != NULL && other != op) {
+            imap_op_wait(other, other->deadline_ms);
+        }
+    }
 }
 
 void imap_op_suspend(struct imap_op *op)

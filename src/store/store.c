@@ -96,6 +96,7 @@ void store_free(struct store **sp)
     wipe_text(s->key_text);
     mem_free(s->key_file);
     mem_free(s->prefix);
+    arena_fini(&s->script_texts);
     s->magic = 0;
     mem_free(s);
 }
@@ -129,6 +130,9 @@ bool store_is_well(const struct store *s, struct err *err)
     }
     if (!s->opened) {
         return err_set(err, ERR_STORE_DOWN, "the store is not open");
+    }
+    if (s->refusal.code != ERR_OK) {
+        return err_set(err, s->refusal.code, "%s", s->refusal.msg);
     }
     return s->passive || store_leases_are_well(s, err);
 }

@@ -10,6 +10,7 @@
 
 #include "postrider/base/attr.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum err_code {
@@ -106,6 +107,8 @@ const char *err_class_name(enum err_class klass) ATTR_RETURNS_NONNULL;
 /* Sets code and message; returns false, so that `return err_set(err, …)` reads well.
  * A NULL err is allowed: the failure is reported, its reason is not wanted. */
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...) ATTR_PRINTF(3, 4);
+bool err_vset(struct err *err, enum err_code code, const char *fmt, va_list ap)
+    ATTR_PRINTF(3, 0);
 /* Same, with a system number whose text the caller has already put into the message. */
 bool err_set_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...)
     ATTR_PRINTF(4, 5);
