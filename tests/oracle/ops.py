@@ -17,6 +17,8 @@ FIXED = ("INBOX", "Sent", "Drafts", "Trash", "Junk", "Archive")
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
 KEYWORDS = ("$Work", "Later", "$Forwarded", "NonJunk", "k1", "k2", "k3")
 ROWS_MAX = 500  # a mailbox that reaches it is thinned out
+# Without CONDSTORE a pass sees the flags of the newest 200 messages, and only when there is a pass.
+ROWS_MAX_PLAIN = 120
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Ops:
         self.serial = 0
         self.counts: dict[str, int] = {}
         self.boxes = list(FIXED)
+        self.rows_max = ROWS_MAX if world.mode.modseq else ROWS_MAX_PLAIN
+        self.flagged: set[str] = set()  # mailboxes whose flags changed since the last knock
 
     def close(self) -> None:
         if self.imap is not None:
@@ -96,7 +100,10 @@ class Ops:
     def _pick(self) -> tuple[str, list[int], str] | None:
         path = self._box()
         uids = self._some(path)
-        return (path, uids, ",".join(map(str, uids))) if uids else None
+        if not uids:
+            return None
+        self.flagged.add(path)
+        return path, uids, ",".join(map(str, uids))
 
     def _flag_list(self) -> str:
         chosen = [f for f in FLAGS + KEYWORDS if self.rng.random() < 0.2]
@@ -125,7 +132,7 @@ class Ops:
 
     def burst(self) -> str:
         path = self._box()
-        count = self.rng.choice((5, 20, 60, 150))
+        count = self.rng.choice((5, 20, 60, 150) if self.world.mode.modseq else (5, 20))
         first = self.serial + 1
         for at in range(0, count, 30):
             batch = [self._message() for _ in range(min(30, count - at))]
@@ -181,12 +188,25 @@ class Ops:
         """Keeps mailboxes from growing for ever: half of a large one goes."""
         for path in self.rng.sample(self.boxes, len(self.boxes)):
             uids = self.imap.uids(path)
-            if len(uids) > ROWS_MAX:
+            if len(uids) > self.rows_max:
                 text = ",".join(map(str, self.rng.sample(uids, len(uids) // 2)))
                 self.imap.run(f"UID STORE {text} +FLAGS.SILENT (\\Deleted)")
                 self.imap.run(f"UID EXPUNGE {text}")
                 return f"{path} {text}"
         return None
+
+    def knock(self) -> list[str]:
+        """Brings about a pass over mailboxes where only flags changed: without CONDSTORE no server tells of that,
+        and the daemon looks by itself only every half hour."""
+        paths = [] if self.world.mode.modseq else sorted(self.flagged & set(self.boxes))
+        self.flagged.clear()
+        for path in paths:
+            self.imap = self.imap or self.world.client()
+            while len(uids := self.imap.uids(path)) > 150:
+                self.imap.run(f"UID STORE {uids[0]}:{uids[99]} +FLAGS.SILENT (\\Deleted)")
+                self.imap.run(f"UID EXPUNGE {uids[0]}:{uids[99]}")
+            self.imap.run(f"APPEND {encode_name(path)} {{}}", self._message())
+        return paths
 
     # --- mailboxes ---
 

@@ -64,7 +64,8 @@ class Truth:
 
     def _paths(self) -> list[str]:
         paths = []
-        for line in self.client.run('LIST "" "*"'):
+        # Without RETURN, Dovecot shows a deleted mailbox with children as if it could be selected.
+        for line in self.client.run('LIST "" "*" RETURN (CHILDREN)'):
             m = LIST.match(line)
             if m and b"noselect" not in m[1].lower() and b"nonexistent" not in m[1].lower():
                 name = re.sub(rb"^\{\d+\}\r\n", b"", m[2]).decode()
