@@ -70,7 +70,7 @@ class Ops:
 
     # --- parts ---
 
-    def _message(self) -> bytes:
+    def message(self) -> bytes:
         self.serial += 1
         body = "word " * self.rng.randrange(1, 60)
         return (f"From: Ann Sender <ann@example.com>\r\nTo: {USER}@example.com\r\nSubject: Number {self.serial}\r\n"
@@ -112,7 +112,7 @@ class Ops:
     # --- messages ---
 
     def deliver(self) -> str:
-        data = self._message()
+        data = self.message()
         for attempt in range(2):
             try:
                 if self.lmtp is None:
@@ -127,7 +127,7 @@ class Ops:
 
     def append(self) -> str:
         path = self._box()
-        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {{}}", self._message())
+        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {{}}", self.message())
         return f"n{self.serial} to {path}"
 
     def burst(self) -> str:
@@ -135,7 +135,7 @@ class Ops:
         count = self.rng.choice((5, 20, 60, 150) if self.world.mode.modseq else (5, 20))
         first = self.serial + 1
         for at in range(0, count, 30):
-            batch = [self._message() for _ in range(min(30, count - at))]
+            batch = [self.message() for _ in range(min(30, count - at))]
             self.imap.run(f"APPEND {encode_name(path)}" + " () {}" * len(batch), *batch)
         return f"n{first} to n{self.serial} to {path}"
 
@@ -205,7 +205,7 @@ class Ops:
             while len(uids := self.imap.uids(path)) > 150:
                 self.imap.run(f"UID STORE {uids[0]}:{uids[99]} +FLAGS.SILENT (\\Deleted)")
                 self.imap.run(f"UID EXPUNGE {uids[0]}:{uids[99]}")
-            self.imap.run(f"APPEND {encode_name(path)} {{}}", self._message())
+            self.imap.run(f"APPEND {encode_name(path)} {{}}", self.message())
         return paths
 
     # --- mailboxes ---
@@ -253,7 +253,7 @@ class Ops:
         self.imap.run("DELETE " + encode_name(name))
         self.imap.run("CREATE " + encode_name(name))
         for _ in range(self.rng.randrange(4)):
-            self.imap.run(f"APPEND {encode_name(name)} {self._flag_list()} {{}}", self._message())
+            self.imap.run(f"APPEND {encode_name(name)} {self._flag_list()} {{}}", self.message())
         return name
 
     def reset(self) -> str:
