@@ -82,6 +82,10 @@ class Ops:
     def _free(self) -> list[str]:
         return [n for n in self.boxes if n not in FIXED]
 
+    def _leaves(self) -> list[str]:
+        """Mailboxes to delete: Dovecot goes on listing one that had children, although it cannot be selected."""
+        return [n for n in self._free() if not any(b.startswith(n + "/") for b in self.boxes)]
+
     def _some(self, path: str) -> list[int]:
         """UIDs of a mailbox: one, a few, a block, rarely all."""
         uids = self.imap.uids(path)
@@ -239,7 +243,7 @@ class Ops:
     def delete(self) -> str | None:
         if not self._free():
             return None
-        name = self.rng.choice(self._free())
+        name = self.rng.choice(self._leaves())
         self._leave()
         self.imap.run("DELETE " + encode_name(name))
         self.boxes.remove(name)
