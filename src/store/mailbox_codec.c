@@ -50,6 +50,7 @@ static const struct number_row numbers[] = {
     NUMBER(last_full_ms),
     NUMBER(gone_since_ms),
     NUMBER(rebuild),
+    NUMBER(rebuild_told),
     NUMBER(reset_count),
     NUMBER(reset_from_ms),
     NUMBER(rest_until_ms),

@@ -88,6 +88,7 @@ struct mailbox {
     /* After UIDVALIDITY changed the former index stays as a shadow until the new one was
      * compared with it. 0: there is none; else 1 + the parts of it that are done */
     uint32_t rebuild;
+    uint32_t rebuild_told; /* events of the part at hand that were told */
     uint32_t reset_count;  /* UIDVALIDITY changes since … */
     int64_t reset_from_ms; /* … this, and no more than a day */
     int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */

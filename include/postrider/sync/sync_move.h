@@ -25,6 +25,11 @@ enum {
     SYNC_SEEN_MAX = 256
 };
 
+struct sync_tombstone {
+    struct tombstone t;
+    char *email_id; /* owned: what t.email_id shows */
+};
+
 struct sync_own_move {
     uint32_t from_box, from_uid, to_box, to_uid;
     bool copy;    /* the original stays */
@@ -40,7 +45,7 @@ struct sync_seen {
 
 struct sync_moves {
     int64_t window_ms; /* 0 = moves are not looked for */
-    struct tombstone *items;
+    struct sync_tombstone *items; /* rising keys and deadlines */
     size_t count, cap;
     uint64_t next_key;
     struct sync_own_move *own;
