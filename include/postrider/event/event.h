@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 enum {
-    EVENT_ID_SIZE = 37,
+    EVENT_ID_SIZE = 40, /* a UUID, and ".0" or ".1" where one entry is told as two */
     EVENT_DATA_MAX = 64 * 1024
 };
 

@@ -93,7 +93,10 @@ struct mailbox {
     int64_t reset_from_ms; /* … this, and no more than a day */
     int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */
     int64_t stored_ms;     /* when a pass last had something to store */
-    char **keywords;       /* dictionary: index = id */
+    /* Not stored: how often in a row it could not be selected, and when to try again. */
+    uint32_t select_failures;
+    int64_t parked_until_ms; /* wall time */
+    char **keywords;         /* dictionary: index = id */
     size_t keyword_count;
     uint32_t count;                 /* indexed messages: sum over the directory */
     struct segment_entry *segments; /* directory, in rising UID order */

@@ -44,7 +44,7 @@ struct sync_seen {
 };
 
 struct sync_moves {
-    int64_t window_ms; /* 0 = moves are not looked for */
+    int64_t window_ms;            /* 0 = moves are not looked for */
     struct sync_tombstone *items; /* rising keys and deadlines */
     size_t count, cap;
     uint64_t next_key;
