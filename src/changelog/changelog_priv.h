@@ -48,6 +48,7 @@ struct track {
     size_t page_count, page_next;
     struct changelog_delivery delivery;
     unsigned tries;
+    unsigned parts; /* of the entry at hand that are delivered */
     int64_t first_tried_ms;
     uint64_t key; /* PARKED */
     struct timer timer;
