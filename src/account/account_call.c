@@ -105,7 +105,16 @@ bool call_find_message(struct account_call *c, struct str id)
         return false;
     }
     c->box = m->box;
+    c->number = number;
     return true;
+}
+
+/* A mailbox gets a new number when its UIDs change their meaning, perhaps while the call
+ * waited for its connection. */
+static bool message_id_holds(struct account_call *c)
+{
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    return c->number == 0 || (m != NULL && m->number == c->number);
 }
 
 static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
@@ -117,7 +126,9 @@ static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
         return;
     }
     c->conn = conn;
-    if (op_is_running(&c->op)) {
+    if (op_is_running(&c->op) && !message_id_holds(c)) {
+        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
+    } else if (op_is_running(&c->op)) {
         c->granted(c);
     }
 }

@@ -40,6 +40,8 @@ static const struct err_info infos[] = {
     {ERR_BAD, "badCommand", "ServerRefused", 502, ERR_CLASS_PERMANENT},
     {ERR_BYE, "bye", "ECONNRESET", 502, ERR_CLASS_TRANSIENT},
     {ERR_AUTH, "authentication", "EAUTH", 502, ERR_CLASS_AUTH},
+    {ERR_TOKEN_DOWN, "tokenDown", "OauthUnavailable", 503, ERR_CLASS_TRANSIENT},
+    {ERR_TOKEN_GRANT, "tokenGrant", "OauthRenewError", 502, ERR_CLASS_AUTH},
     {ERR_THROTTLED, "throttled", "Throttled", 503, ERR_CLASS_THROTTLED},
     {ERR_MAXCONN, "maxConnections", "Throttled", 503, ERR_CLASS_THROTTLED},
     {ERR_NO_MAILBOX, "noMailbox", "FolderNotFound", 404, ERR_CLASS_PERMANENT},
@@ -67,6 +69,16 @@ const struct err_info *err_info_get(enum err_code code)
 const char *err_code_name(enum err_code code)
 {
     return err_info_get(code)->name;
+}
+
+enum err_code err_code_by_name(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < ARRAY_LEN(infos); i++) {
+        if (strcmp(infos[i].name, name) == 0) {
+            return infos[i].code;
+        }
+    }
+    return ERR_OK;
 }
 
 const char *err_class_name(enum err_class klass)

@@ -180,6 +180,49 @@ void imap_conn_close(struct imap_conn **ptr)
     imap_conn_reap(c);
 }
 
+/* --- silence --- */
+
+void imap_conn_read_pause(struct imap_conn *c)
+{
+    if (c->pauses++ == 0 && c->stream != NULL) {
+        stream_read_pause(c->stream);
+    }
+}
+
+void imap_conn_read_resume(struct imap_conn *c)
+{
+    if (--c->pauses == 0 && c->stream != NULL) {
+        stream_read_resume(c->stream);
+    }
+}
+
+static void hold_deadlines(struct imap_conn *c, const struct list *cmds)
+{
+    list_foreach (node, cmds) {
+        struct imap_op *op = imap_cmd_listener(container_of(node, struct imap_cmd, node));
+        if (op != NULL && c->held) {
+            imap_op_suspend(op);
+        } else if (op != NULL && c->pauses == 0) {
+            imap_op_progress(op);
+        }
+    }
+}
+
+void imap_conn_hold(struct imap_conn *c, bool held)
+{
+    if (c->held == held || c->state != IMAP_CONN_READY) {
+        return;
+    }
+    c->held = held;
+    if (held) {
+        imap_conn_read_pause(c);
+    } else {
+        imap_conn_read_resume(c);
+    }
+    hold_deadlines(c, &c->running);
+    hold_deadlines(c, &c->waiting);
+}
+
 /* --- bytes in --- */
 
 /* A stranger gets no more of our memory and time than this. */

@@ -44,17 +44,19 @@ enum err_code {
     ERR_TLS_CERT, /* certificate refused */
     ERR_STARTTLS, /* STARTTLS missing, refused, or bytes injected before it */
     /* mail servers */
-    ERR_PROTOCOL,   /* the peer does not speak the protocol */
-    ERR_NO,         /* command refused (IMAP NO) */
-    ERR_BAD,        /* command not understood (IMAP BAD) */
-    ERR_BYE,        /* the server said goodbye */
-    ERR_AUTH,       /* mail server refused the credentials */
-    ERR_THROTTLED,  /* mail server asks to slow down */
-    ERR_MAXCONN,    /* too many connections to the mail server */
-    ERR_NO_MAILBOX, /* mailbox does not exist or cannot be selected */
-    ERR_NO_MESSAGE, /* message does not exist */
-    ERR_NO_ACCOUNT, /* account does not exist */
-    ERR_QUOTA,      /* storage quota of the mailbox */
+    ERR_PROTOCOL,    /* the peer does not speak the protocol */
+    ERR_NO,          /* command refused (IMAP NO) */
+    ERR_BAD,         /* command not understood (IMAP BAD) */
+    ERR_BYE,         /* the server said goodbye */
+    ERR_AUTH,        /* mail server refused the credentials */
+    ERR_TOKEN_DOWN,  /* no access token now: its source does not answer */
+    ERR_TOKEN_GRANT, /* no access token any more: the consent is gone */
+    ERR_THROTTLED,   /* mail server asks to slow down */
+    ERR_MAXCONN,     /* too many connections to the mail server */
+    ERR_NO_MAILBOX,  /* mailbox does not exist or cannot be selected */
+    ERR_NO_MESSAGE,  /* message does not exist */
+    ERR_NO_ACCOUNT,  /* account does not exist */
+    ERR_QUOTA,       /* storage quota of the mailbox */
     /* store */
     ERR_STORE_DOWN,   /* Redis not reachable or not ready */
     ERR_STORE_REPLY,  /* Redis answered with an error */
@@ -98,6 +100,8 @@ struct err_info {
 
 const struct err_info *err_info_get(enum err_code code) ATTR_RETURNS_NONNULL;
 const char *err_code_name(enum err_code code) ATTR_RETURNS_NONNULL;
+/* ERR_OK for a name that no code has. */
+enum err_code err_code_by_name(const char *name);
 const char *err_class_name(enum err_class klass) ATTR_RETURNS_NONNULL;
 
 /* Sets code and message; returns false, so that `return err_set(err, …)` reads well.

@@ -62,12 +62,17 @@ for i = at, #ARGV, 3 do
     told[ARGV[i]] = (told[ARGV[i]] or 0) + 1
     local entry = redis.call('XADD', KEYS[5], '*', 't', ARGV[i], 'i', ARGV[i + 1],
                              'd', ARGV[i + 2])
-    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'a', ARGV[4], 'e', entry)
+    redis.call('XADD', KEYS[6], '*', 'a', ARGV[4], 'e', entry)
 end
 for type, count in pairs(told) do
     redis.call('HINCRBY', KEYS[3], 'n:' .. type, count)
 end
 if #ARGV > at then
+    -- Readers of the feed before what is kept have missed something.
+    if redis.call('XTRIM', KEYS[6], 'MAXLEN', '~', ARGV[8]) > 0 then
+        local first = redis.call('XRANGE', KEYS[6], '-', '+', 'COUNT', 1)[1]
+        redis.call('SET', KEYS[6] .. ':t', first[1])
+    end
     redis.call('SADD', KEYS[7], ARGV[4])
 end
 return redis.status_reply('OK')

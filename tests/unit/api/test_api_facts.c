@@ -410,6 +410,8 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "deleteV1TokenToken",
         "getV1TokensAccountAccount",
         "getMetrics",
+        "getV1AccountAccountEvents",
+        "getV1Events",
     };
     size_t rows = 0;
     for (size_t i = 0; i < api_tables_count; i++) {
