@@ -199,6 +199,7 @@ struct account {
     bool initialized; /* accountInitialized was committed */
     json_t *record;
     struct mailbox_table table;
+    struct sync_learned learned;
     int64_t notify_from_ms;
     int64_t online_since_ms;
     int64_t connected_ms; /* when the watching connection came up */
@@ -291,10 +292,10 @@ void account_set_state(struct account *a, const char *state);
 /* Commits state, last error and, when it is news, the event. */
 void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
-/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
-void account_tell_synced(struct account *a);
 /* The server's name, or "". Borrowed from the record. */
 const char *account_host(const struct account *a);
+/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
+void account_tell_synced(struct account *a);
 
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */

@@ -34,6 +34,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .busy_box = a->sync_box,
+        .learned = &a->learned,
         .new_items = account_content_items,
         .on_new_row = account_on_new_row,
         .ctx = a,
@@ -199,6 +200,7 @@ void account_pending_run(struct account *a)
            a->phase == ACCOUNT_PHASE_ONLINE) {
         uint32_t box = a->pending[0];
         const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        m = m != NULL && sync_is_parked(m) ? NULL : m;
         if (m != NULL && m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
             return;
         }
