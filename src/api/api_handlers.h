@@ -116,15 +116,13 @@ struct api_token_use {
  * *details_out: members of the error body, the caller's, or NULL. */
 bool api_token_allows(const json_t *record, const struct api_token_use *use,
                       json_t **details_out, struct err *err);
-/* Whether address (text) lies in network ("10.0.0.0/8", or one address). */
-bool api_network_has(const char *network, const char *address);
 
 /* Counts requests of tokens in windows; memory only, one for each node. */
 struct api_token_rate;
 struct api_token_rate *api_token_rate_new(void) ATTR_RETURNS_NONNULL;
 void api_token_rate_free(struct api_token_rate **r);
-/* False when the limit of the record is used up; *wait_s_out: seconds until it is not. */
+/* False when the limit of the record is used up. */
 bool api_token_rate_take(struct api_token_rate *r, const json_t *record, int64_t now_ms,
-                         int64_t *wait_s_out);
+                         struct api_rate *rate_out);
 
 #endif

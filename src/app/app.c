@@ -140,14 +140,15 @@ static bool make_api(struct app *app, struct err *err)
                                           .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
-    struct api_config api = {
-        .httpd = {.host = c->http.host, .port = (uint16_t)c->http.port},
-        .auth = api_token_auth(&app->services),
-        .health = {.ctx = app, .is_well = is_well},
-        .tables = api_tables,
-        .table_count = api_tables_count,
-        .body_max = (size_t)c->http.max_body,
-        .services = &app->services};
+    struct api_config api = {.httpd = {.host = c->http.host,
+                                       .port = (uint16_t)c->http.port,
+                                       .trusted_proxies = c->http.trusted_proxies},
+                             .auth = api_token_auth(&app->services),
+                             .health = {.ctx = app, .is_well = is_well},
+                             .tables = api_tables,
+                             .table_count = api_tables_count,
+                             .body_max = (size_t)c->http.max_body,
+                             .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     return app->api != NULL;
 }
