@@ -199,6 +199,7 @@ struct account {
     bool initialized; /* accountInitialized was committed */
     json_t *record;
     struct mailbox_table table;
+    struct sync_learned learned;
     int64_t notify_from_ms;
     int64_t online_since_ms;
     int64_t connected_ms; /* when the watching connection came up */
@@ -239,6 +240,9 @@ struct account {
     uint32_t sync_box;
     struct sync_live *sync_live;
     /* state commits, one at a time */
+    int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
+    bool sync_time_due;   /* it is not in a commit yet */
+    bool round_open;      /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;
@@ -290,6 +294,8 @@ void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
 /* The server's name, or "". Borrowed from the record. */
 const char *account_host(const struct account *a);
+/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
+void account_tell_synced(struct account *a);
 
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */
@@ -297,6 +303,8 @@ bool account_imap_params(struct arena *arena, struct accounts *as, json_t *recor
                          struct imap_conn_params *out, struct err *err);
 /* NULL or the reason why the record asks for no connection. */
 const char *account_is_off(json_t *record);
+/* It names no server at all. */
+bool account_is_unset(const json_t *record);
 
 /* account_enrich.c: what of a new message is fetched at once, and kept for the log's
  * readers. */

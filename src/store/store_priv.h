@@ -224,8 +224,8 @@ struct store {
 
     struct redis_script scripts[STORE_LUA_COUNT];
     struct arena script_texts; /* of those that are put together */
-    struct keyring *keyring; /* NULL until the master key is known */
-    bool opened;             /* reads and writes are possible */
+    struct keyring *keyring;   /* NULL until the master key is known */
+    bool opened;               /* reads and writes are possible */
 
     struct store_calls background; /* renewals, polls, last-used marks */
     struct store_shard shards[STORE_SHARDS];

@@ -285,7 +285,8 @@ static void compare_row(struct sync_list *l, const struct map *known,
         l->fresh[l->dirty_count] = fresh && !l->first;
         l->dirty[l->dirty_count++] = m;
     }
-    if (mailbox_is_synced(m) && status_differs(m, &row->status)) {
+    if (mailbox_is_synced(m) &&
+        (status_differs(m, &row->status) || sync_flags_are_due(table, m))) {
         l->changed[l->result.changed_count++] = m;
     }
 }

@@ -84,6 +84,8 @@ const char *account_state(const struct account *a);
 /* Why it is not connected; ERR_OK otherwise. */
 const struct err *account_last_err(const struct account *a);
 int64_t account_last_err_at_ms(const struct account *a);
+/* Connections to the mail server that are open now. */
+size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
