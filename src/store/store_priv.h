@@ -236,6 +236,8 @@ struct store {
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+    store_state_cb *state_cb;
+    void *state_ctx;
 
     struct map *committing; /* name of an account → its running commit */
 
