@@ -31,7 +31,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .acct = &a->acct,
         .table = &a->table,
         .notify_from_ms = a->notify_from_ms,
-        .batch_messages = a->as->config.batch_messages,
+        .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .busy_box = a->sync_box,
         .new_items = account_content_items,
@@ -130,6 +130,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
     a->sync_pass = NULL;
+    account_walk_give(a);
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         sync_finish(a, true);
         return;
@@ -144,12 +145,12 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     if (err->code != ERR_OK) {
         log_at(LOG_DEBUG, "account", "mailbox not synced", LOG_S("account", a->acct.name),
                LOG_ERR_FIELDS(err));
-        bool store = account_reaction_get(err) ==
-                     account_reaction_get(&(struct err){.code = ERR_STORE_DOWN});
+        struct err why = *err;
+        enum account_class klass = account_class_of(err);
         hold_box(a, m != NULL ? m->box : 0);
         sync_finish(a, true);
-        if (store) {
-            account_fail(a, err);
+        if (klass == ACCOUNT_CLASS_STORE || klass == ACCOUNT_CLASS_THROTTLED) {
+            account_fail(a, &why);
         }
         return;
     }
@@ -197,8 +198,12 @@ void account_pending_run(struct account *a)
     while (a->sync_work == NULL && a->pending_count > 0 &&
            a->phase == ACCOUNT_PHASE_ONLINE) {
         uint32_t box = a->pending[0];
+        const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        if (m != NULL && m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
+            return;
+        }
         memmove(a->pending, a->pending + 1, --a->pending_count * sizeof *a->pending);
-        if (mailbox_table_by_box(&a->table, box) != NULL) {
+        if (m != NULL) {
             a->sync_box = box;
             a->sync_work = account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS,
                                               on_sync_work, a);
@@ -238,10 +243,12 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
 {
     struct account *a = ctx;
     a->pass = NULL;
+    account_walk_give(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
     }
+    a->heard = true;
     next_soon(a);
 }
 
@@ -311,7 +318,7 @@ static void settle(struct account *a)
             return;
         }
     }
-    backoff_reset(&a->backoff);
+    a->settled = true;
     account_tell_initialized(a);
 }
 
@@ -355,6 +362,10 @@ void account_watch_next(struct account *a)
     }
     struct mailbox *inbox = mailbox_table_inbox(&a->table);
     if (inbox != NULL && (a->inbox_due || a->watch_box != inbox->box)) {
+        if (inbox->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
+            account_set_state(a, "syncing");
+            return;
+        }
         a->inbox_due = false;
         watch_pass(a, inbox, true);
         return;
@@ -409,7 +420,7 @@ void account_watch_begin(struct account *a)
     next_soon(a);
 }
 
-void account_watch_end(struct account *a)
+void account_watch_rest(struct account *a)
 {
     timer_stop(&a->poll);
     timer_stop(&a->hold);
@@ -418,13 +429,19 @@ void account_watch_end(struct account *a)
     sync_pass_cancel(a->pass);
     sync_pass_cancel(a->sync_pass);
     imap_simple_cancel(a->notify);
-    account_conn_close(&a->watch); /* ends IDLE */
+    account_walk_give(a);
     a->pending_count = 0;
     a->watch_box = 0;
 }
 
+void account_watch_end(struct account *a)
+{
+    account_watch_rest(a);
+    account_conn_close(&a->watch); /* ends IDLE */
+}
+
 bool account_watch_is_quiet(const struct account *a)
 {
-    return a->list == NULL && a->pass == NULL && a->idle == NULL && a->notify == NULL &&
-           a->sync_pass == NULL && a->sync_work == NULL;
+    return a->list == NULL && a->pass == NULL && (a->idle == NULL || a->parked) &&
+           a->notify == NULL && a->sync_pass == NULL && a->sync_work == NULL;
 }

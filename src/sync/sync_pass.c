@@ -77,6 +77,7 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
         (void)err_wrap(&p->failure, "%s", doing);
         imap_fetch_cancel(p->fetch);
         p->fetch = NULL;
+        sync_walk_cancel(p);
         p->canceled = true;
     }
     sync_pass_run(p);
@@ -87,6 +88,7 @@ static void pass_abort(struct op *op)
     struct sync_pass *p = pass_of(op);
     imap_select_cancel(p->select);
     imap_fetch_cancel(p->fetch);
+    sync_walk_cancel(p);
     imap_search_cancel(p->search);
     store_scan_cancel(p->scan);
 }
@@ -102,6 +104,7 @@ static void pass_fini(struct op *op)
     struct sync_pass *p = pass_of(op);
     sync_batch_fini(&p->batch);
     sync_batch_fini(&p->prior);
+    sync_walk_fini(p);
     sync_diff_fini(&p->diff);
 }
 

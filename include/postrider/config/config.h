@@ -50,6 +50,7 @@ struct config_redis {
     const char *ca_file; /* NULL when unset, as every optional string */
     bool tls_insecure;
     bool allow_eviction;
+    int64_t lease_s;
 };
 
 struct config_sync {
@@ -57,6 +58,8 @@ struct config_sync {
     int64_t delete_confirm_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
+    int64_t connect_total;
+    int64_t index_concurrency;
 };
 
 struct config_webhook {
