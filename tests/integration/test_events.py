@@ -123,13 +123,13 @@ def test_changes_are_folded_into_ids(daemon, dovecot, user):
     dovecot.store(user, 2, "+FLAGS (\\Flagged)")   # updated, then destroyed
     for n in (5, 6):
         dovecot.deliver(user, mail.plain(n))       # created; the second one not for long
-    wait_for(daemon, user, 2, "messageUpdated")
-    wait_for(daemon, user, 2, "messageNew")
+    wait_for(daemon, user, 2, "messageUpdated", begin["newState"])
+    wait_for(daemon, user, 2, "messageNew", begin["newState"])
     dovecot.expunge(user, 2)
     dovecot.expunge(user, 6)
     dovecot.store(user, 5, "+FLAGS (\\Flagged)")   # created, and stays that
-    wait_for(daemon, user, 2, "messageDeleted")
-    wait_for(daemon, user, 3, "messageUpdated")
+    wait_for(daemon, user, 2, "messageDeleted", begin["newState"])
+    wait_for(daemon, user, 3, "messageUpdated", begin["newState"])
     ids.update({m["uid"]: m["id"] for m in daemon.messages(user)})
     all_at_once = daemon.get(path, since=begin["newState"])
     assert (all_at_once["created"], all_at_once["updated"], all_at_once["destroyed"]) == ([ids[5]], [ids[1]], [ids[2]])
