@@ -126,7 +126,10 @@ static void make_readers(struct app *app)
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);
-    app->changelog = changelog_new(app->store, &(struct changelog_config){0});
+    app->changelog = changelog_new(
+        app->store,
+        &(struct changelog_config){.max_entries = (uint64_t)c->changelog.max_entries,
+                                   .max_bytes = (uint64_t)c->changelog.max_bytes});
     app->webhooks =
         webhooks_new(app->store, app->httpc, app->changelog, &app->enricher, &webhook);
 }

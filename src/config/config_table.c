@@ -113,6 +113,10 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Longest wait between repetitions in milliseconds."},
     {"changelog", "retention_days", CONFIG_KIND_INT, AT(changelog.retention_days), .min = 1, .max = 3650, .fallback = "7",
      .doc = "Days that events stay readable."},
+    {"changelog", "max_entries", CONFIG_KIND_INT, AT(changelog.max_entries), .min = 0, .max = 1000000000, .fallback = "0",
+     .doc = "Most events kept of an account, of those that every enabled route has read; 0: no limit."},
+    {"changelog", "max_bytes", CONFIG_KIND_INT, AT(changelog.max_bytes), .min = 0, .max = 1LL << 40, .fallback = "67108864",
+     .doc = "Memory in Redis that the events of one account may take; over it the oldest go, read or not, and readers are told of the gap. 0: no limit."},
     {"tls", "ca_file", CONFIG_KIND_STR, AT(tls.ca_file),
      .doc = "PEM file of the authorities for mail servers and webhooks; unset: those of the system."},
 };

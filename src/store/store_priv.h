@@ -45,6 +45,7 @@ enum store_lua {
     STORE_LUA_COMMIT,
     STORE_LUA_CURSOR,
     STORE_LUA_TRIM,
+    STORE_LUA_REPLAY,
     STORE_LUA_COUNT
 };
 
@@ -239,6 +240,11 @@ struct store {
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+    store_moved_cb *moved_cb;
+    void *moved_ctx;
+    int64_t moves_seen; /* -1 = not yet */
+    store_state_cb *state_cb;
+    void *state_ctx;
 
     struct map *committing; /* name of an account → its running commit */
 

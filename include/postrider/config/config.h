@@ -89,7 +89,7 @@ struct config {
     struct config_sync sync;
     struct config_webhook webhook;
     struct {
-        int64_t retention_days;
+        int64_t retention_days, max_entries, max_bytes;
     } changelog;
     struct {
         const char *ca_file; /* authorities for mail servers and webhooks */
