@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rig.process import wait_until
 
 from check import Checker
+from index import NotNow
 from ops import Ops
 from wire import encode_name
 from world import USER, World
@@ -105,8 +106,12 @@ def change_bytes(world: World, checker: Checker, ops: Ops) -> tuple[dict[str, in
     client = world.client()
 
     def rows() -> dict[int, frozenset[str]]:
-        index = world.dump.read("99999999999999-0")
-        return next(m.rows for m in index.boxes.values() if m.path == "INBOX")
+        while True:
+            try:
+                index = world.dump.read("99999999999999-0")
+                return next(m.rows for m in index.boxes.values() if m.path == "INBOX")
+            except NotNow:
+                time.sleep(0.01)
 
     def newest() -> int:
         return max(client.uids("INBOX"))
