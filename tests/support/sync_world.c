@@ -82,6 +82,7 @@ static struct imap_conn *conn_open(struct sync_world *w, uint32_t caps_off)
                                       .tls = {.insecure = true},
                                       .user = w->user,
                                       .secret = STR("secret"),
+                                      .client_name = "test",
                                       .caps_off = caps_off};
     (void)imap_open_start(w->redis->net, &params, WORLD_SYNC_WAIT_MS, on_open, w);
     wait_ok(w);
