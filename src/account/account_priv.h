@@ -362,6 +362,7 @@ struct accounts {
     size_t dropped; /* actors stopped because of lost leases, not logged yet */
     struct timer dropped_log;
     struct changelog *log; /* NULL: not told yet */
+    unsigned store_fill;   /* percent */
     struct content_cache *cache;
     size_t stopping;
     accounts_stop_cb *on_stopped;

@@ -36,7 +36,7 @@ static bool any_on_its_way(const struct accounts *as)
 
 unsigned account_fill_percent(const struct account *a)
 {
-    unsigned store = store_fill_percent(a->as->store);
+    unsigned store = a->as->store_fill;
     unsigned log = a->as->log != NULL ? changelog_fill_percent(a->as->log, &a->acct) : 0;
     return store > log ? store : log;
 }
