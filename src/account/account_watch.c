@@ -368,7 +368,7 @@ static void watch_idle(struct account *a)
 void account_watch_next(struct account *a)
 {
     if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL ||
-        a->notify != NULL) {
+        a->notify != NULL || account_is_full(a)) {
         return;
     }
     if (a->list_due) {
