@@ -112,6 +112,7 @@ static void make_readers(struct app *app)
     struct accounts_config accounts = {
         .poll_interval_ms = c->sync.poll_interval_s * 1000,
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
+        .move_window_ms = c->sync.move_window_s * 1000,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
         .connect_total = (uint32_t)c->sync.connect_total,
@@ -142,14 +143,15 @@ static bool make_api(struct app *app, struct err *err)
                                           .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
-    struct api_config api = {
-        .httpd = {.host = c->http.host, .port = (uint16_t)c->http.port},
-        .auth = api_token_auth(&app->services),
-        .health = {.ctx = app, .is_well = is_well},
-        .tables = api_tables,
-        .table_count = api_tables_count,
-        .body_max = (size_t)c->http.max_body,
-        .services = &app->services};
+    struct api_config api = {.httpd = {.host = c->http.host,
+                                       .port = (uint16_t)c->http.port,
+                                       .trusted_proxies = c->http.trusted_proxies},
+                             .auth = api_token_auth(&app->services),
+                             .health = {.ctx = app, .is_well = is_well},
+                             .tables = api_tables,
+                             .table_count = api_tables_count,
+                             .body_max = (size_t)c->http.max_body,
+                             .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     return app->api != NULL;
 }

@@ -48,6 +48,7 @@ struct track {
     size_t page_count, page_next;
     struct changelog_delivery delivery;
     unsigned tries;
+    unsigned parts; /* of the entry at hand that are delivered */
     int64_t first_tried_ms;
     int64_t behind_since_ms; /* wall clock: when the oldest unread entry came; 0 = none */
     uint64_t moves;          /* of the cursor, by replays */

@@ -280,6 +280,7 @@ static void advance(struct track *t)
     t->page_next++;
     note_oldest(t);
     t->tries = 0;
+    t->parts = 0;
     t->first_tried_ms = 0;
     track_write_cursor(t);
 }
@@ -442,6 +443,7 @@ static void deliver_next(struct track *t)
                                                .entry_id = entry->entry_id,
                                                .event = &entry->event,
                                                .tries = t->tries,
+                                               .parts = t->parts,
                                                .first_tried_ms = t->first_tried_ms};
     t->reader->params.deliver(&t->delivery, &t->delivery.item, t->reader->params.ctx);
 }
@@ -509,6 +511,7 @@ void changelog_delivery_done(struct changelog_delivery *d,
     struct track *t = container_of(d, struct track, delivery);
     CHECK(t->state == TRACK_STATE_DELIVERING);
     d->outcome = *outcome;
+    t->parts = outcome->parts;
     if (outcome->result == CHANGELOG_LATER) {
         /* At once: the key may be woken before a deferred call would run. */
         park(t, PARKED_MAX_MS);

@@ -229,6 +229,22 @@ void store_set_state_cb(struct store *s, store_state_cb *cb, void *ctx)
     s->state_ctx = ctx;
 }
 
+void store_directory_set_sync_time(struct store *s, struct str id, int64_t sync_time_ms)
+{
+    struct item *item = map_get(s->directory->by_id, id);
+    if (item != NULL) {
+        item->entry.sync_time_ms = sync_time_ms;
+    }
+}
+
+void store_directory_count_event(struct store *s, struct str id, enum event_type type)
+{
+    struct item *item = map_get(s->directory->by_id, id);
+    if (item != NULL) {
+        item->entry.event_counts[type]++;
+    }
+}
+
 void store_directory_note(struct store *s, struct str id, const json_t *state)
 {
     struct item *item = map_get(s->directory->by_id, id);
@@ -238,6 +254,12 @@ void store_directory_note(struct store *s, struct str id, const json_t *state)
     const char *name = json_string_value(json_object_get(state, "state"));
     if (name != NULL && strcmp(item->state, "init") == 0) {
         set_state(item, name);
+    }
+    const json_t *counters = json_object_get(state, "counters");
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+        const char *key = event_type_name((enum event_type)type);
+        item->entry.event_counts[type] =
+            (uint64_t)json_integer_value(json_object_get(counters, key));
     }
     const json_t *sync_time = json_object_get(state, "syncTime");
     if (json_is_integer(sync_time)) {

@@ -82,6 +82,7 @@ void store_word(struct store_words *w, struct str word);         /* borrowed unt
 void store_word_c(struct store_words *w, const char *word);      /* borrowed until sent */
 void store_word_u64(struct store_words *w, uint64_t number);     /* decimal */
 void store_word_buf(struct store_words *w, const struct buf *b); /* copied */
+void store_words_append(struct store_words *w, const struct store_words *more);
 /* For scripts: the words so far are the keys. */
 void store_words_end_keys(struct store_words *w);
 

@@ -8,6 +8,7 @@
 #define POSTRIDER_TESTS_SYNC_WORLD_H
 
 #include "dovecot_fixture.h"
+#include "replay_model.h"
 #include "store_fixture.h"
 
 #include "postrider/store/store_account.h"
@@ -45,8 +46,10 @@ struct sync_world {
     struct err err;
     bool done;
     struct imap_conn *opened;
-    struct world_message server[WORLD_UID_MAX], index[WORLD_UID_MAX],
-        replay[WORLD_UID_MAX], told[WORLD_UID_MAX];
+    struct world_message server[WORLD_UID_MAX], index[WORLD_UID_MAX];
+    struct replay *replay; /* of the log, as far as it was read */
+    struct sync_moves moves;
+    unsigned appended;
     size_t events[EVENT_TYPE_COUNT]; /* in the log so far */
     size_t page;
     char last[STORE_ENTRY_ID_SIZE];

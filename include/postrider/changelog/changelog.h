@@ -68,6 +68,7 @@ struct changelog_outcome {
     enum changelog_result result;
     int64_t retry_ms; /* CHANGELOG_RETRY */
     uint64_t key;     /* CHANGELOG_LATER; CHANGELOG_RETRY: earlier if woken, 0 = never */
+    unsigned parts;   /* both: of an entry told in parts, how many are done */
 };
 
 /* What a reader sees of a delivery; borrowed until it is done or canceled. */
@@ -77,6 +78,7 @@ struct changelog_item {
     const struct event *event;
     unsigned tries;         /* failed tries of this entry before, on this node */
     int64_t first_tried_ms; /* wall clock of the first of them; 0 = none yet */
+    unsigned parts;         /* done by the tries before, as their outcome said */
     void *work;             /* the reader's own; NULL at the start */
 };
 

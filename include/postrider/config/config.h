@@ -41,6 +41,7 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    const char *trusted_proxies; /* networks; NULL = none */
     int64_t token_streams;
 };
 
@@ -56,6 +57,7 @@ struct config_redis {
 struct config_sync {
     int64_t poll_interval_s;
     int64_t delete_confirm_s;
+    int64_t move_window_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;
