@@ -246,8 +246,8 @@ struct account {
     struct sync_live *sync_live;
     /* state commits, one at a time */
     int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
-    bool sync_time_due;   /* it is not in a commit yet */
-    bool round_open;      /* a listing began; all it finds is to be done first */
+    int64_t sync_time_stored_ms; /* the one of the last commit */
+    bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;

@@ -75,8 +75,8 @@ static void on_open(struct imap_open *op, const struct err *err, struct imap_con
 static struct imap_conn *conn_open(struct sync_world *w, uint32_t caps_off)
 {
     struct imap_conn_params params = {.host = "127.0.0.1",
-                                      .port = dovecot_fixture_tls_port(w->dovecot),
-                                      .security = IMAP_SECURITY_TLS,
+                                      .port = w->port,
+                                      .security = w->security,
                                       .tls = {.insecure = true},
                                       .user = w->user,
                                       .secret = STR("secret"),
@@ -145,12 +145,13 @@ static void on_account(struct store_account_op *op, const struct err *err,
     finish(w, err);
 }
 
-struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
-                                  uint32_t caps_off)
+static struct sync_world *world_new(uint16_t port, enum imap_security security,
+                                    uint32_t caps_off)
 {
     static unsigned users;
     struct sync_world *w = MEM_NEW(struct sync_world);
-    w->dovecot = dovecot;
+    w->port = port;
+    w->security = security;
     w->caps_off = caps_off;
     (void)snprintf(w->user, sizeof w->user, "sync%u", ++users);
     w->redis = store_fixture_new();
@@ -169,10 +170,26 @@ struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
     w->sc = (struct sync_ctx){.store = w->store,
                               .acct = &w->acct,
                               .table = &w->table,
+                              .learned = &w->learned,
                               .batch_messages = 20,
                               .moves = &w->moves};
+    return w;
+}
+
+struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
+                                  uint32_t caps_off)
+{
+    struct sync_world *w =
+        world_new(dovecot_fixture_tls_port(dovecot), IMAP_SECURITY_TLS, caps_off);
     w->other = conn_open(w, 0);
     other_select(w);
+    world_connect(w);
+    return w;
+}
+
+struct sync_world *sync_world_new_at(uint16_t port, uint32_t caps_off)
+{
+    struct sync_world *w = world_new(port, IMAP_SECURITY_OPPORTUNISTIC, caps_off);
     world_connect(w);
     return w;
 }
@@ -207,6 +224,12 @@ static void on_pass(struct sync_pass *op, const struct err *err,
 struct sync_pass *world_pass_start(struct sync_world *w, bool select)
 {
     return sync_pass_start(w->conn, &w->sc, w->m, &w->live, select, on_pass, w);
+}
+
+void world_try_pass(struct sync_world *w, bool select)
+{
+    (void)world_pass_start(w, select);
+    wait_any(w);
 }
 
 void world_pass(struct sync_world *w, bool select)
