@@ -320,7 +320,7 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         l->dirty[l->dirty_count++] = dirty;
     }
     if (mailbox_is_synced(m) &&
-        (status_differs(m, &row->status) || sync_flags_are_due(table, m))) {
+        (status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m))) {
         l->changed[l->result.changed_count++] = m;
     }
 }
