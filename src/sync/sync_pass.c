@@ -136,7 +136,10 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 {
     uint32_t items =
         IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
-    if (modseq_of(conn, imap_conn_selected(conn)) != 0) {
+    const struct imap_selected *selected = imap_conn_selected(conn);
+    /* Before a mailbox is selected: what it will most likely have. */
+    if (selected == NULL ? imap_conn_has(conn, IMAP_CAP_CONDSTORE)
+                         : modseq_of(conn, selected) != 0) {
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
@@ -150,7 +153,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 void sync_pass_command(const struct sync_pass *p)
 {
     if (p->sc.on_command != NULL) {
-        p->sc.on_command(p->sc.ctx);
+        p->sc.on_command(p->sc.command_ctx);
     }
 }
 

@@ -78,7 +78,8 @@ struct mailbox {
     uint32_t srv_uid_next;   /* as of the last pass */
     uint64_t highest_modseq; /* only what a complete pass reached; 0 = none */
     uint32_t exists;         /* as of the last pass */
-    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed */
+    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed;
+                         live: 1, or all below this is not indexed (fast indexer) */
     uint32_t
         start_uid; /* phase initial: UIDNEXT when it began; later UIDs are new mail */
     uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
@@ -91,6 +92,8 @@ struct mailbox {
     size_t segment_count;
     char *inline_segment; /* encoded rows of a small mailbox, or NULL */
     size_t inline_len;
+    /* In memory only, of the loop's clock: the last change, 0 = none seen; the next look. */
+    int64_t changed_at_ms, look_at_ms;
 };
 
 /* A new record with nothing but its names; the commit that stores it sets its version. */
