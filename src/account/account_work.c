@@ -14,7 +14,9 @@ enum {
     OPEN_MS = 60000,
     SELECT_MS = 60000,
     REQUESTS_MAX = 256,
-    SYNC_IDLE_MS = 3000 /* a connection that only sync used is not kept for long */
+    /* What only the first index used is not kept for long; later, where one change was
+     * another may follow. */
+    SYNC_IDLE_MS = 3000
 };
 
 static void work_dispatch(struct account *a);
@@ -127,9 +129,16 @@ static void on_slot(struct slot_wait *w)
     arena_fini(&arena);
 }
 
+/* Subconnections count against what an account may open. */
+static size_t work_limit(const struct account *a)
+{
+    size_t subs = account_subs_count(a);
+    return subs > 1 ? ACCOUNT_WORK_MAX + 1 - subs : ACCOUNT_WORK_MAX;
+}
+
 static void conn_open(struct account *a)
 {
-    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+    for (size_t i = 0; i < work_limit(a); i++) {
         if (a->work[i] == NULL) {
             struct work_conn *wc = MEM_NEW(struct work_conn);
             a->work[i] = wc;
@@ -217,9 +226,8 @@ static struct work_conn *find_free(struct account *a, uint32_t box, size_t *free
     size_t vacant = 0;
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         struct work_conn *wc = a->work[i];
-        if (wc == NULL || wc->state == WORK_STATE_FREE) {
-            vacant++;
-        }
+        bool free = wc != NULL ? wc->state == WORK_STATE_FREE : i < work_limit(a);
+        vacant += free;
         if (wc != NULL && wc->state == WORK_STATE_FREE &&
             (best == NULL || wc->box == box)) {
             best = wc;
@@ -332,7 +340,8 @@ void account_work_end(struct account_work **wp, bool broken)
     timer_stop(&w->deadline);
     loop_undefer(&w->tell);
     list_remove(&w->node);
-    bool sync_only = w->lane == ACCOUNT_LANE_SYNC;
+    bool first_index =
+        w->lane == ACCOUNT_LANE_SYNC && strcmp(a->state, "connected") != 0;
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {
@@ -347,7 +356,7 @@ void account_work_end(struct account_work **wp, bool broken)
     if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
         conn_drop(wc);
     } else {
-        timer_set(a->as->loop, &wc->idle, sync_only ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS,
+        timer_set(a->as->loop, &wc->idle, first_index ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS,
                   on_idle_timer);
     }
     work_dispatch(a);

@@ -257,7 +257,7 @@ static bool flags_are_due(const struct sync_pass *p)
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
+    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) && p->uid_next != 0 &&
            p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
            (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
 }
