@@ -143,6 +143,7 @@ struct account {
     uint32_t watch_box; /* selected on the watching connection */
     bool status_listed; /* listings tell STATUS */
     bool fast;          /* as the record says */
+    bool settled;       /* everything was indexed once since the connection came up */
     int64_t born_at_ms; /* its table was loaded first */
     struct account_poll poll;
     struct account_health health;

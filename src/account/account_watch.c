@@ -256,6 +256,7 @@ static void settle(struct account *a)
             return;
         }
     }
+    a->settled = true;
     backoff_reset(&a->backoff);
     account_tell_initialized(a);
 }
@@ -347,6 +348,7 @@ void account_watch_begin(struct account *a)
     a->notify_due = true;
     a->notify_scope = IMAP_NOTIFY_NONE;
     a->told_items = 0;
+    a->settled = false;
     a->online_since_ms = loop_now_ms(a->as->loop);
     account_poll_begin(a);
     account_health_begin(a);

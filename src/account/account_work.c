@@ -341,7 +341,7 @@ void account_work_end(struct account_work **wp, bool broken)
     loop_undefer(&w->tell);
     list_remove(&w->node);
     bool first_index =
-        w->lane == ACCOUNT_LANE_SYNC && strcmp(a->state, "connected") != 0;
+        w->lane == ACCOUNT_LANE_SYNC && !a->settled;
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {
