@@ -18,7 +18,7 @@
 
 enum {
     OPEN_MS = 90000,
-    LONG_LIFE_MS = 5 * 60 * 1000
+    STORE_WAIT_MS = 500
 };
 
 static const uint32_t account_magic = 0xacc0917eu;
@@ -78,11 +78,9 @@ void account_free(struct account **ap)
 static bool is_quiet(const struct account *a)
 {
     return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
-           a->commit == NULL && a->forget == NULL && a->refresh == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
-           account_work_is_quiet(a);
+           a->commit == NULL && a->forget == NULL && a->refresh == NULL &&
+           a->calls == 0 && account_watch_is_quiet(a) && account_work_is_quiet(a);
 }
-
-static void wait_for(struct account *a, int64_t delay_ms);
 
 static void on_retry(struct timer *t)
 {
@@ -91,7 +89,7 @@ static void on_retry(struct timer *t)
         return;
     }
     if (!is_quiet(a)) {
-        wait_for(a, 10); /* what was cut off still works on the table */
+        account_wait(a, 10); /* what was cut off still works on the table */
         return;
     }
     if (a->reload) {
@@ -101,7 +99,7 @@ static void on_retry(struct timer *t)
     }
 }
 
-static void wait_for(struct account *a, int64_t delay_ms)
+void account_wait(struct account *a, int64_t delay_ms)
 {
     a->phase = ACCOUNT_PHASE_WAITING;
     timer_set(a->as->loop, &a->retry, delay_ms, on_retry);
@@ -148,9 +146,11 @@ void account_take_record(struct account *a, json_t *record)
     const struct account_entry *entry =
         store_directory_get(a->as->store, str_of(a->acct.id));
     const char *from = json_string_value(json_object_get(record, "notifyFrom"));
-    json_decref(a->record);
+    json_t *before = a->record;
     a->record = json_incref(record);
     a->fast = account_is_fast(a->as, record);
+    account_limits_check(a, before);
+    json_decref(before);
     /* Unless it says otherwise, what was there before the account is no news. */
     a->notify_from_ms = entry != NULL ? entry->created_ms : 0;
     if (from != NULL) {
@@ -177,9 +177,13 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
         account_fail(a, err);
         return;
     }
+    bool first = a->record == NULL;
     memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
     a->initialized = json_is_true(json_object_get(state, "initialized"));
     account_take_record(a, record);
+    if (first) {
+        account_limits_restore(a, state);
+    }
     a->load_boxes = store_mailboxes_start(a->as->store, &a->acct, on_boxes, a);
 }
 
@@ -209,6 +213,8 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     }
     account_conn_attach(&a->watch, conn);
     a->phase = ACCOUNT_PHASE_ONLINE;
+    a->connected_ms = loop_now_ms(a->as->loop);
+    a->settled = false;
     account_watch_begin(a);
 }
 
@@ -220,6 +226,7 @@ static void on_slot(struct slot_wait *w)
     struct err err = {0};
     a->phase = ACCOUNT_PHASE_OPENING;
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
+        account_limits_params(a, &params);
         a->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, a);
     } else {
         slot_release(a->as, &a->slot);
@@ -228,66 +235,50 @@ static void on_slot(struct slot_wait *w)
     arena_fini(&arena);
 }
 
+/* The store is back, and the connection lived on: it is where the account continues. */
+static bool resume(struct account *a)
+{
+    if (!a->parked) {
+        return false;
+    }
+    a->parked = false;
+    if (a->watch.conn == NULL || !imap_conn_is_open(a->watch.conn)) {
+        account_conn_close(&a->watch);
+        return false;
+    }
+    a->phase = ACCOUNT_PHASE_ONLINE;
+    sync_live_reset(&a->watch.live);
+    account_watch_begin(a);
+    return true;
+}
+
 static void connect_begin(struct account *a)
 {
     const char *off = account_is_off(a->record);
-    if (off != NULL) {
+    if (off != NULL || account_limits_gave_up(a)) {
         a->phase = ACCOUNT_PHASE_WAITING;
+        a->parked = false;
+        account_conn_close(&a->watch);
         account_set_state(a, "disconnected");
+        return;
+    }
+    if (resume(a)) {
+        return;
+    }
+    int64_t wait_ms = account_limits_wait_ms(a);
+    if (wait_ms > 0) {
+        struct err why = {.code = a->limits.barred_by};
+        account_set_state(a, account_reaction_get(&why)->state);
+        account_wait(a, wait_ms);
+        return;
+    }
+    if (a->as->held) {
+        account_wait(a, STORE_WAIT_MS); /* what it finds could not be stored */
         return;
     }
     account_set_state(a, "connecting");
     a->phase = ACCOUNT_PHASE_QUEUED;
-    const char *host =
-        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
-    slot_request(a->as, host != NULL ? host : "", &a->slot, on_slot);
-}
-
-/* --- failing --- */
-
-/* Ends all that runs; their callbacks find the phase changed. */
-static void shut(struct account *a, const struct err *why)
-{
-    timer_stop(&a->retry);
-    slot_release(a->as, &a->slot);
-    imap_open_cancel(a->open);
-    account_watch_end(a);
-    account_work_shut(a, why);
-}
-
-void account_fail(struct account *a, const struct err *cause)
-{
-    if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_WAITING) {
-        return;
-    }
-    struct err why = *cause; /* may lie in a connection that is closed below */
-    const struct err *err = &why;
-    bool was_online = a->phase == ACCOUNT_PHASE_ONLINE;
-    bool lived =
-        was_online && loop_now_ms(a->as->loop) - a->online_since_ms >= LONG_LIFE_MS;
-    const struct account_reaction *reaction = account_reaction_get(err);
-    log_at(LOG_DEBUG, "account", "back to waiting", LOG_S("account", a->acct.name),
-           LOG_ERR_FIELDS(err));
-    a->phase = ACCOUNT_PHASE_WAITING;
-    shut(a, err);
-    /* A pass that was cut off may have moved records in memory that were never stored. */
-    a->reload = true;
-    bool network = reaction == account_reaction_get(&(struct err){.code = ERR_NET});
-    if (reaction == account_reaction_get(&(struct err){.code = ERR_THROTTLED})) {
-        account_poll_throttled(a);
-    }
-    if (was_online && network) {
-        /* Lost, not refused: nothing is told before a try to come back has failed. */
-        account_set_state(a, "connecting");
-        if (lived) {
-            backoff_reset(&a->backoff);
-        }
-    } else if (a->record != NULL) {
-        account_tell_error(a, err);
-    }
-    int64_t delay_ms = backoff_next_ms(&a->backoff, &reaction->retry);
-    wait_for(a,
-             was_online && network && a->backoff.tries <= 1 ? delay_ms / 10 : delay_ms);
+    slot_request(a->as, account_host(a), &a->slot, on_slot);
 }
 
 /* --- control --- */
@@ -328,7 +319,7 @@ void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
     a->stop_ctx = ctx;
     a->phase = ACCOUNT_PHASE_STOPPING;
     if (!was_stopped) {
-        shut(a, &why);
+        account_shut(a, &why);
     }
     account_flush_fail(a, &why);
     loop_defer(a->as->loop, &a->next, on_next);
@@ -342,12 +333,10 @@ void account_reload(struct account *a)
         return;
     }
     a->phase = ACCOUNT_PHASE_WAITING;
-    shut(a, &why);
+    account_shut(a, &why);
     a->reload = true;
-    a->error_told = false;
-    backoff_reset(&a->backoff);
-    account_set_state(a, "connecting");
-    wait_for(a, 0);
+    account_backoffs_reset(a);
+    account_wait(a, 0);
 }
 
 void account_reconnect(struct account *a)

@@ -22,6 +22,7 @@ struct account_call {
     json_t *result;
     /* what it works on */
     uint32_t box, uid;
+    uint32_t number; /* of the message id the call is about; 0 = about none */
     void (*granted)(struct account_call *c); /* the connection is there */
     void *detail;                            /* the operation's own, in op.arena */
     void (*fini)(struct account_call *c); /* frees what of it the arena does not hold */

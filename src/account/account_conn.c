@@ -83,6 +83,14 @@ void account_conn_attach(struct account_conn *c, struct imap_conn *conn)
     c->conn = conn;
     sync_live_reset(&c->live);
     imap_conn_set_events(conn, &events, c);
+    imap_conn_hold(conn, c->account->as->held);
+}
+
+void account_conn_hold(struct account_conn *c, bool held)
+{
+    if (c->conn != NULL) {
+        imap_conn_hold(c->conn, held);
+    }
 }
 
 void account_conn_close(struct account_conn *c)

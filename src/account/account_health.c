@@ -70,8 +70,9 @@ static void on_work(struct account_work *w, const struct err *err, struct imap_c
         finish(a);
         return;
     }
-    a->health.status = imap_status_start(conn, str_from(m->wire, m->wire_len),
-                                         IMAP_STATUS_MESSAGES, WORK_WAIT_MS, on_status, a);
+    a->health.status =
+        imap_status_start(conn, str_from(m->wire, m->wire_len), IMAP_STATUS_MESSAGES,
+                          WORK_WAIT_MS, on_status, a);
 }
 
 static void on_timer(struct timer *t)

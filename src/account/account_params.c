@@ -17,6 +17,13 @@ static const char *text_of(struct arena *arena, const json_t *object, const char
     return arena_strdup(arena, json_string_value(json_object_get(object, key)));
 }
 
+const char *account_host(const struct account *a)
+{
+    const char *host =
+        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
+    return host != NULL ? host : "";
+}
+
 bool account_imap_params(struct arena *arena, struct accounts *as, json_t *record,
                          struct imap_conn_params *out, struct err *err)
 {

@@ -40,7 +40,7 @@ static void boxes_add(struct pending_boxes *set, uint32_t box, unsigned rank)
 }
 
 /* The most wanted one; among equals the one that waits longest. */
-static uint32_t boxes_take(struct pending_boxes *set)
+static size_t boxes_best(const struct pending_boxes *set)
 {
     size_t best = 0;
     for (size_t i = 1; i < set->count; i++) {
@@ -48,10 +48,13 @@ static uint32_t boxes_take(struct pending_boxes *set)
             best = i;
         }
     }
-    uint32_t box = set->items[best].box;
-    memmove(set->items + best, set->items + best + 1,
-            (--set->count - best) * sizeof *set->items);
-    return box;
+    return best;
+}
+
+static void boxes_remove(struct pending_boxes *set, size_t at)
+{
+    memmove(set->items + at, set->items + at + 1,
+            (--set->count - at) * sizeof *set->items);
 }
 
 void account_pending_add(struct account *a, uint32_t box)
@@ -141,16 +144,12 @@ static void pass_failed(struct account *a, const struct err *err)
     }
     log_at(LOG_DEBUG, "account", "mailbox not synced", LOG_S("account", a->acct.name),
            LOG_ERR_FIELDS(err));
-    const struct account_reaction *reaction = account_reaction_get(err);
-    bool store =
-        reaction == account_reaction_get(&(struct err){.code = ERR_STORE_DOWN});
-    if (reaction == account_reaction_get(&(struct err){.code = ERR_THROTTLED})) {
-        account_poll_throttled(a);
-    }
+    struct err why = *err;
+    enum account_class klass = account_class_of(err);
     hold_box(a, a->sync_box);
     sync_finish(a, true);
-    if (store) {
-        account_fail(a, err);
+    if (klass == ACCOUNT_CLASS_STORE || klass == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, &why);
     }
 }
 
@@ -158,8 +157,8 @@ static void pass_ended(struct account *a, struct mailbox *m,
                        const struct sync_pass_result *result)
 {
     uint32_t box = a->sync_box;
-    bool again = m != NULL && a->sync_status.has != 0 &&
-                 sync_status_differs(m, &a->sync_status);
+    bool again =
+        m != NULL && a->sync_status.has != 0 && sync_status_differs(m, &a->sync_status);
     if (m != NULL) {
         account_take_result(a, m, result);
     }
@@ -184,6 +183,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
     a->sync_pass = NULL;
+    account_walk_give(a);
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         sync_finish(a, true);
     } else if (err->code != ERR_OK) {
@@ -228,15 +228,20 @@ void account_pending_run(struct account *a)
 {
     while (a->sync_work == NULL && a->pending.count > 0 &&
            a->phase == ACCOUNT_PHASE_ONLINE) {
-        uint32_t box = boxes_take(&a->pending);
+        size_t at = boxes_best(&a->pending);
+        uint32_t box = a->pending.items[at].box;
         const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        if (m != NULL && m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
+            return;
+        }
+        boxes_remove(&a->pending, at);
         if (m == NULL || account_subs_touch(a, box) ||
             account_subs_are_busy_with(a, box)) {
             continue;
         }
         a->sync_box = box;
-        a->sync_work = account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS,
-                                          on_sync_work, a);
+        a->sync_work =
+            account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS, on_sync_work, a);
     }
 }
 

@@ -14,8 +14,9 @@
 
 enum {
     ASK_MS = 60000,
-    CATCH_UP_MS = 15 * 60 * 1000, /* the stored cursor of INBOX moves so often at least … */
-    CATCH_UP_CHANGES = 200,       /* … and after so many live changes */
+    CATCH_UP_MS =
+        15 * 60 * 1000,     /* the stored cursor of INBOX moves so often at least … */
+    CATCH_UP_CHANGES = 200, /* … and after so many live changes */
     THROTTLE_MS = 30 * 60 * 1000,
     SLOWEST_MS = 30 * 60 * 1000, /* a throttled server is asked so often at least */
     STATUS_MISSES = 2,
@@ -195,7 +196,8 @@ void account_poll_plan(struct account *a)
     if (p->main_at_ms != 0 && p->main_at_ms < at) {
         at = p->main_at_ms;
     }
-    int64_t limit_ms = p->minute_count > 0 ? p->minute_at_ms : 0; /* not to be asked yet */
+    int64_t limit_ms =
+        p->minute_count > 0 ? p->minute_at_ms : 0; /* not to be asked yet */
     for (size_t i = 0; i < a->table.count; i++) {
         const struct mailbox *m = a->table.items[i];
         if (is_looked_at(a, m)) {
@@ -274,7 +276,8 @@ static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct e
         told.mailbox = str_from(m->wire, m->wire_len);
         account_take_status(a, &told);
     } else if (err->code == ERR_NO_MAILBOX && m != NULL) {
-        account_pending_add(a, m->box); /* which finds out, and does not do so at once again */
+        account_pending_add(
+            a, m->box); /* which finds out, and does not do so at once again */
     } else if (err->code == ERR_THROTTLED) {
         account_poll_throttled(a);
         a->poll.due_at = a->poll.due_count; /* the rest is due later */

@@ -17,6 +17,37 @@ enum account_phase {
     ACCOUNT_PHASE_STOPPED
 };
 
+/* --- what failures mean (account_reaction.c) --- */
+
+enum account_class {
+    ACCOUNT_CLASS_NETWORK,
+    ACCOUNT_CLASS_CERTIFICATE,
+    ACCOUNT_CLASS_AUTH,
+    ACCOUNT_CLASS_TOKEN_DOWN,
+    ACCOUNT_CLASS_GRANT,
+    ACCOUNT_CLASS_THROTTLED,
+    ACCOUNT_CLASS_CONNECTIONS, /* too many of them */
+    ACCOUNT_CLASS_PROTOCOL,
+    ACCOUNT_CLASS_STORE,
+    ACCOUNT_CLASS_REQUEST, /* a mailbox, a message or a quota: no more than that fails */
+    ACCOUNT_CLASS_COUNT
+};
+
+struct account_reaction {
+    const char *name;
+    const char *state; /* as the API shows it */
+    bool tells;        /* an event is due */
+    bool bars;         /* nothing connects before the next try, whatever asks for it */
+    struct backoff_policy retry;
+    const int64_t *steps_ms; /* instead of retry; the last one repeats */
+    size_t step_count;
+};
+enum account_class account_class_of(const struct err *err);
+const struct account_reaction *account_reaction_get(const struct err *err);
+/* Time to the next try, which counts; the server's own suggestion where it made one. */
+int64_t account_reaction_delay_ms(const struct err *err,
+                                  struct backoff backoffs[ACCOUNT_CLASS_COUNT]);
+
 /* A connection and what it said without being asked. */
 struct account_conn {
     struct account *account;
@@ -34,8 +65,9 @@ struct account_conn {
 
 void account_conn_attach(struct account_conn *c, struct imap_conn *conn);
 void account_conn_close(struct account_conn *c);
+void account_conn_hold(struct account_conn *c, bool held);
 
-/* --- handshake slots per host (account_registry.c) --- */
+/* --- handshake slots per host (account_slots.c) --- */
 
 struct host_slots;
 struct slot_wait {
@@ -48,6 +80,59 @@ struct slot_wait {
 void slot_request(struct accounts *as, const char *host, struct slot_wait *w,
                   void (*on_grant)(struct slot_wait *w));
 void slot_release(struct accounts *as, struct slot_wait *w);
+/* The host asked for less: it gets fewer handshakes at once for a while. */
+void slot_host_throttled(struct accounts *as, const char *host);
+void host_slots_free(void *host);
+
+/* --- first indexes (account_walks.c) --- */
+
+enum account_walk {
+    ACCOUNT_WALK_NONE,
+    ACCOUNT_WALK_WAITING,
+    ACCOUNT_WALK_GRANTED
+};
+/* Before a pass over a mailbox that has no index yet. False: account_watch_next runs
+ * again when it may. */
+bool account_walk_take(struct account *a);
+/* After that pass, and whenever none is to be made. */
+void account_walk_give(struct account *a);
+
+/* --- consequences of failures (account_limits.c) --- */
+
+enum {
+    ACCOUNT_CREDENTIALS_SIZE = 33
+};
+
+struct account_limits {
+    int64_t barred_until_ms; /* no connection of any kind begins before … */
+    enum err_code barred_by; /* … because of this */
+    uint32_t throttles;      /* since the last long life */
+    uint32_t work_less;      /* work connections that the server has no room for … */
+    int64_t work_less_until_ms;
+    uint32_t failures; /* of the protocol … */
+    int64_t failures_until_ms;
+    int64_t refused_since_ms;               /* wall clock; 0 = not refused */
+    char refused[ACCOUNT_CREDENTIALS_SIZE]; /* hash of the credentials */
+};
+
+/* A failure of this class happened on any connection of the account. */
+void account_limits_note(struct account *a, const struct err *err);
+void account_limits_bar(struct account *a, enum err_code why, int64_t delay_ms);
+int64_t account_limits_wait_ms(const struct account *a);
+void account_backoffs_reset(struct account *a);
+/* The account was in sync on a connection that lived for long. */
+void account_limits_relax(struct account *a);
+void account_limits_forget(struct account *a);
+/* Credentials refused for days: nobody is going to correct them without telling us. */
+bool account_limits_gave_up(const struct account *a);
+void account_limits_params(const struct account *a, struct imap_conn_params *params);
+size_t account_work_limit(const struct account *a);
+uint32_t account_batch_messages(const struct account *a);
+/* For the state record: what must outlive this process. */
+json_t *account_limits_json(const struct account *a);
+void account_limits_restore(struct account *a, const json_t *state);
+/* A record was read; before: the one it replaces, or NULL. */
+void account_limits_check(struct account *a, json_t *before);
 
 /* --- work connections (account_work.c) --- */
 
@@ -65,9 +150,12 @@ struct work_conn {
     enum work_state state;
     struct imap_open *open;
     struct imap_select *select;
+    struct imap_simple *noop;
     struct slot_wait slot;
     struct account_work *user;
     uint32_t box; /* selected, 0 = none */
+    uint64_t
+        version; /* of the mailbox record when the connection was last asked for news */
     struct timer idle;
     bool doomed; /* close when given back */
 };
@@ -119,7 +207,14 @@ struct account {
     struct mailbox_table table;
     int64_t notify_from_ms;
     int64_t online_since_ms;
-    struct backoff backoff;
+    int64_t connected_ms; /* when the watching connection came up */
+    bool heard;           /* INBOX was compared once since the start */
+    bool settled;         /* everything was in sync once on this connection */
+    bool parked;          /* the store failed: the watching connection waits for it */
+    struct backoff backoffs[ACCOUNT_CLASS_COUNT];
+    struct account_limits limits;
+    enum account_walk walk;
+    struct list walk_node;
     struct timer retry;
     struct deferred next; /* runs account_watch_next */
     /* loading */
@@ -134,16 +229,15 @@ struct account {
     struct sync_list *list;
     struct imap_simple *notify;
     bool list_due, inbox_due, notify_due;
-    bool idle_refused;   /* by this connection's server, though it offers IDLE */
-    uint32_t told_items; /* of new messages that the server sends by itself; 0 = none */
-    uint32_t asked_items;                 /* told_items, if NOTIFY succeeds */
-    enum imap_notify_scope notify_scope;  /* what the server tells on this connection */
+    bool idle_refused;    /* by this connection's server, though it offers IDLE */
+    uint32_t told_items;  /* of new messages that the server sends by itself; 0 = none */
+    uint32_t asked_items; /* told_items, if NOTIFY succeeds */
+    enum imap_notify_scope notify_scope;   /* what the server tells on this connection */
     enum imap_notify_scope notify_refused; /* this and what is above it; NONE = nothing */
     unsigned overflows;
     uint32_t watch_box; /* selected on the watching connection */
     bool status_listed; /* listings tell STATUS */
     bool fast;          /* as the record says */
-    bool settled;       /* everything was indexed once since the connection came up */
     int64_t born_at_ms; /* its table was loaded first */
     struct account_poll poll;
     struct account_health health;
@@ -192,11 +286,19 @@ void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx);
 void account_reload(struct account *a);
 /* What of a record is kept apart. */
 void account_take_record(struct account *a, json_t *record);
+/* Looks again after that time. */
+void account_wait(struct account *a, int64_t delay_ms);
+/* Ends all that runs (account_fail.c); the callbacks find the phase changed. */
+void account_shut(struct account *a, const struct err *why);
+/* Its shard went to another node: stops the actor, which starts anew if it comes back. */
+void accounts_drop(struct account *a);
 
 /* account_watch.c */
 void account_watch_begin(struct account *a); /* connection is up */
 void account_watch_next(struct account *a);
-void account_watch_end(struct account *a); /* cancels what runs on it */
+void account_watch_end(struct account *a); /* cancels what runs on it, and closes it */
+/* Cancels what runs on it; IDLE goes on. */
+void account_watch_rest(struct account *a);
 /* The watching connection hears of changes by itself. */
 bool account_can_idle(const struct account *a);
 /* To be called before commands on the watching connection. */
@@ -214,13 +316,8 @@ void account_set_state(struct account *a, const char *state);
 /* Commits state, last error and, when it is news, the event. */
 void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
-/* What to do about a failure. */
-struct account_reaction {
-    const char *state; /* state shown, NULL = "connecting" */
-    bool tells;        /* an event is due */
-    struct backoff_policy retry;
-};
-const struct account_reaction *account_reaction_get(const struct err *err);
+/* The server's name, or "". Borrowed from the record. */
+const char *account_host(const struct account *a);
 
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */
@@ -251,11 +348,26 @@ struct accounts {
     struct map *by_id; /* struct account */
     struct map *hosts; /* struct host_slots */
     struct list all;
+    uint32_t handshakes; /* slots granted, of all hosts */
+    int64_t started_ms;
+    uint32_t walks; /* granted */
+    struct list walks_waiting;
+    struct timer walks_look;
+    struct loop_hook hook;
+    uint64_t holds;
+    bool held;      /* the store cannot keep up: nothing is read from mail servers */
+    size_t dropped; /* actors stopped because of lost leases, not logged yet */
+    struct timer dropped_log;
+    bool log_is_full; /* readers are far behind: no first index begins */
     struct content_cache *cache;
     size_t stopping;
     accounts_stop_cb *on_stopped;
     void *stop_ctx;
     struct deferred stopped;
 };
+
+/* account_hold.c */
+void accounts_hold_init(struct accounts *as);
+void accounts_hold_fini(struct accounts *as);
 
 #endif

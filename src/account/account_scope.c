@@ -92,8 +92,8 @@ unsigned account_rank(const struct mailbox *m)
     static const struct {
         const char *use;
         unsigned rank;
-    } ranks[] = {{"\\Sent", 1}, {"\\Drafts", 2}, {"\\Junk", 4},
-                 {"\\Trash", 5}, {"\\All", 6}};
+    } ranks[] = {
+        {"\\Sent", 1}, {"\\Drafts", 2}, {"\\Junk", 4}, {"\\Trash", 5}, {"\\All", 6}};
     unsigned rank = str_ieq_c(str_of(m->path), "INBOX") ? 0 : 3;
     for (size_t i = 0; i < ARRAY_LEN(ranks); i++) {
         if (str_ieq_c(str_of(m->special_use), ranks[i].use)) {

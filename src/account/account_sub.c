@@ -89,25 +89,28 @@ static void on_retry(struct timer *t)
 /* The mailbox is polled until the connection is back. */
 static void sub_fail(struct sub_conn *s, const struct err *err)
 {
+    static const struct backoff_policy lost = {2000, 10 * 60 * 1000, 150, 20};
     static const struct backoff_policy refused = {10 * 60 * 1000, 3600 * 1000, 200, 20};
     struct account *a = s->c.account;
     if (s->state == SUB_STATE_DROPPED || s->state == SUB_STATE_WAITING) {
         sub_reap(s);
         return;
     }
-    const struct account_reaction *reaction = account_reaction_get(err);
-    bool network = reaction == account_reaction_get(&(struct err){.code = ERR_NET});
+    struct err why = *err; /* may lie in the connection that is closed below */
+    enum account_class klass = account_class_of(err);
     log_at(LOG_DEBUG, "account", "subconnection lost", LOG_S("account", a->acct.name),
            LOG_ERR_FIELDS(err));
     s->state = SUB_STATE_WAITING;
     sub_close(s);
-    timer_set(a->as->loop, &s->retry,
-              backoff_next_ms(&s->backoff, network ? &reaction->retry : &refused),
-              on_retry);
+    timer_set(
+        a->as->loop, &s->retry,
+        backoff_next_ms(&s->backoff, klass == ACCOUNT_CLASS_NETWORK ? &lost : &refused),
+        on_retry);
     account_pending_add(a, s->box);
     loop_defer(a->as->loop, &a->next, a->next.fn);
-    if (reaction == account_reaction_get(&(struct err){.code = ERR_STORE_DOWN})) {
-        account_fail(a, err);
+    account_limits_note(a, &why);
+    if (klass == ACCOUNT_CLASS_STORE || klass == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, &why); /* not a matter of this connection alone */
     }
 }
 
@@ -226,6 +229,7 @@ static void on_slot(struct slot_wait *w)
     struct imap_conn_params params;
     struct err err = {0};
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
+        account_limits_params(a, &params);
         s->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, s);
     } else {
         slot_release(a->as, &s->slot);
@@ -237,10 +241,14 @@ static void on_slot(struct slot_wait *w)
 static void sub_open(struct sub_conn *s)
 {
     struct account *a = s->c.account;
-    const char *host =
-        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
+    int64_t barred_ms = account_limits_wait_ms(a);
+    if (barred_ms > 0) {
+        s->state = SUB_STATE_WAITING;
+        timer_set(a->as->loop, &s->retry, barred_ms, on_retry);
+        return;
+    }
     s->state = SUB_STATE_OPENING;
-    slot_request(a->as, host != NULL ? host : "", &s->slot, on_slot);
+    slot_request(a->as, account_host(a), &s->slot, on_slot);
 }
 
 /* --- which ones --- */

@@ -70,8 +70,8 @@ void account_refresh(struct account *a)
     } else if (a->refresh != NULL) {
         a->refresh_again = true;
     } else {
-        a->refresh = store_account_get_start(a->as->store, str_of(a->acct.id),
-                                             on_refreshed, a);
+        a->refresh =
+            store_account_get_start(a->as->store, str_of(a->acct.id), on_refreshed, a);
     }
 }
 
@@ -167,10 +167,8 @@ static void forget_slice(struct account *a)
         a->initialized = false; /* told of again when it is indexed */
     }
     json_t *info = json_pack("{s:b}", "initialized", (int)a->initialized);
-    struct store_commit_params params = {.acct = &a->acct,
-                                         .changes = changes,
-                                         .change_count = count,
-                                         .state_info = info};
+    struct store_commit_params params = {
+        .acct = &a->acct, .changes = changes, .change_count = count, .state_info = info};
     a->forget = store_commit_start(a->as->store, &params, on_forgotten, a);
     json_decref(info);
 }

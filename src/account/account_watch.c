@@ -40,7 +40,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .acct = &a->acct,
         .table = &a->table,
         .notify_from_ms = a->notify_from_ms,
-        .batch_messages = a->as->config.batch_messages,
+        .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .new_items = account_content_items,
         .fast = a->fast,
@@ -125,6 +125,7 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
     a->pass = NULL;
+    account_walk_give(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
@@ -133,6 +134,7 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     if (m != NULL) {
         account_take_result(a, m, result);
     }
+    a->heard = true;
     next_soon(a);
 }
 
@@ -149,8 +151,8 @@ static void watch_pass(struct account *a, struct mailbox *m, bool select)
     if (m->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
         account_set_state(a, "syncing"); /* a first index can take minutes */
     }
-    a->pass = sync_pass_start(a->watch.conn, &sc, m, &a->watch.live, select,
-                              on_watch_pass, a);
+    a->pass =
+        sync_pass_start(a->watch.conn, &sc, m, &a->watch.live, select, on_watch_pass, a);
 }
 
 /* --- NOTIFY --- */
@@ -182,8 +184,8 @@ static void notify_start(struct account *a)
         return;
     }
     account_end_idle(a);
-    a->notify_scope = a->notify_refused != IMAP_NOTIFY_NONE ? a->notify_refused - 1
-                                                            : IMAP_NOTIFY_NAMES;
+    a->notify_scope =
+        a->notify_refused != IMAP_NOTIFY_NONE ? a->notify_refused - 1 : IMAP_NOTIFY_NAMES;
     a->asked_items = sync_row_items(a->watch.conn);
     a->notify = imap_notify_start(a->watch.conn, a->notify_scope,
                                   a->asked_items | account_content_items, NOTIFY_MS,
@@ -237,8 +239,7 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
 static void watch_idle(struct account *a)
 {
     if (account_can_idle(a) && a->watch_box != 0 && a->idle == NULL) {
-        a->idle =
-            imap_idle_start(a->watch.conn, account_idle_max_ms(a), on_idle_end, a);
+        a->idle = imap_idle_start(a->watch.conn, account_idle_max_ms(a), on_idle_end, a);
     }
     account_poll_plan(a);
 }
@@ -257,7 +258,6 @@ static void settle(struct account *a)
         }
     }
     a->settled = true;
-    backoff_reset(&a->backoff);
     account_tell_initialized(a);
 }
 
@@ -283,6 +283,10 @@ void account_watch_next(struct account *a)
         list_start(a);
     }
     if (m != NULL && (a->inbox_due || a->watch_box != m->box)) {
+        if (m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
+            account_set_state(a, "syncing");
+            return;
+        }
         watch_pass(a, m, true);
     } else if (m != NULL && a->list == NULL && !sync_live_is_empty(&a->watch.live)) {
         watch_pass(a, m, false);
@@ -348,14 +352,13 @@ void account_watch_begin(struct account *a)
     a->notify_due = true;
     a->notify_scope = IMAP_NOTIFY_NONE;
     a->told_items = 0;
-    a->settled = false;
     a->online_since_ms = loop_now_ms(a->as->loop);
     account_poll_begin(a);
     account_health_begin(a);
     next_soon(a);
 }
 
-void account_watch_end(struct account *a)
+void account_watch_rest(struct account *a)
 {
     account_poll_end(a);
     account_health_end(a);
@@ -364,13 +367,19 @@ void account_watch_end(struct account *a)
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);
     imap_simple_cancel(a->notify);
-    account_conn_close(&a->watch); /* ends IDLE */
+    account_walk_give(a);
     a->watch_box = 0;
+}
+
+void account_watch_end(struct account *a)
+{
+    account_watch_rest(a);
+    account_conn_close(&a->watch); /* ends IDLE */
 }
 
 bool account_watch_is_quiet(const struct account *a)
 {
-    return !is_working(a) && a->idle == NULL && a->sync_pass == NULL &&
+    return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
            a->sync_work == NULL && account_poll_is_quiet(a) &&
            account_health_is_quiet(a) && account_subs_are_quiet(a);
 }

@@ -103,7 +103,7 @@ struct account_health {
     int64_t told_at_ms;        /* IDLE told something, or was proved right */
     int64_t distrust_until_ms; /* INBOX is polled although there is IDLE */
     unsigned misses;           /* in a row */
-    bool proving; /* the pass of INBOX that is due tells who was right */
+    bool proving;              /* the pass of INBOX that is due tells who was right */
     struct account_work *work;
     struct imap_mailbox_status *status;
 };

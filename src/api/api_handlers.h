@@ -14,7 +14,8 @@ enum {
     API_MESSAGE_ROUTES = 9,
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
-    API_METRICS_ROUTES = 1
+    API_METRICS_ROUTES = 1,
+    API_EVENT_ROUTES = 2
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -22,6 +23,7 @@ extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
 extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
 extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
+extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
     api_accounts_list, api_account_reconnect, api_account_sync, api_account_check;
@@ -32,6 +34,7 @@ api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
 api_handler api_metrics_get;
+api_handler api_events_list, api_event_stream;
 
 /* --- checks of fields --- */
 

@@ -7,7 +7,8 @@
 
 enum {
     METRICS_MAX = 64 * 1024,
-    MS_PER_S = 1000
+    MS_PER_S = 1000,
+    US_PER_S = 1000 * 1000
 };
 
 static const char *const states[] = {
@@ -76,6 +77,48 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void put_loop(struct buf *out, const struct loop *loop)
+{
+    static const char name[] = "postrider_loop_turn_seconds";
+    struct loop_turns turns = {0};
+    loop_turns_get(loop, &turns);
+    put_head(out, name, "histogram",
+             "Time in callbacks of one turn of the event loop: nobody else is served "
+             "meanwhile.");
+    for (size_t i = 0; i < LOOP_TURN_BOUNDS; i++) {
+        (void)buf_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name,
+                         (double)loop_turn_bounds_us[i] / US_PER_S,
+                         (unsigned long long)turns.within[i]);
+    }
+    (void)buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %g\n%s_count %llu\n", name,
+                     (unsigned long long)turns.turns, name,
+                     (double)turns.busy_us / US_PER_S, name,
+                     (unsigned long long)turns.turns);
+    put_head(out, "postrider_loop_turn_longest_seconds", "gauge",
+             "Longest turn of the last one to two minutes.");
+    (void)buf_printf(out, "postrider_loop_turn_longest_seconds %g\n",
+                     (double)turns.longest_us / US_PER_S);
+}
+
+static void put_totals(struct buf *out, const struct accounts_totals *t)
+{
+    put_one(out, "postrider_imap_connections", "gauge",
+            "Open connections to IMAP servers.", t->connections);
+    put_one(out, "postrider_imap_handshakes", "gauge",
+            "Connections to IMAP servers on their way.", t->handshakes);
+    put_one(out, "postrider_accounts_indexing", "gauge",
+            "Accounts that build a first index.", t->walks);
+    put_one(out, "postrider_accounts_left_alone", "gauge",
+            "Accounts that may not connect yet: throttled or refused.", t->barred);
+    put_one(out, "postrider_accounts_parked", "gauge",
+            "Accounts that wait for the store with their connection open.", t->parked);
+    put_one(out, "postrider_backpressure", "gauge",
+            "Whether mail servers are not read because the store cannot keep up.",
+            t->held);
+    put_one(out, "postrider_backpressure_total", "counter",
+            "Times the store could not keep up.", t->holds);
+}
+
 static void put_process(struct buf *out, struct api_services *services, struct api *api)
 {
     int64_t up_ms = clock_wall_ms() - services->started_ms;
@@ -101,8 +144,8 @@ void api_metrics_get(struct api_call *call)
     struct buf out = BUF_INIT(METRICS_MAX);
     accounts_totals_get(services->accounts, &totals);
     put_accounts(&out, services->store);
-    put_one(&out, "postrider_imap_connections", "gauge",
-            "Open connections to IMAP servers.", totals.connections);
+    put_totals(&out, &totals);
+    put_loop(&out, store_loop(services->store));
     put_webhooks(&out, services->webhooks);
     put_process(&out, services, call->api);
     api_reply_raw(call, &(struct httpd_reply){

@@ -98,16 +98,11 @@ static bool begin(struct api_call_frame *frame, enum api_call_state next)
     return true;
 }
 
-void api_reply_raw(struct api_call *call, const struct httpd_reply *reply)
+/* The reply with what every reply has; `headers` holds them. */
+static struct httpd_reply with_headers(const struct httpd_reply *reply,
+                                       struct httpd_header headers[HEADERS_MAX])
 {
-    struct httpd_header headers[HEADERS_MAX];
     struct httpd_reply full = *reply;
-    if (!begin(api_call_frame(call), API_CALL_REPLIED)) {
-        if (reply->take != NULL) {
-            buf_release(reply->take);
-        }
-        return;
-    }
     size_t n = base_headers(headers);
     CHECK(reply->header_count <= HEADERS_MAX - n);
     for (size_t i = 0; i < reply->header_count; i++) {
@@ -115,6 +110,19 @@ void api_reply_raw(struct api_call *call, const struct httpd_reply *reply)
     }
     full.headers = headers;
     full.header_count = n;
+    return full;
+}
+
+void api_reply_raw(struct api_call *call, const struct httpd_reply *reply)
+{
+    struct httpd_header headers[HEADERS_MAX];
+    if (!begin(api_call_frame(call), API_CALL_REPLIED)) {
+        if (reply->take != NULL) {
+            buf_release(reply->take);
+        }
+        return;
+    }
+    struct httpd_reply full = with_headers(reply, headers);
     httpd_reply(call->req, &full);
 }
 
@@ -122,17 +130,10 @@ void api_reply_stream(struct api_call *call, const struct httpd_reply *reply,
                       int64_t size)
 {
     struct httpd_header headers[HEADERS_MAX];
-    struct httpd_reply full = *reply;
     if (!begin(api_call_frame(call), API_CALL_STREAM)) {
         return;
     }
-    size_t n = base_headers(headers);
-    CHECK(reply->header_count <= HEADERS_MAX - n);
-    for (size_t i = 0; i < reply->header_count; i++) {
-        headers[n++] = reply->headers[i];
-    }
-    full.headers = headers;
-    full.header_count = n;
+    struct httpd_reply full = with_headers(reply, headers);
     httpd_stream_start(call->req, &full, size);
 }
 

@@ -1,6 +1,7 @@
 /* The authentication port over the store's tokens: from memory when the token is known,
  * else one read. */
-#include "api_handlers.h"
+#include "api_streams.h"
+
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 #include "postrider/loop/loop.h"
@@ -121,4 +122,5 @@ void api_services_fini(struct api_services *services)
 {
     api_token_rate_free(&services->rates);
     api_changes_free(&services->changes);
+    api_streams_free(&services->streams);
 }

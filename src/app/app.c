@@ -13,10 +13,12 @@
 
 /* --- health --- */
 
-static bool is_well(void *ctx)
+static bool is_well(void *ctx, struct err *err)
 {
     struct app *app = ctx;
-    return app->phase == APP_PHASE_SERVING && store_is_well(app->store, NULL);
+    return store_is_well(app->store, err) &&
+           (app->phase == APP_PHASE_SERVING ||
+            err_set(err, ERR_UNAVAILABLE, "the node is starting or stopping"));
 }
 
 /* --- the store is open: everything else may start --- */
@@ -27,13 +29,13 @@ static void on_settings_changed(struct store *s ATTR_UNUSED, void *ctx)
     webhooks_settings_changed(app->webhooks);
 }
 
-/* Another node's shard came to us: its accounts start here. One that left needs nothing: the
- * next commit of its accounts is refused, and they wait. */
-static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard ATTR_UNUSED, bool owned,
-                     void *ctx)
+/* Another node's shard came to us, or ours went: its accounts start or stop here. */
+static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard, bool owned, void *ctx)
 {
     struct app *app = ctx;
-    if (owned && app->phase == APP_PHASE_SERVING) {
+    if (!owned) {
+        accounts_shard_lost(app->accounts, shard);
+    } else if (app->phase == APP_PHASE_SERVING) {
         accounts_start(app->accounts);
         changelog_rescan(app->changelog);
     }
@@ -99,6 +101,7 @@ static void make_store(struct app *app)
         .prefix = c->redis.prefix,
         .key = {.key_text = c->secret.key, .key_file = app->key_file},
         .node_id = app->node_id,
+        .lease_ttl_ms = c->redis.lease_s * 1000,
         .log_retention_ms = c->changelog.retention_days * 24 * 3600 * 1000};
     app->store = store_new(app->redis, &store);
 }
@@ -120,6 +123,8 @@ static void make_readers(struct app *app)
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
+        .connect_total = (uint32_t)c->sync.connect_total,
+        .walk_concurrency = (uint32_t)c->sync.index_concurrency,
         .ca_file = c->tls.ca_file};
     struct httpc_config httpc = {.egress = (enum egress_policy)c->net.egress,
                                  .ca_file = c->tls.ca_file};
@@ -140,6 +145,7 @@ static bool make_api(struct app *app, struct err *err)
     app->services = (struct api_services){.accounts = app->accounts,
                                           .store = app->store,
                                           .webhooks = app->webhooks,
+                                          .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
     struct api_config api = {

@@ -90,6 +90,7 @@ void app_drain_begin(struct app *app)
     app_notify("STOPPING=1");
     timer_set(app->loop, &app->drain, APP_DRAIN_MS, on_overdue);
     api_quiesce(app->api);
+    api_services_quiesce(&app->services);
     if (served) {
         wait_for_handlers(app, HANDLERS_MS, stop_accounts);
     } else {

@@ -79,6 +79,7 @@ void changelog_stop(struct changelog *c, int64_t drain_ms, changelog_stop_cb *cb
     c->stop_cb = cb;
     c->stop_ctx = ctx;
     timer_stop(&c->scan_timer);
+    timer_stop(&c->look_timer);
     if (c->started) {
         store_set_appended_cb(c->store, NULL, NULL);
     }
@@ -201,6 +202,7 @@ static void on_appended(struct store *s ATTR_UNUSED, const struct store_acct *ac
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_notice(c->readers[i], acct);
     }
+    watches_tell(c, acct);
     trim_if_due(c, acct);
 }
 
@@ -217,6 +219,7 @@ struct changelog *changelog_new(struct store *s, const struct changelog_config *
     c->trim_interval_ms =
         config->trim_interval_ms > 0 ? config->trim_interval_ms : TRIM_INTERVAL_MS;
     c->trimmed = map_new(NULL);
+    list_init(&c->watches);
     return c;
 }
 

@@ -11,6 +11,7 @@
 #include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/loop/loop.h"
+#include "postrider/store/store_feed.h"
 
 enum track_state {
     TRACK_STATE_IDLE,       /* everything read is delivered */
@@ -84,6 +85,10 @@ struct changelog {
     struct backoff scan_backoff;
     struct map *trimmed; /* accounts trimmed since trimmed_since_ms */
     int64_t trimmed_since_ms;
+    struct list watches;
+    bool looking; /* at the feeds of other nodes */
+    struct timer look_timer;
+    struct feed_place seen_ends[STORE_SHARDS];
     unsigned ops; /* store operations in flight, all together */
     struct timer drain;
     struct deferred stop_later;
@@ -96,6 +101,9 @@ void changelog_op_begun(struct changelog *c);
 void changelog_op_ended(struct changelog *c);
 /* After anything that a stop waits for has ended. */
 void changelog_check_stopped(struct changelog *c);
+
+/* watch.c: the account's log has grown here. */
+void watches_tell(struct changelog *c, const struct store_acct *acct);
 
 /* changelog_reader.c: who gets a slot. */
 

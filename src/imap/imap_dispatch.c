@@ -60,6 +60,12 @@ static void end_cmd(struct imap_conn *c, struct imap_cmd *cmd,
         cmd->type->on_end(op, cmd, resp, err);
     }
     imap_cmd_free(cmd);
+    /* A server that says how long it wants to be left alone gets no command before. */
+    if (c->state == IMAP_CONN_READY && err->code == ERR_THROTTLED &&
+        imap_backoff_hint_ms(err) > 0) {
+        imap_conn_fail(c, err);
+        return;
+    }
     if (!c->cut) {
         imap_conn_pump(c);
     }

@@ -52,9 +52,7 @@ static void unpause(struct imap_fetch *op)
     struct imap_conn *c = op->base.conn;
     if (op->paused) {
         op->paused = false;
-        if (c->state < IMAP_CONN_DEAD) {
-            stream_read_resume(c->stream);
-        }
+        imap_conn_read_resume(c);
     }
 }
 
@@ -296,7 +294,7 @@ void imap_fetch_pause(struct imap_fetch *op)
     if (op_is_running(&op->base.op) && !op->paused &&
         op->base.conn->state < IMAP_CONN_DEAD) {
         op->paused = true;
-        stream_read_pause(op->base.conn->stream);
+        imap_conn_read_pause(op->base.conn);
         imap_op_suspend(&op->base);
     }
 }

@@ -94,14 +94,11 @@ void imap_open_fail(struct imap_open *op, const struct err *err)
 
 void imap_open_failf(struct imap_open *op, enum err_code code, const char *fmt, ...)
 {
-    struct err err;
-    char msg[ERR_MSG_MAX];
+    struct err err = {.code = ERR_OK};
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    err_clear(&err);
-    err_set(&err, code, "%s", msg);
     imap_open_fail(op, &err);
 }
 

@@ -166,6 +166,8 @@ struct imap_cmd *imap_op_detach(struct imap_op *op);
 /* Ends it, and leaves its commands to themselves. */
 void imap_op_complete(struct imap_op *op);
 void imap_op_fail(struct imap_op *op, const struct err *err);
+/* Sets the deadline anew; it does not run while the connection is held. */
+void imap_op_wait(struct imap_op *op, int64_t deadline_ms);
 /* A useful byte came: the deadline begins anew. */
 void imap_op_progress(struct imap_op *op);
 /* The consumer asked for silence: the deadline stops until the next progress. */
@@ -242,6 +244,8 @@ struct imap_conn {
     bool feeding; /* inside the parser */
     bool cut;     /* STARTTLS was accepted: hand over after this byte */
     bool idling;
+    bool held;       /* imap_conn_hold */
+    unsigned pauses; /* reasons not to read */
     size_t op_count; /* operations that have not called back */
     struct loop *loop;
     struct stream *stream;
@@ -276,6 +280,9 @@ void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, .
     ATTR_PRINTF(3, 4);
 /* Frees it if it was closed and nothing uses it. */
 void imap_conn_reap(struct imap_conn *c);
+/* Reading goes on when every pause was taken back. */
+void imap_conn_read_pause(struct imap_conn *c);
+void imap_conn_read_resume(struct imap_conn *c);
 /* Sends what may be sent. */
 void imap_conn_pump(struct imap_conn *c);
 bool imap_conn_write(struct imap_conn *c, const void *data, size_t len);

@@ -136,6 +136,8 @@ struct imap_select {
     struct imap_op base;
     enum select_state state;
     struct imap_mailbox *mailbox; /* collects; the connection gets a copy */
+    imap_select_row *on_row;
+    imap_select_vanished *on_vanished;
     imap_select_cb *cb;
     void *ctx;
 };
@@ -193,6 +195,24 @@ static bool is_mailbox_data(const struct imap_resp *resp)
            resp->kind == IMAP_RESP_FETCH;
 }
 
+/* What a QRESYNC answer says of the mailbox that is being selected. */
+static bool take_data(struct imap_select *op, const struct imap_resp *resp)
+{
+    imap_op_progress(&op->base);
+    if (resp->kind == IMAP_RESP_FETCH) {
+        if (op->on_row != NULL && resp->row.seq != 0) {
+            op->on_row(op->ctx, &resp->row);
+        }
+        return op->on_row != NULL;
+    }
+    imap_mailbox_apply(op->mailbox, resp);
+    if (resp->kind == IMAP_RESP_VANISHED && resp->earlier && op->on_vanished != NULL) {
+        op->on_vanished(op->ctx, &resp->set);
+        return true;
+    }
+    return false;
+}
+
 static bool select_untagged(struct imap_op *base, struct imap_cmd *cmd,
                             const struct imap_resp *resp)
 {
@@ -207,11 +227,7 @@ static bool select_untagged(struct imap_op *base, struct imap_cmd *cmd,
         op->state = SELECT_NEW;
     }
     if (is_mailbox_data(resp)) {
-        /* Rows of a QRESYNC answer are for the connection's events. */
-        if (op->state == SELECT_NEW && resp->kind != IMAP_RESP_FETCH) {
-            imap_mailbox_apply(op->mailbox, resp);
-        }
-        return op->state == SELECT_OLD;
+        return op->state == SELECT_OLD || take_data(op, resp);
     }
     return imap_mailbox_apply(op->mailbox, resp);
 }
@@ -254,6 +270,8 @@ struct imap_select *imap_select_start(struct imap_conn *c,
                                       int64_t deadline_ms, imap_select_cb *cb, void *ctx)
 {
     struct imap_select *op = imap_op_new(c, &select_type, deadline_ms);
+    op->on_row = params->on_row;
+    op->on_vanished = params->on_vanished;
     op->cb = cb;
     op->ctx = ctx;
     op->mailbox = imap_mailbox_new();

@@ -8,8 +8,16 @@
 /* Field of cur:<acc>: the last entry that was trimmed. */
 #define CURSOR_FIELD_TRIMMED "t:"
 
-bool store_entry_id_split(const char *id, uint64_t *ms_out, uint64_t *seq_out);
+/* A key of the shard: whoever read the feed up to before this place has missed what was
+ * trimmed. */
+#define FEED_KEY_TRIMMED "feed:t"
+
+/* A field of a stream's entry; absent if it has none. */
+struct str store_field_get(const struct redis_reply *fields, const char *name);
 /* "" or an entry id. */
 bool store_entry_id_check(const char *id, struct err *err);
+/* One item of an XRANGE reply; its event is the caller's. False if it is not one. */
+bool store_log_entry_take(struct store *s, const struct store_acct *acct,
+                          const struct redis_reply *item, struct log_entry *out);
 
 #endif

@@ -223,6 +223,7 @@ struct store {
     int64_t log_retention_ms;
 
     struct redis_script scripts[STORE_LUA_COUNT];
+    struct arena script_texts; /* of those that are put together */
     struct keyring *keyring; /* NULL until the master key is known */
     bool opened;             /* reads and writes are possible */
 
@@ -231,6 +232,7 @@ struct store {
     struct timer lease_timer;
     struct store_repair *repair; /* after taking over shards */
     struct timer poll_timer;
+    struct err refusal; /* why Redis takes no writes; ERR_OK: it does */
     store_lease_cb *lease_cb;
     void *lease_ctx;
 

@@ -198,7 +198,8 @@ enum step sync_apply_check(struct op *op)
     }
     p->batch.new_count = 0;
     if (p->sc.fast) {
-        p->agrees = sync_live_is_empty(p->live); /* nothing is indexed that could differ */
+        p->agrees =
+            sync_live_is_empty(p->live); /* nothing is indexed that could differ */
         sync_pass_enter(p, PASS_STATE_COMMIT);
         return STEP_MORE;
     }

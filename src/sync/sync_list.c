@@ -3,6 +3,9 @@
  *
  *   LIST (+ STATUS) ──► COMPARE ──► COMMIT (slices) ──► callback
  *
+ * The first listing of an account asks for STATUS by itself, of all but INBOX: what STATUS
+ * of a large mailbox costs a server, the SELECT that follows at once costs it again.
+ *
  * A listing without INBOX or without any selectable mailbox is a fault of the server and
  * changes nothing. */
 #include "sync_priv.h"
@@ -15,7 +18,8 @@
 #include <stdlib.h>
 
 enum {
-    LIST_SLICE = 200
+    LIST_SLICE = 200,
+    FIRST_STATUS_MAX = 100 /* more mailboxes are told by SELECT what STATUS would tell */
 };
 
 struct list_row {
@@ -30,6 +34,8 @@ struct sync_list {
     sync_list_cb *cb;
     void *ctx;
     struct imap_list *list;
+    struct imap_mailbox_status *status[FIRST_STATUS_MAX];
+    size_t status_count, status_missing;
     struct store_commit *commit;
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
@@ -52,7 +58,11 @@ static struct sync_list *list_of(struct op *op)
 
 static void list_abort(struct op *op)
 {
-    imap_list_cancel(list_of(op)->list);
+    struct sync_list *l = list_of(op);
+    imap_list_cancel(l->list);
+    for (size_t i = 0; i < l->status_count; i++) {
+        imap_status_cancel(l->status[i]);
+    }
 }
 
 static void list_done(struct op *op)
@@ -145,6 +155,13 @@ static void guess_uses(struct sync_list *l)
 }
 
 /* --- the listing --- */
+
+static uint32_t status_items(const struct imap_conn *conn)
+{
+    uint32_t items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
+                     IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ;
+    return imap_conn_has(conn, IMAP_CAP_OBJECTID) ? items | IMAP_STATUS_MAILBOXID : items;
+}
 
 static bool is_inbox(struct str path)
 {
@@ -362,25 +379,11 @@ static void commit_slice(struct sync_list *l)
     mem_free(events);
 }
 
-static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, void *ctx)
+static void compare(struct sync_list *l)
 {
-    struct sync_list *l = ctx;
-    l->list = NULL;
-    if (!op_is_running(&l->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        op_fail_err(&l->op, err);
-        return;
-    }
-    if (!listing_is_sane(l)) {
-        op_complete(&l->op);
-        return;
-    }
     struct arena *arena = &l->op.arena;
     size_t known = l->sc.table->count;
     l->result.listed = l->row_count;
-    l->first = known == 0;
     l->dirty = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->fresh = ARENA_ARRAY(arena, bool, l->row_count);
     l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
@@ -400,6 +403,78 @@ static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, v
     commit_slice(l);
 }
 
+/* --- STATUS of the first listing --- */
+
+static void take_status(struct sync_list *l, const struct imap_status *status)
+{
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct list_row *row = &l->rows[i];
+        if (str_eq(row->entry.wire, status->mailbox)) {
+            row->status = *status;
+            row->status.mailbox = STR_NULL;
+            row->status.mailbox_id = arena_str(&l->op.arena, status->mailbox_id);
+        }
+    }
+}
+
+static void on_status(struct imap_mailbox_status *op, const struct err *err,
+                      const struct imap_status *status, void *ctx)
+{
+    struct sync_list *l = ctx;
+    for (size_t i = 0; i < l->status_count; i++) {
+        if (l->status[i] == op) {
+            l->status[i] = NULL;
+        }
+    }
+    l->status_missing--;
+    if (err->code == ERR_OK) {
+        take_status(l, status);
+    } else if (err->code != ERR_NO_MAILBOX && err->code != ERR_BAD) {
+        op_fail_err(&l->op, err);
+    }
+    /* One that is refused is found out about by SELECT. */
+    if (l->status_missing == 0 && op_is_running(&l->op)) {
+        compare(l);
+    }
+}
+
+/* True if there is something to wait for. */
+static bool ask_status(struct sync_list *l)
+{
+    if (l->row_count > FIRST_STATUS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < l->row_count; i++) {
+        const struct imap_list_entry *e = &l->rows[i].entry;
+        if ((e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path)) {
+            l->status_missing++;
+            l->status[l->status_count++] = imap_status_start(
+                l->conn, e->wire, status_items(l->conn), SYNC_SELECT_MS, on_status, l);
+        }
+    }
+    return l->status_missing > 0;
+}
+
+static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct sync_list *l = ctx;
+    l->list = NULL;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        op_fail_err(&l->op, err);
+        return;
+    }
+    if (!listing_is_sane(l)) {
+        op_complete(&l->op);
+        return;
+    }
+    if (!l->first || !ask_status(l)) {
+        compare(l);
+    }
+}
+
 struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   sync_list_cb *cb, void *ctx)
 {
@@ -409,12 +484,8 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->cb = cb;
     l->ctx = ctx;
     l->listed = map_new(NULL);
-    struct imap_list_params params = {
-        .status_items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
-                        IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ};
-    if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
-        params.status_items |= IMAP_STATUS_MAILBOXID;
-    }
+    l->first = sc->table->count == 0;
+    struct imap_list_params params = {.status_items = l->first ? 0 : status_items(conn)};
     l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);
     return l;
 }

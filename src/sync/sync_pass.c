@@ -77,6 +77,7 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
         (void)err_wrap(&p->failure, "%s", doing);
         imap_fetch_cancel(p->fetch);
         p->fetch = NULL;
+        sync_walk_cancel(p);
         p->canceled = true;
     }
     sync_pass_run(p);
@@ -87,6 +88,7 @@ static void pass_abort(struct op *op)
     struct sync_pass *p = pass_of(op);
     imap_select_cancel(p->select);
     imap_fetch_cancel(p->fetch);
+    sync_walk_cancel(p);
     imap_search_cancel(p->search);
     store_scan_cancel(p->scan);
 }
@@ -102,6 +104,7 @@ static void pass_fini(struct op *op)
     struct sync_pass *p = pass_of(op);
     sync_batch_fini(&p->batch);
     sync_batch_fini(&p->prior);
+    sync_walk_fini(p);
     sync_diff_fini(&p->diff);
 }
 
@@ -257,8 +260,9 @@ static bool flags_are_due(const struct sync_pass *p)
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) && p->uid_next != 0 &&
-           p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
+    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) &&
+           p->uid_next != 0 && p->uid_next == m->srv_uid_next &&
+           p->highest_modseq == m->highest_modseq &&
            (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
 }
 

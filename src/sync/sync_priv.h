@@ -11,7 +11,8 @@ enum {
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
     SYNC_NEW_SLICE = 750,            /* arrivals in one commit */
     SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
-    SYNC_LATE_MAX = 1000     /* messages below last_uid fetched in one pass */
+    SYNC_LATE_MAX = 1000,    /* messages below last_uid fetched in one pass */
+    SYNC_WALK_CHUNKS = 3     /* of an initial index in memory */
 };
 
 _Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
@@ -105,6 +106,77 @@ void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
 /* INTERNALDATE and size in 32 bits; never 0 when either is known. */
 uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size);
 
+/* --- which of the indexed messages are gone? (sync_probe.c) --- */
+
+/* Finds the deletions by asking for the UIDs at a few sequence numbers: the one at number
+ * k is that of rank k - 1 plus the deletions before it, and those only grow with k. The
+ * mailbox is selected, nothing else runs on the connection, and its first server_count
+ * messages are those of the index that are left.
+ * ERR_CONFLICT: the answers do not fit the index, after three tries. ERR_LIMIT: more than
+ * max_rows rows had to be asked for. */
+struct sync_probe_params {
+    struct imap_conn *conn;
+    const struct sync_ctx *sc;
+    const struct mailbox *m;
+    uint32_t server_count;
+    uint32_t max_rows;
+};
+struct sync_probe;
+/* Rising ranks of what is gone; borrowed. */
+typedef void sync_probe_cb(struct sync_probe *op, const struct err *err,
+                           const uint32_t *ranks, size_t count, void *ctx);
+struct sync_probe *sync_probe_start(const struct sync_probe_params *params,
+                                    sync_probe_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+void sync_probe_cancel(struct sync_probe *op);
+/* Rows after which asking for all UIDs is cheaper; 0: it is from the beginning. */
+uint32_t sync_probe_budget(const struct imap_conn *conn, const struct mailbox *m,
+                           uint32_t server_count) ATTR_PURE;
+
+/* --- all flags by search (sync_flags.c) --- */
+
+enum {
+    SYNC_FLAG_KEYWORDS = 8
+};
+
+/* Who has which flag. */
+struct sync_flag_sets {
+    struct imap_set unseen, answered, flagged, deleted, draft;
+    struct imap_set keywords[SYNC_FLAG_KEYWORDS];
+    uint8_t keyword_ids[SYNC_FLAG_KEYWORDS]; /* in the mailbox's dictionary */
+    size_t keyword_count;
+};
+/* Is that less than to fetch them all? */
+bool sync_flag_search_is_worth(const struct imap_conn *conn, const struct sync_ctx *sc,
+                               const struct mailbox *m);
+struct sync_flag_search;
+/* ERR_CONFLICT: the mailbox changed meanwhile. Sets are borrowed. */
+typedef void sync_flag_search_cb(struct sync_flag_search *op, const struct err *err,
+                                 const struct sync_flag_sets *sets, void *ctx);
+struct sync_flag_search *sync_flag_search_start(struct imap_conn *conn, struct mailbox *m,
+                                                sync_flag_search_cb *cb,
+                                                void *ctx) ATTR_RETURNS_NONNULL;
+void sync_flag_search_cancel(struct sync_flag_search *op);
+struct sync_flag_sets sync_flag_sets_dup(struct arena *arena,
+                                         const struct sync_flag_sets *sets);
+/* The stored row as the sets have it; true if it differs. Keywords that were not searched
+ * for stay. New keywords lie in the arena. */
+bool sync_flag_sets_apply(const struct sync_flag_sets *sets, struct arena *arena,
+                          const struct msg_row *stored, struct msg_row *out);
+
+/* --- messages that a server cannot show (sync_rescue.c) --- */
+
+/* Fetches the given UIDs. Where the server refuses, the set is halved until the message
+ * that it cannot show stands alone; of that one a row with nothing but the UID is made up,
+ * or with what flags the server tells. */
+struct sync_rescue;
+typedef void sync_rescue_row(void *ctx, const struct imap_row *row);
+typedef void sync_rescue_cb(struct sync_rescue *op, const struct err *err, void *ctx);
+struct sync_rescue *sync_rescue_start(struct imap_conn *conn, const uint32_t *uids,
+                                      size_t count, uint32_t items,
+                                      sync_rescue_row *on_row, sync_rescue_cb *cb,
+                                      void *ctx) ATTR_RETURNS_NONNULL;
+void sync_rescue_cancel(struct sync_rescue *op);
+
 /* --- the pass --- */
 
 enum pass_state {
@@ -119,6 +191,12 @@ enum pass_state {
     PASS_STATE_LATE,    /* messages that appeared below last_uid */
     PASS_STATE_COMMIT,
     PASS_STATE_END
+};
+
+/* What one FETCH of an initial index brings. */
+struct sync_walk_chunk {
+    struct imap_fetch *fetch; /* NULL once it ended */
+    struct sync_batch batch;
 };
 
 struct sync_pass {
@@ -159,6 +237,8 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct sync_walk_chunk chunks[SYNC_WALK_CHUNKS]; /* a ring, oldest first */
+    size_t chunk_first, chunk_count;
     /* children in flight */
     struct imap_select *select;
     struct imap_fetch *fetch;
@@ -189,6 +269,9 @@ uint32_t sync_pass_exists(const struct sync_pass *p);
 enum step sync_walk_step(struct op *op);
 /* A mailbox without a usable index starts over; commits the beginning. */
 void sync_walk_begin(struct sync_pass *p);
+/* Cancels what was asked for; frees what came. */
+void sync_walk_cancel(struct sync_pass *p);
+void sync_walk_fini(struct sync_pass *p);
 
 /* sync_apply.c: from what was learned to a commit */
 enum step sync_apply_prepare(struct op *op);

@@ -23,7 +23,8 @@
 
 enum {
     ACCOUNT_WORK_MAX = 3,
-    ACCOUNT_SUB_MAX = 3,  /* subconnections; a work connection less for each from the 2nd */
+    ACCOUNT_SUB_MAX =
+        3, /* subconnections; a work connection less for each from the 2nd */
     ACCOUNT_WORK_IDLE_MS = 60000
 };
 
@@ -33,7 +34,8 @@ struct account;
 /* How often is looked at mailboxes that nobody tells of (docs/ARCHITECTURE.md §Watching). 0
  * = the default of the setting of that name. */
 struct account_poll_config {
-    int64_t hot_ms, cold_ms, frozen_ms; /* between looks at one that changed lately, and at
+    int64_t hot_ms, cold_ms,
+        frozen_ms; /* between looks at one that changed lately, and at
                                            those that have not for long and very long */
     int64_t hot_for_ms, cold_after_ms, frozen_after_ms;
     int64_t inbox_ms;      /* the watched mailbox of a server without IDLE */
@@ -48,6 +50,8 @@ struct accounts_config {
         delete_confirm_ms;   /* a second listing after this confirms a missing mailbox */
     uint32_t batch_messages; /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */
+    uint32_t connect_total;       /* handshakes at once over all hosts */
+    uint32_t walk_concurrency;    /* accounts that build their first index at once */
     const char *ca_file;          /* authorities for mail servers, or NULL */
 };
 
@@ -55,6 +59,8 @@ struct accounts *accounts_new(struct net *net, struct store *store,
                               const struct accounts_config *config) ATTR_RETURNS_NONNULL;
 /* Starts an actor for every account of the directory whose shard is ours and that has none yet. */
 void accounts_start(struct accounts *as);
+/* Another node has the shard now: its actors stop. */
+void accounts_shard_lost(struct accounts *as, uint8_t shard);
 /* Closes all connections; calls back when nothing is left. */
 typedef void accounts_stop_cb(void *ctx);
 void accounts_stop(struct accounts *as, accounts_stop_cb *cb, void *ctx);
@@ -81,6 +87,11 @@ const struct accounts_config *accounts_config_get(const struct accounts *as);
 struct accounts_totals {
     size_t accounts, connected, connecting, syncing, errors;
     size_t connections;
+    size_t handshakes;     /* connections on their way */
+    size_t walks;          /* accounts that build a first index */
+    size_t barred, parked; /* left alone on the server's wish; waiting for the store */
+    bool held;             /* the store cannot keep up: nothing is read */
+    uint64_t holds;        /* times that happened */
 };
 void accounts_totals_get(const struct accounts *as, struct accounts_totals *out);
 

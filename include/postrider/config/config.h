@@ -41,6 +41,7 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    int64_t token_streams;
 };
 
 struct config_redis {
@@ -49,6 +50,7 @@ struct config_redis {
     const char *ca_file; /* NULL when unset, as every optional string */
     bool tls_insecure;
     bool allow_eviction;
+    int64_t lease_s;
 };
 
 struct config_sync {
@@ -60,6 +62,8 @@ struct config_sync {
     int64_t delete_confirm_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
+    int64_t connect_total;
+    int64_t index_concurrency;
 };
 
 struct config_webhook {

@@ -151,6 +151,8 @@ uint64_t imap_conn_ignored(const struct imap_conn *c);
 /* The wait in milliseconds that an ERR_THROTTLED's text suggests (at most 5 minutes), or
  * 0. */
 int64_t imap_backoff_hint_ms(const struct err *err);
+/* While held, nothing is read and no deadline runs; what is sent waits for its answer. */
+void imap_conn_hold(struct imap_conn *c, bool held);
 /* Commands that have not ended. */
 size_t imap_conn_pending(const struct imap_conn *c);
 
@@ -162,6 +164,8 @@ size_t imap_conn_pending(const struct imap_conn *c);
  * KiB are still to come, else drains it.) */
 
 struct imap_select;
+typedef void imap_select_row(void *ctx, const struct imap_row *row);
+typedef void imap_select_vanished(void *ctx, const struct imap_set *uids);
 struct imap_select_params {
     struct str mailbox; /* wire bytes */
     bool examine;
@@ -170,7 +174,10 @@ struct imap_select_params {
     uint32_t uid_validity;
     uint64_t modseq;
     uint32_t last_uid;
-    /* Rows and VANISHED (EARLIER) of a QRESYNC answer go to the connection's events. */
+    /* Rows and VANISHED (EARLIER) of a QRESYNC answer; where NULL, they go to the
+     * connection's events. */
+    imap_select_row *on_row;
+    imap_select_vanished *on_vanished;
 };
 typedef void imap_select_cb(struct imap_select *op, const struct err *err,
                             const struct imap_selected *selected, void *ctx);

@@ -27,6 +27,8 @@ struct log_entry {
 
 /* a < b, a == b, a > b by stream order. "" is before everything. */
 int store_entry_id_cmp(const char *a, const char *b);
+/* False if it is no entry id; "" is none. */
+bool store_entry_id_split(const char *id, uint64_t *ms_out, uint64_t *seq_out);
 
 struct store_log_read;
 /* gap: entries behind the cursor were trimmed before they were read. */
@@ -36,6 +38,9 @@ typedef void store_log_read_cb(struct store_log_read *op, const struct err *err,
 /* Entries after `after` ("" = from the start). */
 struct store_log_read *store_log_read_start(struct store *s, const struct store_acct *a,
                                             const char *after, size_t count,
+                                            store_log_read_cb *cb, void *ctx);
+/* The last entry; of an empty log the place of the last one trimmed, not readable. */
+struct store_log_read *store_log_last_start(struct store *s, const struct store_acct *a,
                                             store_log_read_cb *cb, void *ctx);
 void store_log_read_cancel(struct store_log_read *op);
 

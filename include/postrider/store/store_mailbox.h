@@ -85,7 +85,10 @@ struct mailbox {
     uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
     int64_t last_full_ms;  /* last full flag refresh */
     int64_t gone_since_ms; /* phase gone */
-    char **keywords;       /* dictionary: index = id */
+    /* Not stored: how often in a row it could not be selected, and when to try again. */
+    uint32_t select_failures;
+    int64_t parked_until_ms; /* wall time */
+    char **keywords;         /* dictionary: index = id */
     size_t keyword_count;
     uint32_t count;                 /* indexed messages: sum over the directory */
     struct segment_entry *segments; /* directory, in rising UID order */

@@ -45,6 +45,24 @@ struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
 /* Is it one to sync: selectable, not virtual? */
 bool mailbox_is_synced(const struct mailbox *m);
 
+/* --- what is known of a server --- */
+
+enum sync_quirk {
+    SYNC_QUIRK_FALSE_VANISHED = 1
+                                << 0, /* says of messages that are there that they went */
+    SYNC_QUIRK_LATE = 1 << 1          /* shows messages later than others above them */
+};
+/* By capability words and ID; enum sync_quirk bits. */
+uint32_t sync_quirks(const struct imap_conn *conn);
+
+/* What the passes of one account found out about its server. The actor keeps it as long as
+ * it lives; all zero at first. */
+struct sync_learned {
+    uint32_t false_vanished;      /* times that VANISHED proved wrong */
+    int64_t qresync_off_until_ms; /* loop time */
+    int64_t flag_search_off_until_ms;
+};
+
 /* --- context --- */
 
 /* One new message as a pass saw it, for who wants to keep its content for a moment. */
@@ -61,6 +79,7 @@ struct sync_ctx {
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
     bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
+    struct sync_learned *learned; /* may be NULL */
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
     bool (*is_busy)(void *ctx, uint32_t box);
     sync_new_row_fn *on_new_row;
@@ -130,7 +149,8 @@ struct sync_list_result {
     size_t listed; /* mailboxes in this listing */
     size_t
         missing; /* known ones that were not in it: list again after delete_confirm_ms */
-    struct mailbox **changed; /* those to index, and whose STATUS differs from the index */
+    struct mailbox *
+        *changed; /* those to index, and whose STATUS differs from the index */
     size_t changed_count;
     struct mailbox **untold; /* indexed ones of which the listing said no STATUS */
     size_t untold_count;
@@ -141,6 +161,12 @@ typedef void sync_list_cb(struct sync_list *op, const struct err *err,
 struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   sync_list_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
 void sync_list_cancel(struct sync_list *op);
+
+/* A server without MODSEQ does not tell that flags changed: they are all read again when
+ * this says so, INBOX every half hour, the others every six hours. */
+bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m);
+/* The mailbox could not be selected and is not to be tried again yet. */
+bool sync_is_parked(const struct mailbox *m);
 
 struct sync_pass_result {
     uint32_t added, updated, deleted;

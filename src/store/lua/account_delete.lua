@@ -4,8 +4,9 @@
 -- ARGV: owner, epoch, account name, key prefix of its indexes ("…:m:<acc>:"),
 --       feed position ("-" at first), entries a page, incarnation
 -- Gives the next feed position, or "" when done.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
+local error = fenced()
+if error then
+    return error
 end
 local incarnation = redis.call('HGET', KEYS[7], 'inc')
 if incarnation and incarnation ~= ARGV[7] then

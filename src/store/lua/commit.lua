@@ -11,15 +11,9 @@
 if redis.call('HGET', KEYS[3], 'c') == ARGV[5] then
     return redis.status_reply('OK')
 end
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
-end
-local incarnation = redis.call('HGET', KEYS[3], 'inc')
-if not incarnation then
-    return redis.error_reply('GONE account does not exist')
-end
-if incarnation ~= ARGV[3] then
-    return redis.error_reply('STALE account was created anew')
+local error = refused()
+if error then
+    return error
 end
 
 local none = string.rep('\0', 8)
@@ -65,9 +59,14 @@ end
 for i = at, #ARGV, 3 do
     local entry = redis.call('XADD', KEYS[5], '*', 't', ARGV[i], 'i', ARGV[i + 1],
                              'd', ARGV[i + 2])
-    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'a', ARGV[4], 'e', entry)
+    redis.call('XADD', KEYS[6], '*', 'a', ARGV[4], 'e', entry)
 end
 if #ARGV > at then
+    -- Readers of the feed before what is kept have missed something.
+    if redis.call('XTRIM', KEYS[6], 'MAXLEN', '~', ARGV[8]) > 0 then
+        local first = redis.call('XRANGE', KEYS[6], '-', '+', 'COUNT', 1)[1]
+        redis.call('SET', KEYS[6] .. ':t', first[1])
+    end
     redis.call('SADD', KEYS[7], ARGV[4])
 end
 return redis.status_reply('OK')

@@ -2,15 +2,9 @@
 -- KEYS: lease, epoch, a:<acc>, cur:<acc>, log:<acc>, dirty
 -- ARGV: owner, epoch, incarnation, account name, reader, entry id, then the readers whose
 --       cursors count
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
-end
-local incarnation = redis.call('HGET', KEYS[3], 'inc')
-if not incarnation then
-    return redis.error_reply('GONE account does not exist')
-end
-if incarnation ~= ARGV[3] then
-    return redis.error_reply('STALE account was created anew')
+local error = refused()
+if error then
+    return error
 end
 
 local function before(a, b)

@@ -4,8 +4,9 @@
 -- ARGV: owner, epoch, oldest time to keep in ms, then of each reader: its name, and the
 --       entry id it starts from while it has no cursor
 -- Gives the number of entries removed.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
+local error = fenced()
+if error then
+    return error
 end
 
 local function split(id)

@@ -51,10 +51,11 @@ class Client:
             "stream": lambda c, k: c("XRANGE", k, "-", "+")}
 
     def dump(self):
-        """Every byte string that is stored: names of keys, fields, values, entries."""
+        """Every byte string that is stored: names of keys, fields, values, entries; and each key as Redis would
+        write it to disk, which shows what the commands by type do not, but may be compressed."""
         todo = []
         for key in self.keys():
-            todo += [key, self.READ[self("TYPE", key)](self, key)]
+            todo += [key, self.READ[self("TYPE", key)](self, key), self("DUMP", key)]
         out = []
         while todo:
             item = todo.pop()

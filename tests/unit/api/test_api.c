@@ -205,9 +205,10 @@ static const struct api_route rows[] = {
 };
 static const struct api_table table = {rows, ARRAY_LEN(rows)};
 
-static bool is_well(void *ctx)
+static bool is_well(void *ctx, struct err *err)
 {
-    return !((struct world *)ctx)->is_unwell;
+    return !((struct world *)ctx)->is_unwell ||
+           err_set(err, ERR_STORE_REPLY, "Redis refuses writes");
 }
 
 static void world_open(struct world *w, struct api_config config)
@@ -360,6 +361,7 @@ static void unwell_is_500(void **state)
     raw_open(&c, w.loop, api_port(w.api));
     raw_send_c(&c, "GET /health" H END);
     raw_expect(&c, "500 ");
+    raw_expect(&c, "Not healthy: Redis refuses writes");
     raw_close(&c);
     world_close(&w);
 }

@@ -1,0 +1,76 @@
+/* Which accounts build their first index: a few at a time, and none while others of this
+ * node still have to be heard for the first time. Live data never waits for them. */
+#include "account_priv.h"
+
+enum {
+    LOOK_MS = 50,
+    START_MAX_MS = 60000 /* a host that hangs does not hold the others up for longer */
+};
+
+static void walks_run(struct accounts *as);
+
+static void on_look(struct timer *t)
+{
+    walks_run(container_of(t, struct accounts, walks_look));
+}
+
+/* An account that waits for a slot or connects for the first time since the start. */
+static bool any_on_its_way(const struct accounts *as)
+{
+    if (loop_now_ms(as->loop) - as->started_ms > START_MAX_MS) {
+        return false;
+    }
+    list_foreach (node, &as->all) {
+        const struct account *a = container_of(node, struct account, node);
+        if (!a->heard &&
+            (a->phase == ACCOUNT_PHASE_LOADING || a->phase == ACCOUNT_PHASE_QUEUED ||
+             a->phase == ACCOUNT_PHASE_OPENING)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void walks_run(struct accounts *as)
+{
+    if (as->log_is_full || any_on_its_way(as)) {
+        timer_set(as->loop, &as->walks_look, LOOK_MS, on_look);
+        return;
+    }
+    while (as->walks < as->config.walk_concurrency &&
+           !list_is_empty(&as->walks_waiting)) {
+        struct list *node = list_pop(&as->walks_waiting);
+        struct account *a = container_of(node, struct account, walk_node);
+        a->walk = ACCOUNT_WALK_GRANTED;
+        as->walks++;
+        loop_defer(as->loop, &a->next, a->next.fn);
+    }
+}
+
+bool account_walk_take(struct account *a)
+{
+    struct accounts *as = a->as;
+    if (a->walk == ACCOUNT_WALK_NONE) {
+        a->walk = ACCOUNT_WALK_WAITING;
+        list_init(&a->walk_node);
+        list_append(&as->walks_waiting, &a->walk_node);
+        if (!timer_is_set(&as->walks_look)) {
+            walks_run(as);
+        }
+    }
+    return a->walk == ACCOUNT_WALK_GRANTED;
+}
+
+void account_walk_give(struct account *a)
+{
+    struct accounts *as = a->as;
+    if (a->walk == ACCOUNT_WALK_WAITING) {
+        list_remove(&a->walk_node);
+    } else if (a->walk == ACCOUNT_WALK_GRANTED) {
+        as->walks--;
+    }
+    a->walk = ACCOUNT_WALK_NONE;
+    if (!list_is_empty(&as->walks_waiting) && !timer_is_set(&as->walks_look)) {
+        walks_run(as);
+    }
+}

@@ -1,0 +1,87 @@
+/* The rows of the readers of the change log. */
+#include "api_handlers.h"
+
+static const struct field_spec account_params[] = {
+    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
+          F_DOC("Id of the account")),
+};
+
+/* --- entries of one log --- */
+
+static const struct field_spec events_list_query[] = {
+    F_STR("after", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(64),
+          F_DOC("Cursor of an earlier answer or an entry id; `now` for what comes next; "
+                "absent: from the oldest entry kept")),
+    F_INT("limit", 0, F_RANGE(1, 1000), F_DEFAULT("100"), F_DOC("Most entries")),
+    F_INT("wait", 0, F_RANGE(0, 60), F_DEFAULT("0"),
+          F_DOC("Seconds to wait for an entry if there is none yet")),
+};
+
+static const struct field_spec event_entry_fields[] = {
+    F_STR("account", FIELD_REQUIRED, F_DOC("Id of the account")),
+    F_STR("date", 0, F_FORMAT(DATE_TIME), F_DOC("When the change was found")),
+    F_STR("path", 0, F_DOC("Mailbox path at that time")),
+    F_STR("specialUse", 0),
+    F_STR("event", 0, F_DOC("Type of the event, as in webhooks")),
+    F_STR("eventId", FIELD_REQUIRED,
+          F_DOC("Stable id of the change, as in webhooks; repeated deliveries share it")),
+    F_STR("entryId", FIELD_REQUIRED, F_DOC("Place in the log")),
+    F_STR("cursor", FIELD_REQUIRED, F_DOC("Continues behind this entry")),
+    F_OBJ("data", FIELD_UNKNOWN_OK,
+          F_DOC("Ids, flags and the difference, as in webhooks without content")),
+    F_BOOL("unreadable", 0, F_DOC("The entry is damaged and has no data")),
+};
+
+static const struct field_spec events_list_fields[] = {
+    F_STR("account", FIELD_REQUIRED, F_DOC("Id of the account")),
+    F_ARR("events", FIELD_REQUIRED,
+          F_ITEM(F_OBJ(NULL, 0, F_LABEL("EventEntry"), F_FIELDS(event_entry_fields))),
+          F_DOC("Entries in order")),
+    F_STR("cursor", FIELD_REQUIRED, F_DOC("Continues behind the last entry")),
+    F_BOOL("more", FIELD_REQUIRED, F_DOC("There may be further entries already")),
+    F_BOOL("gap", FIELD_REQUIRED,
+           F_DOC("Entries behind the cursor given are not kept any more: list anew")),
+};
+
+static const struct field_spec events_list_response =
+    F_OBJ(NULL, 0, F_LABEL("EventList"), F_FIELDS(events_list_fields));
+
+/* --- all logs --- */
+
+static const struct field_spec event_stream_query[] = {
+    F_STR("account", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
+          F_DOC("Only events of this account")),
+    F_STR("events", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024),
+          F_DOC("Only these types, separated by commas")),
+    F_STR("after", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(8192),
+          F_DOC("Id of the last event seen; the header Last-Event-ID goes before it; "
+                "absent: what comes from now on")),
+};
+
+const struct api_route api_event_routes[API_EVENT_ROUTES] = {
+    {.method = "GET",
+     .path = "/v1/account/{account}/events",
+     .operation_id = "getV1AccountAccountEvents",
+     .tag = "Events",
+     .summary = "Read the change log of an account; wait for what comes",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     .flags = API_NO_DEADLINE,
+     ROUTE_PARAMS(account_params),
+     ROUTE_QUERY(events_list_query),
+     .response = &events_list_response,
+     .handler = api_events_list},
+    {.method = "GET",
+     .path = "/v1/events",
+     .operation_id = "getV1Events",
+     .tag = "Events",
+     .summary = "Follow the events of all accounts as server-sent events",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     .flags = API_NO_DEADLINE | API_ACCOUNT_FREE,
+     ROUTE_QUERY(event_stream_query),
+     .response_type = "text/event-stream",
+     .handler = api_event_stream},
+};

@@ -1,0 +1,87 @@
+"""Readers of the change log over HTTP."""
+import threading
+import time
+
+from rig import mail
+from rig.process import wait_until
+
+
+def drain(daemon, account, after=None, limit=100):
+    """Everything behind a cursor, page by page; returns (entries, cursor, gap)."""
+    out, gap = [], False
+    while True:
+        query = {"limit": limit, **({"after": after} if after else {})}
+        page = daemon.get(f"/v1/account/{account}/events", **query)
+        out += page["events"]
+        gap, after = gap or page["gap"], page["cursor"]
+        if not page["more"]:
+            return out, after, gap
+
+
+def wait_for(daemon, account, count, event="messageNew", after=None):
+    """Until the log has so many entries of the type behind a cursor; returns them."""
+    def look():
+        found = [e for e in drain(daemon, account, after)[0] if e["event"] == event]
+        return found if len(found) >= count else None
+    return wait_until(look, 20, f"{count} {event} in the log of {account}")
+
+
+def test_the_log_is_read_page_by_page(daemon, dovecot, user, consumer):
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    for n in range(5):
+        dovecot.deliver(user, mail.plain(n))
+    found = wait_for(daemon, user, 5)
+    whole, cursor, gap = drain(daemon, user)
+    assert not gap
+    assert [e["event"] for e in whole][:1] == ["accountAdded"]
+    pages, end, _ = drain(daemon, user, limit=2)
+    assert pages == whole and end == cursor
+    # Each entry's cursor, and its id, continue behind it.
+    for key in ("cursor", "entryId"):
+        assert drain(daemon, user, after=whole[2][key])[0] == whole[3:]
+    assert drain(daemon, user, after=cursor)[0] == []
+    # The same ids and data as the webhook has, without content.
+    for entry in found:
+        told = consumer.wait("messageNew", user, id=entry["data"]["id"])
+        assert (told.id, told.json["path"], told.json["date"]) == (entry["eventId"], entry["path"], entry["date"])
+        assert "subject" not in entry["data"]
+    for bad in ("x", "1-", "AAAA", "-1", "%ff"):
+        assert daemon.request("GET", f"/v1/account/{user}/events?after={bad}").status == 400
+    assert daemon.request("GET", "/v1/account/nobody/events").status == 404
+
+
+def test_a_long_poll_ends_with_the_next_entry(daemon, dovecot, user):
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    wait_until(lambda: daemon.get(f"/v1/account/{user}/events", after="now", wait=1)["events"] == [], 10, "quiet")
+    now = daemon.get(f"/v1/account/{user}/events", after="now")
+    assert now["events"] == []
+    got = {}
+
+    def poll():
+        begun = time.time()
+        got.update(daemon.get(f"/v1/account/{user}/events", after=now["cursor"], wait=20))
+        got["took"] = time.time() - begun
+    t = threading.Thread(target=poll)
+    t.start()
+    time.sleep(0.5)
+    assert not got
+    dovecot.deliver(user, mail.plain(1))
+    t.join(20)
+    assert [e["event"] for e in got["events"]] == ["messageNew"]
+    assert 0.4 < got["took"] < 10
+    begun = time.time()
+    assert daemon.get(f"/v1/account/{user}/events", after=got["cursor"], wait=1)["events"] == []
+    assert time.time() - begun >= 1
+
+
+def test_a_cursor_of_an_account_made_anew_shows_the_gap(daemon, dovecot, user):
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    _, old, _ = drain(daemon, user)
+    daemon.delete(f"/v1/account/{user}")
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    entries, _, gap = drain(daemon, user, after=old)
+    assert gap and entries[0]["event"] == "accountAdded"

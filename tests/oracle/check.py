@@ -1,0 +1,172 @@
+"""What has to hold at a quiescent point. The numbers (I1 …) are those of the sync engine's invariants."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from index import Index, IndexBox, NotNow, entry_key
+from replay import Replay, message_key
+from truth import Box
+from world import USER, World
+
+SHOWN = 40  # differences that a failure prints
+EVENTS_WITH_TEXT = {"messageNew"}
+PAGE = 1000
+
+
+class Failed(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(f"{len(problems)} problems:\n  " + "\n  ".join(problems[:SHOWN]))
+        self.problems = problems
+
+
+def compare(index: Index, truth: dict[str, Box], modseq: bool) -> list[str]:
+    """Index against mailboxes (I1, I2)."""
+    out = []
+    by_path = {m.path: m for m in index.boxes.values() if not m.no_select}
+    out += [f"index: mailbox {path!r} is missing" for path in truth if path not in by_path]
+    out += [f"index: mailbox {path!r} does not exist" for path in by_path if path not in truth]
+    for path, t in truth.items():
+        if path in by_path:
+            out += _compare_box(by_path[path], t, modseq)
+    return out
+
+
+def _compare_box(m: IndexBox, t: Box, modseq: bool) -> list[str]:
+    name = f"index: {m.path!r}"
+    if m.uid_validity != t.uid_validity:
+        return [f"{name} has UIDVALIDITY {m.uid_validity}, the server {t.uid_validity}"]
+    out = []
+    missing, phantom = sorted(t.rows.keys() - m.rows.keys()), sorted(m.rows.keys() - t.rows.keys())
+    if missing:
+        out.append(f"{name} lacks UIDs {missing[:20]} (phase {m.phase}, last UID {m.last_uid})")
+    if phantom:
+        out.append(f"{name} has UIDs {phantom[:20]} that the server does not have")
+    flags = [f"{uid}: {sorted(m.rows[uid])}, server {sorted(t.rows[uid])}" for uid in t.rows
+             if uid in m.rows and m.rows[uid] != t.rows[uid]]
+    if flags:
+        out.append(f"{name} has other flags for {len(flags)} messages: {'; '.join(flags[:5])}")
+    if m.count != len(m.rows):
+        out.append(f"{name} counts {m.count} messages and has {len(m.rows)}")
+    if m.last_uid > t.uid_next - 1:
+        out.append(f"{name} has last UID {m.last_uid}, UIDNEXT is {t.uid_next}")
+    if modseq and m.modseq > t.modseq:
+        out.append(f"{name} has MODSEQ {m.modseq}, the server {t.modseq}")
+    return out
+
+
+@dataclass
+class Deliveries:
+    """What the consumer took, held against the log (I4, I7, I8)."""
+    taken: dict[str, str] = field(default_factory=dict)  # delivery id -> event id
+    entries: set[str] = field(default_factory=set)
+    last: str = ""
+    at: int = 0
+    repeats: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def look(self, world: World) -> None:
+        with world.consumer.lock:
+            new = world.consumer.deliveries[self.at:]
+        self.at += len(new)
+        for d in new:
+            if d.account == USER and d.status is not None and d.status < 300:
+                self._take(d)
+
+    def _take(self, d) -> None:
+        delivery = d.headers["x-ee-wh-id"]
+        entry = delivery.split(".")[0]
+        if delivery in self.taken:
+            self.repeats += 1
+            if self.taken[delivery] != d.id:
+                self.problems.append(f"delivery {delivery} came under the event ids {self.taken[delivery]} and {d.id}")
+            return
+        if self.last and entry_key(entry) < entry_key(self.last):
+            self.problems.append(f"delivery {delivery} ({d.event}) came for the first time behind {self.last}")
+        self.taken[delivery] = d.id
+        self.entries.add(entry)
+        self.last = entry
+
+    def differences(self, replay: Replay) -> list[str]:
+        log = {e.entry: e for e in replay.ids.values()}
+        out = [f"delivery: {e} was not delivered" for key, e in log.items() if key not in self.entries]
+        out += [f"delivery: {key} was delivered but is not in the log" for key in self.entries if key not in log]
+        return out
+
+
+class Checker:
+    def __init__(self, world: World) -> None:
+        self.world, self.replay, self.deliveries = world, Replay(), Deliveries()
+        self.cursors: dict[int, tuple[int, int, int]] = {}  # box -> epoch, last UID, MODSEQ
+        self.index, self.truth = Index(), {}
+
+    def settle(self, seconds: float) -> float:
+        """Waits until everything agrees; raises Failed when it does not in time. Returns the time it took."""
+        self.truth = self.world.truth.snapshot()
+        begin, pause = time.monotonic(), 0.02
+        while True:
+            open_points = self._look()
+            for known in (self.replay.problems, self.deliveries.problems, self.world.proxy.violations):
+                if known:  # nothing later can make these good
+                    raise Failed(known)
+            if not open_points:
+                break
+            if time.monotonic() - begin > seconds:
+                raise Failed(open_points)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.2)
+        self._settled()
+        return time.monotonic() - begin
+
+    def _look(self) -> list[str]:
+        try:
+            self.index = self.world.dump.read(self.replay.last)
+        except NotNow as e:
+            return [f"the store cannot be read: {e}"]
+        self.replay.feed(self.index.entries)
+        self._watch_cursors()
+        self.deliveries.look(self.world)
+        return (compare(self.index, self.truth, self.world.mode.modseq) + self.replay.differences(self.index)
+                + self.deliveries.differences(self.replay))
+
+    def _watch_cursors(self) -> None:
+        """Within an epoch neither last UID nor MODSEQ goes back (I2)."""
+        for m in self.index.boxes.values():
+            epoch, last_uid, modseq = self.cursors.get(m.box, (m.epoch, 0, 0))
+            if epoch == m.epoch and (m.last_uid < last_uid or m.modseq < modseq):
+                self.replay.problems.append(f"index: {m.path!r} went back from UID {last_uid}, MODSEQ {modseq} "
+                                            f"to {m.last_uid}, {m.modseq}")
+            self.cursors[m.box] = (m.epoch, m.last_uid, m.modseq)
+
+    def _settled(self) -> None:
+        self.replay.settle(self.index)
+        problems = self._api()
+        if problems:
+            raise Failed(problems)
+
+    # --- the API says the same ---
+
+    def _api(self) -> list[str]:
+        out = []
+        listed = {m["path"]: m for m in self.world.daemon.get(f"/v1/account/{USER}/mailboxes")["mailboxes"]
+                  if not m.get("noSelect")}
+        if listed.keys() != self.truth.keys():
+            out.append(f"API: mailboxes {sorted(listed)}, on the server {sorted(self.truth)}")
+        for path, t in self.truth.items():
+            count = listed.get(path, {}).get("messages")
+            if count != len(t.rows):
+                out.append(f"API: {path!r} has {count} messages, on the server {len(t.rows)}")
+        return out
+
+    def api_listing(self, path: str) -> list[str]:
+        """The listing of one mailbox, all pages, with flags as the API shows them."""
+        rows = self.world.daemon.messages(USER, path, PAGE)
+        seen = {r["uid"]: frozenset(f.lower() for f in r["flags"] if f.lower() != "\\recent") for r in rows}
+        number = next(m.number for m in self.index.boxes.values() if m.path == path)
+        out = [f"API: {path!r} lists id {r['id']} for UID {r['uid']}" for r in rows
+               if message_key(r["id"]) != (number, r["uid"])]
+        if seen != self.truth[path].rows:
+            out.append(f"API: {path!r} lists {len(seen)} messages otherwise than the server")
+        return out
