@@ -1,0 +1,78 @@
+"""A proxy in front of a plain IMAP server that writes down what goes through it."""
+import re
+import socket
+import threading
+import time
+
+from .process import HOST
+
+AUTHENTICATED = re.compile(rb"^(\S+) (?:AUTHENTICATE|LOGIN) ", re.I | re.M)
+
+
+class Connection:
+    """flights: [(from the client?, bytes, time)], pieces of one direction joined."""
+
+    def __init__(self):
+        self.flights, self.lock, self.open = [], threading.Lock(), True
+
+    def note(self, client, data):
+        with self.lock:
+            if self.flights and self.flights[-1][0] == client:
+                self.flights[-1][1] += data
+            else:
+                self.flights.append([client, data, time.monotonic()])
+
+    def text(self, client):
+        with self.lock:
+            return b"".join(data for who, data, _ in self.flights if who == client)
+
+    def after_login(self):
+        """Flights behind the one that holds the credentials and its answer."""
+        with self.lock:
+            at = next((i for i, f in enumerate(self.flights) if f[0] and AUTHENTICATED.search(f[1])), None)
+            return [] if at is None else [tuple(f) for f in self.flights[at + 2:]]
+
+
+class Tap:
+    def __init__(self, port):
+        """port: of the server, on this host."""
+        self.target, self.connections = port, []
+        self.listener = socket.create_server((HOST, 0), backlog=100)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection((HOST, self.target), 10)
+            except OSError:
+                return
+            connection = Connection()
+            self.connections.append(connection)
+            for pair in ((client, server, True), (server, client, False)):
+                pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._copy, args=(*pair, connection), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, sink, is_client, connection):
+        try:
+            while data := source.recv(65536):
+                connection.note(is_client, data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        connection.open = False
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def commands(self):
+        """Command names of all connections, in order of arrival on each."""
+        lines = [line for c in list(self.connections) for line in c.text(True).split(b"\r\n")]
+        return [b" ".join(w for w in line.split(b" ")[1:3]).upper() for line in lines if b" " in line]
+
+    def close(self):
+        self.listener.close()
