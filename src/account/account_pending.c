@@ -116,7 +116,7 @@ void account_take_result(struct account *a, struct mailbox *m,
                          const struct sync_pass_result *result)
 {
     if (result->added + result->updated + result->deleted > 0 && !result->was_initial) {
-        m->changed_at_ms = loop_now_ms(a->as->loop);
+        account_poll_changed(a, m);
     }
 }
 

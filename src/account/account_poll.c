@@ -112,6 +112,12 @@ static void looked_at(struct account *a, struct mailbox *m)
     m->look_at_ms = now_ms(a) + interval_ms(a, m);
 }
 
+void account_poll_changed(struct account *a, struct mailbox *m)
+{
+    m->changed_at_ms = now_ms(a);
+    looked_at(a, m);
+}
+
 static void ask_for(struct account *a, uint32_t box)
 {
     struct account_poll *p = &a->poll;

@@ -91,6 +91,8 @@ void account_poll_plan(struct account *a);
 bool account_poll_ask(struct account *a);
 /* A listing ended. */
 void account_poll_listed(struct account *a, const struct sync_list_result *result);
+/* A pass found changes: more may come soon. */
+void account_poll_changed(struct account *a, struct mailbox *m);
 void account_poll_throttled(struct account *a);
 /* A mailbox to be selected although STATUS calls it unchanged, or 0. */
 uint32_t account_poll_probe(struct account *a);

@@ -1,4 +1,5 @@
 """A proxy in front of a plain IMAP server that writes down what goes through it."""
+import collections
 import re
 import socket
 import threading
@@ -34,9 +35,10 @@ class Connection:
 
 
 class Tap:
-    def __init__(self, port):
-        """port: of the server, on this host."""
-        self.target, self.connections = port, []
+    def __init__(self, port, delay=0):
+        """port: of the server, on this host. delay: seconds that the server's bytes take; what the client
+        sends meanwhile it has sent without waiting for them."""
+        self.target, self.delay, self.connections = port, delay, []
         self.listener = socket.create_server((HOST, 0), backlog=100)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -54,10 +56,11 @@ class Tap:
                 pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._copy, args=(*pair, connection), daemon=True).start()
 
-    @staticmethod
-    def _copy(source, sink, is_client, connection):
+    def _copy(self, source, sink, is_client, connection):
         try:
             while data := source.recv(65536):
+                if not is_client:
+                    time.sleep(self.delay)
                 connection.note(is_client, data)
                 sink.sendall(data)
         except OSError:
@@ -70,9 +73,9 @@ class Tap:
                 pass
 
     def commands(self):
-        """Command names of all connections, in order of arrival on each."""
+        """How often each command was sent; the first word behind its name counts as part of it."""
         lines = [line for c in list(self.connections) for line in c.text(True).split(b"\r\n")]
-        return [b" ".join(w for w in line.split(b" ")[1:3]).upper() for line in lines if b" " in line]
+        return collections.Counter(b" ".join(line.split(b" ")[1:3]).upper() for line in lines if b" " in line)
 
     def close(self):
         self.listener.close()
