@@ -49,6 +49,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->phase = ACCOUNT_PHASE_STOPPED;
     a->next.fn = on_next;
     a->watch.account = a;
+    sync_moves_init(&a->moves, as->config.move_window_ms);
     account_work_init(a);
     return a;
 }
@@ -63,7 +64,9 @@ void account_free(struct account **ap)
     timer_stop(&a->retry);
     timer_stop(&a->hold);
     timer_stop(&a->stop_poll);
+    timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
+    sync_moves_fini(&a->moves);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
@@ -77,9 +80,10 @@ void account_free(struct account **ap)
 
 static bool is_quiet(const struct account *a)
 {
-    return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
-           a->commit == NULL && a->forget == NULL && a->refresh == NULL &&
-           a->calls == 0 && account_watch_is_quiet(a) && account_work_is_quiet(a);
+    return a->load == NULL && a->load_boxes == NULL && a->load_moves == NULL &&
+           a->open == NULL && a->commit == NULL && a->forget == NULL &&
+           a->refresh == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
+           account_work_is_quiet(a);
 }
 
 static void on_retry(struct timer *t)
@@ -103,6 +107,31 @@ void account_wait(struct account *a, int64_t delay_ms)
 {
     a->phase = ACCOUNT_PHASE_WAITING;
     timer_set(a->as->loop, &a->retry, delay_ms, on_retry);
+}
+
+static void on_tombstones(struct store_tombstones *op ATTR_UNUSED, const struct err *err,
+                          const struct tombstone *items, size_t count, void *ctx)
+{
+    struct account *a = ctx;
+    a->load_moves = NULL;
+    if (a->phase != ACCOUNT_PHASE_LOADING) {
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    sync_moves_load(&a->moves, items, count);
+    if (!account_forget_start(a)) {
+        account_forgot(a);
+    }
+}
+
+void account_forgot(struct account *a)
+{
+    a->reload = false;
+    connect_begin(a);
 }
 
 static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *err,
@@ -130,15 +159,8 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
     if (a->born_at_ms == 0) {
         a->born_at_ms = loop_now_ms(a->as->loop);
     }
-    if (!account_forget_start(a)) {
-        account_forgot(a);
-    }
-}
-
-void account_forgot(struct account *a)
-{
-    a->reload = false;
-    connect_begin(a);
+    a->lost = a->initialized && count == 0 && next_number == 0;
+    a->load_moves = store_tombstones_start(a->as->store, &a->acct, on_tombstones, a);
 }
 
 void account_take_record(struct account *a, json_t *record)
@@ -259,7 +281,7 @@ static void connect_begin(struct account *a)
         a->phase = ACCOUNT_PHASE_WAITING;
         a->parked = false;
         account_conn_close(&a->watch);
-        account_set_state(a, "disconnected");
+        account_set_state(a, account_is_unset(a->record) ? "unset" : "disconnected");
         return;
     }
     if (resume(a)) {
@@ -377,6 +399,15 @@ const char *account_state(const struct account *a)
 const struct err *account_last_err(const struct account *a)
 {
     return &a->last_err;
+}
+
+size_t account_connection_count(const struct account *a)
+{
+    size_t n = a->watch.conn != NULL ? 1 : 0;
+    for (size_t i = 0; i < ARRAY_LEN(a->work); i++) {
+        n += a->work[i] != NULL && a->work[i]->c.conn != NULL ? 1 : 0;
+    }
+    return n;
 }
 
 int64_t account_last_err_at_ms(const struct account *a)

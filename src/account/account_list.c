@@ -232,9 +232,7 @@ static void listing_fetch(struct account_call *c)
     imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true,
-        .set = buf_str(&text),
-        .items = LISTING_ITEMS};
+        .by_uid = true, .set = buf_str(&text), .items = LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }
@@ -309,9 +307,8 @@ static void on_numbered_row(struct imap_fetch *op ATTR_UNUSED, const struct imap
     struct listing *l = c->detail;
     const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
     uint32_t first, end;
-    if (m != NULL && page_range(l, &first, &end) && row->seq > first &&
-        row->seq <= end && l->rows[row->seq - first - 1] == NULL &&
-        (row->has & IMAP_ITEM_SIZE) != 0) {
+    if (m != NULL && page_range(l, &first, &end) && row->seq > first && row->seq <= end &&
+        l->rows[row->seq - first - 1] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
         l->rows[row->seq - first - 1] = render_message(m, row);
     }
 }

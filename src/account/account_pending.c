@@ -106,7 +106,7 @@ void account_take_status(struct account *a, const struct imap_status *status)
     } else if (m->box == a->sync_box) {
         a->sync_status = *status; /* of use when the pass has ended */
         a->sync_status.mailbox = a->sync_status.mailbox_id = STR_NULL;
-    } else if (sync_status_differs(m, status)) {
+    } else if (sync_status_differs(m, status) || sync_flags_are_due(&a->table, m)) {
         account_pending_add(a, m->box);
     }
     next_soon(a);
@@ -183,6 +183,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
     a->sync_pass = NULL;
+    account_moves_look(a, result);
     account_walk_give(a);
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         sync_finish(a, true);
@@ -231,6 +232,7 @@ void account_pending_run(struct account *a)
         size_t at = boxes_best(&a->pending);
         uint32_t box = a->pending.items[at].box;
         const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        m = m != NULL && sync_is_parked(m) ? NULL : m;
         if (m != NULL && m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
             return;
         }

@@ -205,6 +205,11 @@ struct account {
     bool initialized; /* accountInitialized was committed */
     json_t *record;
     struct mailbox_table table;
+    struct sync_learned learned;
+    bool lost; /* it was initialized, and its mailboxes are gone from the store */
+    struct sync_moves moves;
+    struct timer move_round;  /* a listing that finds where removed messages went */
+    int64_t move_round_at_ms; /* the last one */
     int64_t notify_from_ms;
     int64_t online_since_ms;
     int64_t connected_ms; /* when the watching connection came up */
@@ -220,6 +225,7 @@ struct account {
     /* loading */
     struct store_account_op *load;
     struct store_mailboxes *load_boxes;
+    struct store_tombstones *load_moves;
     /* watching connection */
     struct slot_wait slot;
     struct imap_open *open;
@@ -261,6 +267,9 @@ struct account {
     struct store_commit *forget;
     size_t forget_at; /* of the table: mailboxes before it are done */
     /* state commits, one at a time */
+    int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
+    int64_t sync_time_stored_ms; /* the one of the last commit */
+    bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;
@@ -293,6 +302,14 @@ void account_shut(struct account *a, const struct err *why);
 /* Its shard went to another node: stops the actor, which starts anew if it comes back. */
 void accounts_drop(struct account *a);
 
+/* account_moves.c */
+
+/* The copy or move of ours that the server answered with COPYUID. */
+void account_moves_expect(struct account *a, uint32_t from_box, uint32_t to_box,
+                          const struct imap_copy_result *result, bool copy);
+/* After a pass: messages that left a mailbox may have arrived in one that nobody watches. */
+void account_moves_look(struct account *a, const struct sync_pass_result *result);
+
 /* account_watch.c */
 void account_watch_begin(struct account *a); /* connection is up */
 void account_watch_next(struct account *a);
@@ -318,6 +335,8 @@ void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
 /* The server's name, or "". Borrowed from the record. */
 const char *account_host(const struct account *a);
+/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
+void account_tell_synced(struct account *a);
 
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */
@@ -325,6 +344,8 @@ bool account_imap_params(struct arena *arena, struct accounts *as, json_t *recor
                          struct imap_conn_params *out, struct err *err);
 /* NULL or the reason why the record asks for no connection. */
 const char *account_is_off(json_t *record);
+/* It names no server at all. */
+bool account_is_unset(const json_t *record);
 
 /* account_enrich.c: what of a new message is fetched at once, and kept for the log's
  * readers. */

@@ -145,6 +145,7 @@ static void on_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
     struct account *a = s->c.account;
     struct mailbox *m = mailbox_table_by_box(&a->table, s->box);
     s->pass = NULL;
+    account_moves_look(a, result);
     if (s->state != SUB_STATE_READY) {
         sub_reap(s);
         return;

@@ -42,11 +42,14 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .notify_from_ms = a->notify_from_ms,
         .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
+        .learned = &a->learned,
         .new_items = account_content_items,
         .fast = a->fast,
         .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,
+        .moves = &a->moves,
+        .lost = a->lost,
     };
 }
 
@@ -60,6 +63,17 @@ void account_end_idle(struct account *a)
 static void on_command(void *ctx)
 {
     account_end_idle(ctx);
+}
+
+/* A listing borrows the connection: the mailbox has to be selected again afterwards. */
+static bool may_select(void *ctx)
+{
+    struct account *a = ctx;
+    if (a->pass != NULL) {
+        return false;
+    }
+    a->watch_box = 0;
+    return true;
 }
 
 bool account_can_idle(const struct account *a)
@@ -112,7 +126,9 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
 static void list_start(struct account *a)
 {
     struct sync_ctx sc = account_sync_ctx(a);
+    sc.may_select = may_select;
     a->list_due = false;
+    a->round_open = true;
     account_end_idle(a);
     a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
 }
@@ -125,6 +141,7 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
     a->pass = NULL;
+    account_moves_look(a, result);
     account_walk_give(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
@@ -258,7 +275,12 @@ static void settle(struct account *a)
         }
     }
     a->settled = true;
-    account_tell_initialized(a);
+    if (a->round_open) {
+        a->round_open = false;
+        account_tell_synced(a);
+    } else {
+        account_tell_initialized(a);
+    }
 }
 
 static bool is_working(const struct account *a)
@@ -364,6 +386,7 @@ void account_watch_rest(struct account *a)
     account_health_end(a);
     account_subs_end(a);
     account_pending_end(a);
+    timer_stop(&a->move_round);
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);
     imap_simple_cancel(a->notify);

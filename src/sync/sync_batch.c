@@ -251,19 +251,31 @@ void sync_diff_clear(struct sync_diff *d)
     d->flags_seen = 0;
 }
 
-void sync_diff_delete(struct sync_diff *d, uint32_t uid)
+void sync_diff_delete(struct sync_diff *d, const struct msg_row *row)
 {
-    if (d->delete_count > 0 && d->deletes[d->delete_count - 1] == uid) {
+    if (d->delete_count > 0 && d->deletes[d->delete_count - 1].uid == row->uid) {
         return;
     }
     d->deletes = grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
-    d->deletes[d->delete_count++] = uid;
+    d->deletes[d->delete_count++] =
+        (struct msg_row){.uid = row->uid,
+                         .fingerprint = row->fingerprint,
+                         .flags = row->flags,
+                         .email_id = arena_str(&d->arena, row->email_id)};
 }
 
 void sync_diff_late(struct sync_diff *d, uint32_t uid)
 {
     d->late = grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
     d->late[d->late_count++] = uid;
+}
+
+void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
+                      const struct msg_row *after)
+{
+    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
+    d->changes[d->change_count++] = (struct sync_change){
+        .before = row_copy(&d->arena, before), .after = row_copy(&d->arena, after)};
 }
 
 static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
@@ -278,7 +290,7 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
 {
     struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
     if (vanished.count > 0 && imap_set_contains(&vanished, stored->uid)) {
-        sync_diff_delete(d, stored->uid);
+        sync_diff_delete(d, stored);
         return;
     }
     while (d->flags_seen < b->flag_count && b->flags[d->flags_seen].uid < stored->uid) {
@@ -296,7 +308,5 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (after.flags == stored->flags && same_keywords(&after, stored)) {
         return; /* a MODSEQ that moved without a visible change is not worth a write */
     }
-    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
-    d->changes[d->change_count++] =
-        (struct sync_change){.before = row_copy(&d->arena, stored), .after = after};
+    sync_diff_change(d, stored, &after);
 }

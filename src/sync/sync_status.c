@@ -8,7 +8,10 @@ static bool differs(uint32_t has, uint32_t item, uint64_t told, uint64_t known)
 
 bool sync_status_differs(const struct mailbox *m, const struct imap_status *s)
 {
-    return m->phase != MAILBOX_PHASE_LIVE ||
+    if (sync_reset_rests(m)) {
+        return false;
+    }
+    return m->phase != MAILBOX_PHASE_LIVE || m->rebuild != 0 ||
            differs(s->has, IMAP_STATUS_MESSAGES, s->messages, m->exists) ||
            differs(s->has, IMAP_STATUS_UIDNEXT, s->uid_next, m->srv_uid_next) ||
            differs(s->has, IMAP_STATUS_UIDVALIDITY, s->uid_validity, m->uid_validity) ||

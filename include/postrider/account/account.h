@@ -47,8 +47,10 @@ struct accounts_config {
     int64_t poll_interval_ms; /* looks at mailboxes that nobody tells of */
     struct account_poll_config poll;
     int64_t
-        delete_confirm_ms;   /* a second listing after this confirms a missing mailbox */
-    uint32_t batch_messages; /* initial index: rows a commit */
+        delete_confirm_ms; /* a second listing after this confirms a missing mailbox */
+    int64_t
+        move_window_ms; /* from a removal to an arrival that makes it a move; 0 = none */
+    uint32_t batch_messages;      /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */
     uint32_t connect_total;       /* handshakes at once over all hosts */
     uint32_t walk_concurrency;    /* accounts that build their first index at once */
@@ -103,6 +105,8 @@ const char *account_state(const struct account *a);
 /* Why it is not connected; ERR_OK otherwise. */
 const struct err *account_last_err(const struct account *a);
 int64_t account_last_err_at_ms(const struct account *a);
+/* Connections to the mail server that are open now. */
+size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);

@@ -41,6 +41,7 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    const char *trusted_proxies; /* networks; NULL = none */
     int64_t token_streams;
 };
 
@@ -60,6 +61,7 @@ struct config_sync {
     int64_t inbox_poll_s;
     int64_t idle_max_s, idle_check_s;
     int64_t delete_confirm_s;
+    int64_t move_window_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;
@@ -91,7 +93,7 @@ struct config {
     struct config_sync sync;
     struct config_webhook webhook;
     struct {
-        int64_t retention_days;
+        int64_t retention_days, max_entries, max_bytes;
     } changelog;
     struct {
         const char *ca_file; /* authorities for mail servers and webhooks */

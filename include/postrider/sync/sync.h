@@ -19,6 +19,7 @@
 
 #include "postrider/imap/imap.h"
 #include "postrider/store/store_mailbox.h"
+#include "postrider/sync/sync_move.h"
 
 enum {
     SYNC_BATCH_MAX = 2000,
@@ -83,7 +84,12 @@ struct sync_ctx {
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
     bool (*is_busy)(void *ctx, uint32_t box);
     sync_new_row_fn *on_new_row;
-    void *ctx; /* of both */
+    /* A listing wants to select another mailbox on its connection. False: not now, it asks
+     * again. May be NULL. */
+    bool (*may_select)(void *ctx);
+    void *ctx;                /* of the three */
+    struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
     void *command_ctx;
