@@ -49,6 +49,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->phase = ACCOUNT_PHASE_STOPPED;
     a->next.fn = on_next;
     a->watch.account = a;
+    sync_moves_init(&a->moves, as->config.move_window_ms);
     account_work_init(a);
     return a;
 }
@@ -62,7 +63,9 @@ void account_free(struct account **ap)
     loop_undefer(&a->next);
     timer_stop(&a->retry);
     timer_stop(&a->hold);
+    timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
+    sync_moves_fini(&a->moves);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
@@ -76,9 +79,9 @@ void account_free(struct account **ap)
 
 static bool is_quiet(const struct account *a)
 {
-    return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
-           a->commit == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
-           account_work_is_quiet(a);
+    return a->load == NULL && a->load_boxes == NULL && a->load_moves == NULL &&
+           a->open == NULL && a->commit == NULL && a->calls == 0 &&
+           account_watch_is_quiet(a) && account_work_is_quiet(a);
 }
 
 static void on_retry(struct timer *t)
@@ -104,6 +107,24 @@ void account_wait(struct account *a, int64_t delay_ms)
     timer_set(a->as->loop, &a->retry, delay_ms, on_retry);
 }
 
+static void on_tombstones(struct store_tombstones *op ATTR_UNUSED, const struct err *err,
+                          const struct tombstone *items, size_t count, void *ctx)
+{
+    struct account *a = ctx;
+    a->load_moves = NULL;
+    if (a->phase != ACCOUNT_PHASE_LOADING) {
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    sync_moves_load(&a->moves, items, count);
+    a->reload = false;
+    connect_begin(a);
+}
+
 static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *err,
                      struct mailbox **boxes, size_t count, uint32_t next_number,
                      void *ctx)
@@ -126,8 +147,8 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
         mailbox_table_add(&a->table, boxes[i]);
     }
     a->table.next_number = next_number > 0 ? next_number : 1;
-    a->reload = false;
-    connect_begin(a);
+    a->lost = a->initialized && count == 0 && next_number == 0;
+    a->load_moves = store_tombstones_start(a->as->store, &a->acct, on_tombstones, a);
 }
 
 static void take_record(struct account *a, const struct store_acct *acct, json_t *record,

@@ -200,6 +200,10 @@ struct account {
     json_t *record;
     struct mailbox_table table;
     struct sync_learned learned;
+    bool lost; /* it was initialized, and its mailboxes are gone from the store */
+    struct sync_moves moves;
+    struct timer move_round;  /* a listing that finds where removed messages went */
+    int64_t move_round_at_ms; /* the last one */
     int64_t notify_from_ms;
     int64_t online_since_ms;
     int64_t connected_ms; /* when the watching connection came up */
@@ -215,6 +219,7 @@ struct account {
     /* loading */
     struct store_account_op *load;
     struct store_mailboxes *load_boxes;
+    struct store_tombstones *load_moves;
     /* watching connection */
     struct slot_wait slot;
     struct imap_open *open;
@@ -241,8 +246,8 @@ struct account {
     struct sync_live *sync_live;
     /* state commits, one at a time */
     int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
-    bool sync_time_due;   /* it is not in a commit yet */
-    bool round_open;      /* a listing began; all it finds is to be done first */
+    int64_t sync_time_stored_ms; /* the one of the last commit */
+    bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;
@@ -271,6 +276,14 @@ void account_wait(struct account *a, int64_t delay_ms);
 void account_shut(struct account *a, const struct err *why);
 /* Its shard went to another node: stops the actor, which starts anew if it comes back. */
 void accounts_drop(struct account *a);
+
+/* account_moves.c */
+
+/* The copy or move of ours that the server answered with COPYUID. */
+void account_moves_expect(struct account *a, uint32_t from_box, uint32_t to_box,
+                          const struct imap_copy_result *result, bool copy);
+/* After a pass: messages that left a mailbox may have arrived in one that nobody watches. */
+void account_moves_look(struct account *a, const struct sync_pass_result *result);
 
 /* account_watch.c */
 void account_watch_begin(struct account *a); /* connection is up */

@@ -9,6 +9,10 @@
 
 #include <stdio.h>
 
+enum {
+    SYNC_TIME_KEEP_MS = 15 * 60 * 1000
+};
+
 /* --- commits of the state --- */
 
 static void commit_run(struct account *a);
@@ -59,7 +63,7 @@ static void commit_run(struct account *a)
     if (a->sync_time_ms > 0) {
         json_put_time(info, "syncTime", a->sync_time_ms);
     }
-    a->sync_time_due = false;
+    a->sync_time_stored_ms = a->sync_time_ms;
     bool has_event = a->commit_event.data != NULL;
     struct store_commit_params params = {.acct = &a->acct,
                                          .state = a->state,
@@ -140,10 +144,11 @@ void account_tell_initialized(struct account *a)
 void account_tell_synced(struct account *a)
 {
     a->sync_time_ms = clock_wall_ms();
-    a->sync_time_due = true;
     store_directory_set_sync_time(a->as->store, str_of(a->acct.id), a->sync_time_ms);
     account_tell_initialized(a);
-    if (a->sync_time_due) {
+    /* A look that finds nothing writes nothing: the time goes along with other changes, and
+     * by itself only now and then. After a restart the next look tells it anyway. */
+    if (a->sync_time_ms - a->sync_time_stored_ms >= SYNC_TIME_KEEP_MS) {
         commit_run(a);
     }
 }

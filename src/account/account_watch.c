@@ -38,6 +38,8 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .new_items = account_content_items,
         .on_new_row = account_on_new_row,
         .ctx = a,
+        .moves = &a->moves,
+        .lost = a->lost,
     };
 }
 
@@ -47,6 +49,13 @@ static void on_command(void *ctx)
     if (a->idle != NULL) {
         imap_idle_finish(a->idle);
     }
+}
+
+/* INBOX has to be selected again afterwards. */
+static void on_select(void *ctx)
+{
+    struct account *a = ctx;
+    a->watch_box = 0;
 }
 
 bool account_can_idle(const struct account *a)
@@ -126,11 +135,12 @@ static void sync_finish(struct account *a, bool broken)
 static void pass_start(struct account *a, bool select);
 
 static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
-                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
+                          const struct sync_pass_result *result, void *ctx)
 {
     struct account *a = ctx;
     struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
     a->sync_pass = NULL;
+    account_moves_look(a, result);
     account_walk_give(a);
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         sync_finish(a, true);
@@ -241,10 +251,11 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
 }
 
 static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
-                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
+                          const struct sync_pass_result *result, void *ctx)
 {
     struct account *a = ctx;
     a->pass = NULL;
+    account_moves_look(a, result);
     account_walk_give(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
@@ -364,6 +375,7 @@ void account_watch_next(struct account *a)
         struct sync_ctx sc = account_sync_ctx(a);
         a->list_due = false;
         a->round_open = true;
+        sc.on_select = on_select;
         on_command(a);
         a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
         return;
@@ -432,6 +444,7 @@ void account_watch_rest(struct account *a)
 {
     timer_stop(&a->poll);
     timer_stop(&a->hold);
+    timer_stop(&a->move_round);
     a->held_count = 0; /* the listing after the next start finds them */
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);

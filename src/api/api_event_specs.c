@@ -46,6 +46,49 @@ static const struct field_spec events_list_fields[] = {
 static const struct field_spec events_list_response =
     F_OBJ(NULL, 0, F_LABEL("EventList"), F_FIELDS(events_list_fields));
 
+/* --- a range of it --- */
+
+static const struct field_spec events_export_query[] = {
+    F_STR("after", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(64),
+          F_DOC("Cursor or entry id to begin behind; goes before `from`")),
+    F_STR("from", FIELD_EMPTY_ABSENT, F_FORMAT(DATE_TIME),
+          F_DOC("First time of the range; absent: the oldest entry kept")),
+    F_STR("to", FIELD_EMPTY_ABSENT, F_FORMAT(DATE_TIME),
+          F_DOC("End of the range, itself outside; absent: the newest entry")),
+};
+
+/* --- what it comes to --- */
+
+static const struct field_spec delta_query[] = {
+    F_STR("since", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(64),
+          F_DOC("State of an earlier answer, or the cursor of an event; absent: only the "
+                "present state is told")),
+    F_INT("limit", 0, F_RANGE(1, 10000), F_DEFAULT("500"),
+          F_DOC("About how many messages and mailboxes to list")),
+};
+
+static const struct field_spec delta_mailboxes_fields[] = {
+    F_ARR("created", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)), F_DOC("Paths")),
+    F_ARR("destroyed", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)),
+          F_DOC("Paths; their messages are gone with them")),
+    F_ARR("reset", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)),
+          F_DOC("Paths; their messages have new ids: list them anew")),
+};
+
+static const struct field_spec delta_fields[] = {
+    F_STR("account", FIELD_REQUIRED, F_DOC("Id of the account")),
+    F_STR("oldState", FIELD_REQUIRED, F_DOC("The state asked for")),
+    F_STR("newState", FIELD_REQUIRED, F_DOC("The state after these changes")),
+    F_BOOL("hasMoreChanges", FIELD_REQUIRED, F_DOC("Ask again with newState")),
+    F_ARR("created", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)), F_DOC("Ids of messages")),
+    F_ARR("updated", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)), F_DOC("Ids of messages")),
+    F_ARR("destroyed", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)), F_DOC("Ids of messages")),
+    F_OBJ("mailboxes", FIELD_REQUIRED, F_FIELDS(delta_mailboxes_fields)),
+};
+
+static const struct field_spec delta_response =
+    F_OBJ(NULL, 0, F_LABEL("MessageChanges"), F_FIELDS(delta_fields));
+
 /* --- all logs --- */
 
 static const struct field_spec event_stream_query[] = {
@@ -73,6 +116,31 @@ const struct api_route api_event_routes[API_EVENT_ROUTES] = {
      .response = &events_list_response,
      .handler = api_events_list},
     {.method = "GET",
+     .path = "/v1/account/{account}/events/export",
+     .operation_id = "getV1AccountAccountEventsExport",
+     .tag = "Events",
+     .summary = "Download a range of the change log, one JSON object a line",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     .flags = API_NO_DEADLINE,
+     ROUTE_PARAMS(account_params),
+     ROUTE_QUERY(events_export_query),
+     .response_type = "application/x-ndjson",
+     .handler = api_events_export},
+    {.method = "GET",
+     .path = "/v1/account/{account}/changes",
+     .operation_id = "getV1AccountAccountChanges",
+     .tag = "Events",
+     .summary = "Which messages were created, updated or destroyed since a state",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     ROUTE_PARAMS(account_params),
+     ROUTE_QUERY(delta_query),
+     .response = &delta_response,
+     .handler = api_delta_get},
+    {.method = "GET",
      .path = "/v1/events",
      .operation_id = "getV1Events",
      .tag = "Events",
@@ -84,4 +152,15 @@ const struct api_route api_event_routes[API_EVENT_ROUTES] = {
      ROUTE_QUERY(event_stream_query),
      .response_type = "text/event-stream",
      .handler = api_event_stream},
+    {.method = "GET",
+     .path = "/v1/changes",
+     .operation_id = "getV1Changes",
+     .tag = "Account",
+     .summary = "Follow the states of accounts as server-sent events",
+     .scope = "api",
+     .action = "read",
+     .group = "events",
+     .flags = API_NO_DEADLINE,
+     .response_type = "text/event-stream",
+     .handler = api_state_stream},
 };

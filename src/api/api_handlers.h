@@ -15,7 +15,7 @@ enum {
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
-    API_EVENT_ROUTES = 2
+    API_EVENT_ROUTES = 5
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -34,7 +34,8 @@ api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
 api_handler api_metrics_get;
-api_handler api_events_list, api_event_stream;
+api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
+    api_state_stream;
 
 /* --- checks of fields --- */
 

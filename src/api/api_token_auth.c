@@ -1,5 +1,6 @@
 /* The authentication port over the store's tokens: from memory when the token is known,
  * else one read. */
+#include "api_states.h"
 #include "api_streams.h"
 
 #include "postrider/base/clock.h"
@@ -126,4 +127,8 @@ void api_services_fini(struct api_services *services)
     api_token_rate_free(&services->rates);
     api_changes_free(&services->changes);
     api_streams_free(&services->streams);
+    if (services->states != NULL) {
+        store_set_state_cb(services->store, NULL, NULL);
+        api_states_free(&services->states);
+    }
 }

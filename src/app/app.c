@@ -112,6 +112,7 @@ static void make_readers(struct app *app)
     struct accounts_config accounts = {
         .poll_interval_ms = c->sync.poll_interval_s * 1000,
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
+        .move_window_ms = c->sync.move_window_s * 1000,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
         .connect_total = (uint32_t)c->sync.connect_total,
@@ -125,7 +126,10 @@ static void make_readers(struct app *app)
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);
-    app->changelog = changelog_new(app->store, &(struct changelog_config){0});
+    app->changelog = changelog_new(
+        app->store,
+        &(struct changelog_config){.max_entries = (uint64_t)c->changelog.max_entries,
+                                   .max_bytes = (uint64_t)c->changelog.max_bytes});
     app->webhooks =
         webhooks_new(app->store, app->httpc, app->changelog, &app->enricher, &webhook);
 }

@@ -511,7 +511,7 @@ static void delete_looked(struct store_account_op *a)
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position)
 {
-    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b"};
+    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv"};
     struct arena *arena = w->arena;
     store_words_lease_keys(w, s, acct->shard);
     store_word(w, store_key_shard(arena, s, acct->shard, "accounts"));
@@ -527,6 +527,8 @@ void store_account_delete_words(struct store_words *w, struct store *s,
     store_word(w, feed_position);
     store_word_u64(w, DELETE_FEED_PAGE);
     store_word_c(w, acct->incarnation);
+    struct str shadows = store_key(arena, s, acct, "s");
+    store_word_c(w, arena_printf(arena, "%.*s:", STR_ARG(shadows)));
 }
 
 static void send_delete(struct store_account_op *a, struct str position);

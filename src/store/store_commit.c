@@ -16,6 +16,7 @@
  * deadline ends it without an answer. */
 #include "commit_box.h"
 #include "store_parts.h"
+#include "store_tombstone_priv.h"
 
 #include "postrider/base/check.h"
 #include "postrider/base/rand.h"
@@ -37,6 +38,7 @@ struct store_commit {
     struct str *events; /* three words each */
     enum event_type *event_types;
     size_t event_count;
+    struct store_words tombstones;
     uint32_t next_number;
     const char *state;
     json_t *state_info;
@@ -179,8 +181,11 @@ static void put_keys(struct store_commit *self)
     for (size_t i = 0; i < ARRAY_LEN(shard_keys); i++) {
         store_word(w, store_key_shard(w->arena, s, self->acct.shard, shard_keys[i]));
     }
+    store_word(w, store_key(w->arena, s, &self->acct, "mv"));
     for (size_t i = 0; i < self->box_count; i++) {
-        store_word(w, store_key_box(w->arena, s, &self->acct, "m", self->boxes[i].box));
+        uint32_t box = self->boxes[i].box;
+        store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_INDEX, box));
+        store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_SHADOW, box));
     }
 }
 
@@ -221,6 +226,7 @@ static void make_words(struct store_commit *self)
         fail_err(self, &err);
         return;
     }
+    store_words_append(&self->words, &self->tombstones);
     for (size_t i = 0; i < 3 * self->event_count; i++) {
         store_word(&self->words, self->events[i]);
     }
@@ -315,7 +321,8 @@ static void start_reading(struct store_commit *self)
         const struct commit_box *b = &self->boxes[i];
         if (b->read_count > 0) {
             store_words_init(&w, arena);
-            store_segments_words(&w, s, &self->acct, b->box, b->reads, b->read_count);
+            store_segments_words(&w, s, &self->acct, STORE_KIND_INDEX, b->box, b->reads,
+                                 b->read_count);
             self->missing++;
             store_op_send(&self->base, &w, on_read, i);
         }
@@ -383,6 +390,26 @@ static bool seal_events(struct store_commit *self,
     return ok;
 }
 
+static bool seal_tombstones(struct store_commit *self,
+                            const struct store_commit_params *params, struct err *err)
+{
+    struct store_words *w = &self->tombstones;
+    bool ok = params->tombstone_count + params->tombstone_key_count <= TOMBSTONES_MAX;
+    store_words_init(w, &self->base.op.arena);
+    store_word_u64(w, params->tombstone_key_count);
+    for (size_t i = 0; ok && i < params->tombstone_key_count; i++) {
+        store_word_u64(w, params->tombstone_keys[i]);
+    }
+    store_word_u64(w, params->tombstone_count);
+    for (size_t i = 0; ok && i < params->tombstone_count; i++) {
+        store_word_u64(w, params->tombstones[i].key);
+        ok = store_tombstone_word(w, self->base.store, &self->acct,
+                                  &params->tombstones[i]);
+    }
+    store_word_u64(w, (uint64_t)params->tombstones_ttl_ms);
+    return ok || err_set(err, ERR_LIMIT, "commit: tombstones do not fit");
+}
+
 static bool shares_box(const struct store_commit *a, const struct store_commit *b)
 {
     for (size_t i = 0; i < a->box_count; i++) {
@@ -443,7 +470,8 @@ struct store_commit *store_commit_start(struct store *s,
     list_init(&self->queue);
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
-        if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {
+        if (copy_changes(self, params, &err) && seal_events(self, params, &err) &&
+            seal_tombstones(self, params, &err)) {
             take_turn(self);
         } else {
             fail_err(self, &err);

@@ -209,6 +209,7 @@ void store_directory_set_state(struct store *s, struct str id, const char *state
     if (item == NULL) {
         return;
     }
+    bool changed = state != NULL && strcmp(item->state, state) != 0;
     if (state != NULL) {
         set_state(item, state);
     }
@@ -217,6 +218,15 @@ void store_directory_set_state(struct store *s, struct str id, const char *state
     } else {
         err_clear(&item->entry.last_error);
     }
+    if (changed && s->state_cb != NULL) {
+        s->state_cb(s, &item->entry, s->state_ctx);
+    }
+}
+
+void store_set_state_cb(struct store *s, store_state_cb *cb, void *ctx)
+{
+    s->state_cb = cb;
+    s->state_ctx = ctx;
 }
 
 void store_directory_set_sync_time(struct store *s, struct str id, int64_t sync_time_ms)

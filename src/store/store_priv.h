@@ -45,6 +45,7 @@ enum store_lua {
     STORE_LUA_COMMIT,
     STORE_LUA_CURSOR,
     STORE_LUA_TRIM,
+    STORE_LUA_REPLAY,
     STORE_LUA_COUNT
 };
 
@@ -81,6 +82,7 @@ void store_word(struct store_words *w, struct str word);         /* borrowed unt
 void store_word_c(struct store_words *w, const char *word);      /* borrowed until sent */
 void store_word_u64(struct store_words *w, uint64_t number);     /* decimal */
 void store_word_buf(struct store_words *w, const struct buf *b); /* copied */
+void store_words_append(struct store_words *w, const struct store_words *more);
 /* For scripts: the words so far are the keys. */
 void store_words_end_keys(struct store_words *w);
 
@@ -238,6 +240,11 @@ struct store {
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+    store_moved_cb *moved_cb;
+    void *moved_ctx;
+    int64_t moves_seen; /* -1 = not yet */
+    store_state_cb *state_cb;
+    void *state_ctx;
 
     struct map *committing; /* name of an account → its running commit */
 

@@ -89,14 +89,14 @@ static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_r
         if (!p->flushing && p->expunged_at < p->expunged_count &&
             p->expunged[p->expunged_at] == rank) {
             p->expunged_at++;
-            sync_diff_delete(&p->diff, row->uid);
+            sync_diff_delete(&p->diff, row);
             continue;
         }
         if (p->searched) {
             late_before(p, row->uid);
             p->server_next = row->uid + 1;
             if (!imap_set_contains(&p->server_uids, row->uid)) {
-                sync_diff_delete(&p->diff, row->uid);
+                sync_diff_delete(&p->diff, row);
                 continue;
             }
         }
@@ -344,8 +344,11 @@ static struct event *build_events(struct sync_pass *p, const struct slice *s,
                                      sizeof *events);
     size_t n = 0;
     for (size_t i = p->new_at; i < s->new_end; i++) {
+        struct sync_origin origin;
         if (b->news[i].announce) {
-            sync_event_new(&p->sc, p->m, &b->news[i], &events[n++]);
+            bool known = sync_move_pair(&p->moved, &p->sc, p->m, b, i, &origin);
+            sync_event_new(&p->sc, p->m, &b->news[i], known ? &origin : NULL,
+                           &events[n++]);
         }
     }
     for (size_t i = p->change_at; i < s->change_end; i++) {
@@ -353,7 +356,8 @@ static struct event *build_events(struct sync_pass *p, const struct slice *s,
                            &events[n++]);
     }
     for (size_t i = p->delete_at; i < s->delete_end; i++) {
-        sync_event_deleted(&p->sc, p->m, d->deletes[i], &events[n++]);
+        sync_move_left(&p->moved, &p->sc, p->m, &d->deletes[i]);
+        sync_event_deleted(&p->sc, p->m, d->deletes[i].uid, &events[n++]);
     }
     *count_out = n;
     return events;
@@ -382,6 +386,17 @@ static struct msg_row *build_rows(const struct sync_pass *p, const struct slice 
     }
     *count_out = n;
     return rows;
+}
+
+static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
+                               size_t *count_out)
+{
+    *count_out = s->delete_end - p->delete_at;
+    uint32_t *uids = mem_array(*count_out, sizeof *uids);
+    for (size_t i = 0; i < *count_out; i++) {
+        uids[i] = p->diff.deletes[p->delete_at + i].uid;
+    }
+    return uids;
 }
 
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
@@ -475,25 +490,25 @@ enum step sync_apply_commit(struct op *op)
         return STEP_DONE;
     }
     struct slice slice = next_slice(p);
-    size_t event_count, row_count;
+    size_t event_count, row_count, delete_count;
     struct event *events = build_events(p, &slice, &event_count);
     struct msg_row *rows = build_rows(p, &slice, &row_count);
-    size_t delete_count = slice.delete_end - p->delete_at;
+    uint32_t *deletes = build_deletes(p, &slice, &delete_count);
     p->result.added += (uint32_t)(slice.new_end - p->new_at);
     p->result.updated += (uint32_t)(slice.change_end - p->change_at);
     p->result.deleted += (uint32_t)delete_count;
     bool moved = advance_cursors(p, &slice);
     bool idle = !moved && row_count + delete_count == 0;
     if (!idle) {
-        struct mailbox_change change = {
-            .upserts = rows,
-            .upsert_count = row_count,
-            .deletes = delete_count > 0 ? p->diff.deletes + p->delete_at : NULL,
-            .delete_count = delete_count};
+        struct mailbox_change change = {.upserts = rows,
+                                        .upsert_count = row_count,
+                                        .deletes = deletes,
+                                        .delete_count = delete_count};
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
     }
     mem_free(events);
     mem_free(rows);
+    mem_free(deletes);
     if (idle && p->flushing) {
         batch_is_stored(p);
     } else if (idle) {

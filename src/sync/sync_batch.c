@@ -251,13 +251,17 @@ void sync_diff_clear(struct sync_diff *d)
     d->flags_seen = 0;
 }
 
-void sync_diff_delete(struct sync_diff *d, uint32_t uid)
+void sync_diff_delete(struct sync_diff *d, const struct msg_row *row)
 {
-    if (d->delete_count > 0 && d->deletes[d->delete_count - 1] == uid) {
+    if (d->delete_count > 0 && d->deletes[d->delete_count - 1].uid == row->uid) {
         return;
     }
     d->deletes = grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
-    d->deletes[d->delete_count++] = uid;
+    d->deletes[d->delete_count++] =
+        (struct msg_row){.uid = row->uid,
+                         .fingerprint = row->fingerprint,
+                         .flags = row->flags,
+                         .email_id = arena_str(&d->arena, row->email_id)};
 }
 
 void sync_diff_late(struct sync_diff *d, uint32_t uid)
@@ -286,7 +290,7 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
 {
     struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
     if (vanished.count > 0 && imap_set_contains(&vanished, stored->uid)) {
-        sync_diff_delete(d, stored->uid);
+        sync_diff_delete(d, stored);
         return;
     }
     while (d->flags_seen < b->flag_count && b->flags[d->flags_seen].uid < stored->uid) {

@@ -96,10 +96,31 @@ static bool seems_like_new(const struct mailbox *m, int64_t internaldate_ms)
            clock_wall_ms() - internaldate_ms < seems_new_max_age_ms;
 }
 
+static json_t *place_json(uint32_t number, uint32_t uid, const char *path)
+{
+    char id[12];
+    message_id_format(number, uid, id);
+    return json_pack("{s:s, s:I, s:s*}", "id", id, "uid", (json_int_t)uid, "path", path);
+}
+
+static void put_origin(json_t *data, const struct mailbox *m, uint32_t uid,
+                       const struct sync_origin *origin)
+{
+    json_t *from = place_json(origin->number, origin->uid, origin->path);
+    if (origin->moved) {
+        json_object_set_new(data, "from", from);
+        json_object_set_new(data, "to", place_json(m->number, uid, m->path));
+    } else {
+        json_object_set_new(data, "copyOf", from);
+    }
+}
+
 void sync_event_new(const struct sync_ctx *sc, const struct mailbox *m,
-                    const struct sync_new_row *row, struct event *out)
+                    const struct sync_new_row *row, const struct sync_origin *origin,
+                    struct event *out)
 {
     json_t *data = message_data(m, row->row.uid);
+    bool moved = origin != NULL && origin->moved;
     json_object_set_new(data, "path", json_string(m->path));
     if (row->internaldate_ms != 0) {
         char date[CLOCK_ISO_SIZE];
@@ -108,9 +129,16 @@ void sync_event_new(const struct sync_ctx *sc, const struct mailbox *m,
     }
     json_object_set_new(data, "flags", flags_json(m, &row->row, NULL));
     json_object_set_new(data, "size", json_integer((json_int_t)row->size));
-    json_object_set_new(data, "seemsLikeNew",
-                        json_boolean(seems_like_new(m, row->internaldate_ms)));
-    message_event(sc, m, row->row.uid, EVENT_MESSAGE_NEW, 0, data, out);
+    json_object_set_new(
+        data, "seemsLikeNew",
+        json_boolean(origin == NULL && seems_like_new(m, row->internaldate_ms)));
+    if (origin != NULL) {
+        put_origin(data, m, row->row.uid, origin);
+    }
+    message_event(sc, m, row->row.uid, moved ? EVENT_MESSAGE_MOVED : EVENT_MESSAGE_NEW, 0,
+                  data, out);
+    /* It is the same arrival, should it be derived again when the pair is known no more. */
+    sync_event_new_id(sc, m, row->row.uid, out->id);
 }
 
 void sync_event_deleted(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
@@ -143,11 +171,10 @@ void sync_event_updated(const struct sync_ctx *sc, const struct mailbox *m,
                   after->modseq != 0 ? after->modseq : m->version + 1, data, out);
 }
 
-static struct str last_component(const struct mailbox *m)
+static struct str last_component(struct str name, char delimiter)
 {
-    struct str name = str_of(m->path);
-    for (size_t i = name.len; m->delimiter != 0 && i > 0; i--) {
-        if (name.ptr[i - 1] == m->delimiter && i < name.len) {
+    for (size_t i = name.len; delimiter != 0 && i > 0; i--) {
+        if (name.ptr[i - 1] == delimiter && i < name.len) {
             return str_tail(name, i);
         }
     }
@@ -156,7 +183,7 @@ static struct str last_component(const struct mailbox *m)
 
 static json_t *mailbox_data(const struct mailbox *m)
 {
-    struct str name = last_component(m);
+    struct str name = last_component(str_of(m->path), m->delimiter);
     const char *use = mailbox_use(m);
     return json_pack("{s:s, s:s%, s:o}", "path", m->path, "name", name.ptr, name.len,
                      "specialUse", use != NULL ? json_string(use) : json_false());
@@ -195,8 +222,33 @@ void sync_event_mailbox_reset(const struct sync_ctx *sc, const struct mailbox *m
                               uint32_t prev_uid_validity, struct event *out)
 {
     json_t *data = mailbox_data(m);
+    bool lost = prev_uid_validity == 0;
     json_object_set_new(data, "uidValidity", uid_validity_json(m->uid_validity));
-    json_object_set_new(data, "prevUidValidity", uid_validity_json(prev_uid_validity));
-    json_object_set_new(data, "reason", json_string("uidValidityChange"));
+    if (!lost) {
+        json_object_set_new(data, "prevUidValidity",
+                            uid_validity_json(prev_uid_validity));
+    }
+    json_object_set_new(data, "reason",
+                        json_string(lost ? "syncStateLost" : "uidValidityChange"));
     mailbox_event(sc, m, EVENT_MAILBOX_RESET, data, out);
+}
+
+void sync_event_mailbox_renamed(const struct sync_ctx *sc, const struct mailbox *m,
+                                const char *old_path, const char *old_use,
+                                struct event *out)
+{
+    json_t *data = mailbox_data(m), *now = mailbox_data(m);
+    struct str name = last_component(str_of(old_path), m->delimiter);
+    if (m->uid_validity != 0) {
+        json_object_set_new(now, "uidValidity", uid_validity_json(m->uid_validity));
+    }
+    json_object_set_new(data, "old",
+                        json_pack("{s:s, s:s%, s:o}", "path", old_path, "name", name.ptr,
+                                  name.len, "specialUse",
+                                  old_use != NULL ? json_string(old_use) : json_false()));
+    json_object_set_new(data, "new", now);
+    event_init(out, EVENT_MAILBOX_RENAMED, clock_wall_ms(), m->box, 0, m->path,
+               mailbox_use(m), data);
+    store_event_id(sc->store, sc->acct, m->box, m->epoch, 0,
+                   event_type_name(EVENT_MAILBOX_RENAMED), m->version + 1, out->id);
 }

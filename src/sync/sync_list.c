@@ -8,6 +8,7 @@
  *
  * A listing without INBOX or without any selectable mailbox is a fault of the server and
  * changes nothing. */
+#include "sync_list_priv.h"
 #include "sync_priv.h"
 
 #include "postrider/base/clock.h"
@@ -22,9 +23,12 @@ enum {
     FIRST_STATUS_MAX = 100 /* more mailboxes are told by SELECT what STATUS would tell */
 };
 
-struct list_row {
-    struct imap_list_entry entry; /* strings in the op's arena */
-    struct imap_status status;
+/* A record to store, and what is told of it. */
+struct list_dirty {
+    struct mailbox *m;
+    bool fresh;           /* new */
+    const char *old_path; /* renamed; in the op's arena */
+    const char *old_use;
 };
 
 struct sync_list {
@@ -42,8 +46,8 @@ struct sync_list {
     size_t row_count, row_cap;
     struct map *listed; /* names on the wire: a server decides how many there are */
     bool has_inbox;
-    struct mailbox **dirty; /* records to store */
-    bool *fresh;            /* dirty[i] is new: announce it */
+    struct sync_rename *rename;
+    struct list_dirty *dirty;
     size_t dirty_count, dirty_at, slice_count;
     struct mailbox **removed;
     size_t removed_count, removed_at, slice_removed;
@@ -63,6 +67,7 @@ static void list_abort(struct op *op)
     for (size_t i = 0; i < l->status_count; i++) {
         imap_status_cancel(l->status[i]);
     }
+    sync_rename_cancel(l->rename);
 }
 
 static void list_done(struct op *op)
@@ -227,9 +232,11 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
     m->special_use_source = source;
     memcpy(m->special_use, use, sizeof use);
     m->gone_since_ms = 0;
-    if (m->mailbox_id == NULL && row->status.mailbox_id.ptr != NULL) {
-        m->mailbox_id =
-            mem_strndup(row->status.mailbox_id.ptr, row->status.mailbox_id.len);
+    m->nonexistent = false;
+    struct str mailbox_id = row->status.mailbox_id;
+    if (mailbox_id.ptr != NULL && !str_eq(str_of(m->mailbox_id), mailbox_id)) {
+        mem_free(m->mailbox_id);
+        m->mailbox_id = mem_strndup(mailbox_id.ptr, mailbox_id.len);
         differs = true;
     }
     return differs || m->version == 0;
@@ -239,7 +246,10 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
 static bool status_differs(const struct mailbox *m, const struct imap_status *s)
 {
     const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
-    if (m->phase != MAILBOX_PHASE_LIVE || (s->has & need) != need) {
+    if (sync_reset_rests(m)) {
+        return false;
+    }
+    if (m->phase != MAILBOX_PHASE_LIVE || m->rebuild != 0 || (s->has & need) != need) {
         return true;
     }
     return s->messages != m->exists || s->uid_next != m->srv_uid_next ||
@@ -268,25 +278,49 @@ static bool take_empty(struct mailbox *m, const struct imap_status *s)
     return true;
 }
 
-static void compare_row(struct sync_list *l, const struct map *known,
-                        const struct list_row *row)
+static struct mailbox *add_mailbox(struct sync_list *l, const struct list_row *row)
 {
     struct mailbox_table *table = l->sc.table;
-    struct mailbox *m = map_get(known, row->entry.wire);
-    bool fresh = m == NULL;
-    if (fresh) {
-        uint32_t box = table->next_number++;
-        m = mailbox_new(box, row->entry.wire, row->entry.path, row->entry.delimiter);
-        m->number = box;
-        mailbox_table_add(table, m);
+    uint32_t box = table->next_number++;
+    struct mailbox *m =
+        mailbox_new(box, row->entry.wire, row->entry.path, row->entry.delimiter);
+    m->number = box;
+    m->epoch = l->sc.lost ? 1 : 0;
+    mailbox_table_add(table, m);
+    return m;
+}
+
+static void take_name(struct mailbox *m, const struct imap_list_entry *e)
+{
+    mem_free(m->wire);
+    mem_free(m->path);
+    m->wire = mem_strndup(e->wire.ptr, e->wire.len);
+    m->wire_len = e->wire.len;
+    m->path = mem_strndup(e->path.ptr, e->path.len);
+}
+
+static void compare_row(struct sync_list *l, const struct list_row *row)
+{
+    struct mailbox *m = row->known;
+    struct list_dirty dirty = {.fresh = m == NULL && !l->first};
+    if (row->postponed) {
+        return;
     }
+    if (m == NULL) {
+        m = add_mailbox(l, row);
+    } else if (row->renamed) {
+        dirty.old_path = arena_strdup(&l->op.arena, m->path);
+        dirty.old_use =
+            m->special_use[0] != '\0' ? arena_strdup(&l->op.arena, m->special_use) : NULL;
+        take_name(m, &row->entry);
+    }
+    dirty.m = m;
     bool now_live = mailbox_is_synced(m) && take_empty(m, &row->status);
-    if (take_listing(m, row) || now_live) {
-        l->fresh[l->dirty_count] = fresh && !l->first;
-        l->dirty[l->dirty_count++] = m;
+    if (take_listing(m, row) || now_live || row->renamed) {
+        l->dirty[l->dirty_count++] = dirty;
     }
     if (mailbox_is_synced(m) &&
-        (status_differs(m, &row->status) || sync_flags_are_due(table, m))) {
+        (status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m))) {
         l->changed[l->result.changed_count++] = m;
     }
 }
@@ -306,10 +340,13 @@ static void find_missing(struct sync_list *l)
             continue;
         }
         l->result.missing++;
+        bool confirmed =
+            m->nonexistent || (m->gone_since_ms != 0 &&
+                               now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms);
         if (m->gone_since_ms == 0) {
             m->gone_since_ms = now_ms;
-        } else if (m->box != l->sc.busy_box &&
-                   now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms) {
+        }
+        if (confirmed && m->box != l->sc.busy_box) {
             l->removed[l->removed_count++] = m;
         }
     }
@@ -358,9 +395,13 @@ static void commit_slice(struct sync_list *l)
     struct mailbox_change *changes = mem_array(n, sizeof *changes);
     struct event *events = mem_array(n, sizeof *events);
     for (size_t i = 0; i < l->slice_count; i++) {
-        changes[i].m = l->dirty[l->dirty_at + i];
-        if (l->fresh[l->dirty_at + i]) {
-            sync_event_mailbox_new(&l->sc, changes[i].m, &events[event_count++]);
+        const struct list_dirty *d = &l->dirty[l->dirty_at + i];
+        changes[i].m = d->m;
+        if (d->fresh) {
+            sync_event_mailbox_new(&l->sc, d->m, &events[event_count++]);
+        } else if (d->old_path != NULL) {
+            sync_event_mailbox_renamed(&l->sc, d->m, d->old_path, d->old_use,
+                                       &events[event_count++]);
         }
     }
     for (size_t i = 0; i < l->slice_removed; i++) {
@@ -380,27 +421,70 @@ static void commit_slice(struct sync_list *l)
     mem_free(events);
 }
 
-static void compare(struct sync_list *l)
+/* Every row knows its mailbox, or is a new one. */
+static void compare_all(struct sync_list *l)
 {
     struct arena *arena = &l->op.arena;
     size_t known = l->sc.table->count;
     l->result.listed = l->row_count;
-    l->dirty = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
-    l->fresh = ARENA_ARRAY(arena, bool, l->row_count);
+    if (l->first && l->sc.lost) {
+        /* The counter went with the rest. Seconds are ahead of whatever it was: old ids of
+         * messages must find nothing. */
+        l->sc.table->next_number = (uint32_t)(clock_wall_ms() / 1000);
+    }
+    l->dirty = ARENA_ARRAY(arena, struct list_dirty, l->row_count);
     l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
+    for (size_t i = 0; i < l->row_count; i++) {
+        compare_row(l, &l->rows[i]);
+    }
+    find_missing(l);
+    commit_slice(l);
+}
+
+static void on_renames(struct sync_rename *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct sync_list *l = ctx;
+    l->rename = NULL;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        op_fail_err(&l->op, err);
+        return;
+    }
+    compare_all(l);
+}
+
+/* Finds the mailbox of every row; true if some row has none while some mailbox is missing.
+ */
+static bool find_known(struct sync_list *l)
+{
+    const struct mailbox_table *table = l->sc.table;
     struct map *by_wire = map_new(NULL);
-    for (size_t i = 0; i < known; i++) {
-        struct mailbox *m = l->sc.table->items[i];
+    size_t found = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        struct mailbox *m = table->items[i];
         map_put(by_wire, str_from(m->wire, m->wire_len), m);
     }
     for (size_t i = 0; i < l->row_count; i++) {
-        compare_row(l, by_wire, &l->rows[i]);
+        l->rows[i].known = map_get(by_wire, l->rows[i].entry.wire);
+        found += l->rows[i].known != NULL;
     }
     map_free(&by_wire);
-    find_missing(l);
-    commit_slice(l);
+    return found < l->row_count && found < table->count;
+}
+
+static void compare(struct sync_list *l)
+{
+    if (find_known(l)) {
+        l->rename =
+            sync_rename_start(l->conn, &l->sc, l->rows, l->row_count, on_renames, l);
+    } else {
+        compare_all(l);
+    }
 }
 
 /* --- STATUS of the first listing --- */

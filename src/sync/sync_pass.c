@@ -98,6 +98,7 @@ static void pass_abort(struct op *op)
     sync_flag_search_cancel(p->flag_search);
     sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
+    sync_rebuild_cancel(p->rebuild);
 }
 
 static void pass_done(struct op *op)
@@ -113,6 +114,8 @@ static void pass_fini(struct op *op)
     sync_batch_fini(&p->prior);
     sync_walk_fini(p);
     sync_diff_fini(&p->diff);
+    sync_move_plan_fini(&p->moved);
+    sync_rebuild_free(&p->rebuild);
 }
 
 static const struct op_type pass_type = {"sync pass", sizeof(struct sync_pass),
@@ -195,7 +198,12 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .events = events,
                                          .event_count = event_count,
                                          .next_number = next_number};
+    if (!sync_reset_rests(p->m)) {
+        p->m->stored_ms = clock_wall_ms();
+    }
+    sync_move_plan_put(&p->moved, p->sc.moves, &params);
     p->commit = store_commit_start(p->sc.store, &params, cb, p);
+    sync_move_plan_clear(&p->moved);
 }
 
 /* --- SELECT, COMPARE --- */
@@ -211,6 +219,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
 {
     struct sync_pass *p = ctx;
     p->select = NULL;
+    p->m->nonexistent = strcmp(err->peer_code, "NONEXISTENT") == 0;
     if (err->code != ERR_OK) {
         sync_park(p->m, err);
         sync_pass_fail(p, err, "select mailbox");
@@ -231,9 +240,8 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
         /* The answer itself was told as a change, too; it is in what we compare now. */
         p->live->exists_changed = false;
     }
-    if (selected->uid_validity != 0 && p->m->uid_validity != 0 &&
-        selected->uid_validity != p->m->uid_validity) {
-        p->m->phase = MAILBOX_PHASE_NEW;
+    if (!sync_reset_believe(p, selected)) {
+        return;
     }
     if (p->m->phase != MAILBOX_PHASE_LIVE || !cursor_is_usable(p)) {
         p->resynced = false;
@@ -391,6 +399,10 @@ static enum step step_compare(struct op *op)
         return STEP_MORE;
     case MAILBOX_PHASE_LIVE:
         break;
+    }
+    if (p->m->rebuild != 0) {
+        sync_pass_enter(p, PASS_STATE_REBUILD);
+        return STEP_MORE;
     }
     if (!p->selects) {
         sync_pass_enter(p, take_live(p));
@@ -569,6 +581,7 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_SELECT] = {"select", step_select},
     [PASS_STATE_COMPARE] = {"compare", step_compare},
     [PASS_STATE_WALK] = {"walk", sync_walk_step},
+    [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},
     [PASS_STATE_NEW] = {"new", step_new},
     [PASS_STATE_CHANGED] = {"changed", step_changed},
     [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
@@ -597,6 +610,10 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->cb = cb;
     p->ctx = ctx;
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
+    if (sync_reset_rests(m)) {
+        sync_live_reset(live);
+        p->state = PASS_STATE_END;
+    }
     if (!select) {
         p->highest_modseq = modseq_of(conn, imap_conn_selected(conn));
     }

@@ -3,6 +3,7 @@
 
 #include "postrider/loop/op.h"
 #include "postrider/sync/sync.h"
+#include "sync_move_priv.h"
 
 enum {
     SYNC_COMMAND_MS = 60000,
@@ -66,7 +67,7 @@ struct sync_change {
 
 struct sync_diff {
     struct arena arena;
-    uint32_t *deletes;
+    struct msg_row *deletes; /* rows that went; without keywords */
     size_t delete_count, delete_cap;
     struct sync_change *changes; /* flags that changed */
     size_t change_count, change_cap;
@@ -77,7 +78,7 @@ struct sync_diff {
 
 void sync_diff_fini(struct sync_diff *d);
 void sync_diff_clear(struct sync_diff *d);
-void sync_diff_delete(struct sync_diff *d, uint32_t uid);
+void sync_diff_delete(struct sync_diff *d, const struct msg_row *row);
 void sync_diff_late(struct sync_diff *d, uint32_t uid);
 /* `after` is the callee's copy of `before` with other flags; its keywords may lie in
  * d->arena. */
@@ -92,8 +93,10 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
 
 void sync_event_new_id(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
                        char out[EVENT_ID_SIZE]);
+/* origin: it was moved or copied from there; NULL = it came from outside. */
 void sync_event_new(const struct sync_ctx *sc, const struct mailbox *m,
-                    const struct sync_new_row *row, struct event *out);
+                    const struct sync_new_row *row, const struct sync_origin *origin,
+                    struct event *out);
 void sync_event_deleted(const struct sync_ctx *sc, const struct mailbox *m, uint32_t uid,
                         struct event *out);
 void sync_event_updated(const struct sync_ctx *sc, const struct mailbox *m,
@@ -103,8 +106,13 @@ void sync_event_mailbox_new(const struct sync_ctx *sc, const struct mailbox *m,
                             struct event *out);
 void sync_event_mailbox_deleted(const struct sync_ctx *sc, const struct mailbox *m,
                                 struct event *out);
+/* prev_uid_validity 0: the index was lost. */
 void sync_event_mailbox_reset(const struct sync_ctx *sc, const struct mailbox *m,
                               uint32_t prev_uid_validity, struct event *out);
+/* `m` under its new name. */
+void sync_event_mailbox_renamed(const struct sync_ctx *sc, const struct mailbox *m,
+                                const char *old_path, const char *old_use,
+                                struct event *out);
 
 void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
                         const struct imap_row *row);
@@ -188,6 +196,7 @@ enum pass_state {
     PASS_STATE_SELECT,  /* SELECT sent */
     PASS_STATE_COMPARE, /* what has to be done? */
     PASS_STATE_WALK,    /* initial index, newest first */
+    PASS_STATE_REBUILD, /* the new index against its shadow */
     PASS_STATE_NEW,     /* messages above last_uid */
     PASS_STATE_CHANGED, /* flags since the cursor */
     PASS_STATE_FLAGS,   /* all flags, by search */
@@ -258,6 +267,9 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct sync_move_plan moved;  /* of the next commit */
+    bool reselected;              /* UIDVALIDITY was asked for a second time */
+    struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
     struct sync_walk_chunk chunks[SYNC_WALK_CHUNKS]; /* a ring, oldest first */
     size_t chunk_first, chunk_count;
     /* children in flight */
@@ -312,6 +324,22 @@ void sync_walk_begin(struct sync_pass *p);
 /* Cancels what was asked for; frees what came. */
 void sync_walk_cancel(struct sync_pass *p);
 void sync_walk_fini(struct sync_pass *p);
+
+/* sync_reset.c: UIDVALIDITY changed */
+
+/* It did so too often: the mailbox is left alone for now. */
+bool sync_reset_rests(const struct mailbox *m);
+
+/* What SELECT told is to be believed, or asked again; false: the pass goes elsewhere. */
+bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected);
+/* m starts a new epoch: fills what its first commit needs besides m itself. Gives the number
+ * of events, at most one. */
+size_t sync_reset_begin(struct sync_pass *p, uint32_t uid_validity,
+                        struct mailbox_change *change, struct event *event);
+/* sync_rebuild.c: a state of the pass of its own */
+enum step sync_rebuild_step(struct op *op);
+void sync_rebuild_cancel(struct sync_rebuild *r);
+void sync_rebuild_free(struct sync_rebuild **r);
 
 /* sync_apply.c: from what was learned to a commit */
 enum step sync_apply_prepare(struct op *op);

@@ -202,7 +202,7 @@ static void walk_commit_slice(struct sync_pass *p)
         const struct sync_new_row *row = &b->news[begin + i];
         rows[i] = row->row;
         if (row->announce) {
-            sync_event_new(&p->sc, m, row, &events[event_count++]);
+            sync_event_new(&p->sc, m, row, NULL, &events[event_count++]);
         }
     }
     if (count > 0) {
@@ -246,7 +246,7 @@ static enum step walk_ended(struct sync_pass *p)
     /* What happened during the walk is found by comparing, as after any absence. */
     p->compare_all = true;
     p->first_new_uid = p->m->start_uid;
-    sync_pass_enter(p, PASS_STATE_NEW);
+    sync_pass_enter(p, p->m->rebuild != 0 ? PASS_STATE_REBUILD : PASS_STATE_NEW);
     p->uid_next = 0;
     return STEP_MORE;
 }
@@ -293,26 +293,18 @@ static void commit_begin(struct sync_pass *p, uint32_t uid_next)
 {
     struct mailbox *m = p->m;
     const struct imap_selected *now = imap_conn_selected(p->conn);
-    uint32_t prev = m->uid_validity;
-    bool reset = prev != 0;
+    struct mailbox_change change = {0};
+    struct event event;
+    size_t events =
+        sync_reset_begin(p, now != NULL ? now->uid_validity : 0, &change, &event);
     m->phase = MAILBOX_PHASE_INITIAL;
-    m->uid_validity = now != NULL ? now->uid_validity : 0;
     m->start_uid = m->low_uid = uid_next;
     m->start_modseq = p->highest_modseq;
     m->highest_modseq = 0;
     m->last_uid = 0;
     m->exists = 0;
-    struct event event;
-    uint32_t next_number = 0;
-    if (reset) {
-        m->epoch++;
-        m->number = p->sc.table->next_number++;
-        next_number = p->sc.table->next_number;
-        mailbox_clear_rows(m);
-        sync_event_mailbox_reset(&p->sc, m, prev, &event);
-    }
-    struct mailbox_change change = {.drop_rows = reset};
-    sync_pass_commit(p, &change, &event, reset ? 1 : 0, next_number, on_begun);
+    sync_pass_commit(p, &change, &event, events,
+                     events > 0 ? p->sc.table->next_number : 0, on_begun);
 }
 
 static void on_top_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,

@@ -486,45 +486,48 @@ def suite_start100(w):
 
 # --- neighbour ---
 
-def beyond_idle(run, kind):
-    """Milliseconds from a bare client's notice to the webhook of the same message, for each."""
+def told_after(w, quiet, kind):
+    """Milliseconds from the server's word to the webhook, for each of its messages."""
     say(f"neighbour: {kind}")
-    run.watcher.clear()
-    sent = []
-    for i in range(run.events):
-        sent.append(run.new(i))
-        time.sleep(run.pace)
-    rig.wait_until(lambda: {s[0] for s in sent} <= set(run.arrivals("messageNew", "messageId")), 60, kind, pause=0.2)
-    hooks = run.arrivals("messageNew", "messageId")
-    return [max(0.0, hooks[key] - at) * 1e3 for key, _, word, number in sent
-            if (at := run.watcher.at(word, number)) is not None]
+    took = []
+    for _ in range(w.options.events):
+        at = quiet.deliver()
+        told = w.consumer.wait("messageNew", "quiet", uid=quiet.messages, seconds=60)
+        took.append((told.at - at) * 1e3)
+        time.sleep(min(w.options.pace, 0.1))
+    return took
 
 
 def suite_neighbour(w):
-    """One account gets many messages at once, another one now and then."""
-    size = w.options.burst
+    """One account gets many messages, another one now and then. The second one's server is a
+    scripted one, since Dovecot holds notices back for up to half a second."""
+    size, quiet = w.options.burst, rig.Neighbour()
+    server = rig.Fake(quiet)
+    w.stack.callback(server.close)
     w.start_dovecot()
     w.start_daemon()
-    run = Latency(w, "quiet")
-    w.stack.callback(run.close)
+    w.daemon.post("/v1/account", {"account": "quiet", "name": "quiet", "notifyFrom": "2020-01-01T00:00:00Z", "imap": {
+        "auth": {"user": "u", "pass": "p"}, "host": rig.HOST, "port": server.port, "secure": False}})
     w.dovecot.fill("busy", (message(i) for i in range(IDLE_MESSAGES)))
     w.daemon.add_account("busy", w.dovecot)
-    w.consumer.wait("accountInitialized", "busy", seconds=60)
-    rows = [("alone", beyond_idle(run, "alone"))]
+    for name in ("quiet", "busy"):
+        w.consumer.wait("accountInitialized", name, seconds=60)
+    alone = told_after(w, quiet, "alone")
     filler = threading.Thread(target=w.dovecot.fill, args=("busy", (message(i) for i in range(size))),
                               kwargs={"when": lambda i: 1700000000 + i}, daemon=True)
     begin = time.time()
     filler.start()
-    rows.append((f"while another account gets {size}", beyond_idle(run, "beside")))
+    beside = told_after(w, quiet, "beside")
     filler.join()
     rig.wait_until(lambda: w.daemon.page("busy", size=1)["total"] >= size, 300, "the other account's messages", pause=0.5)
-    say(f"{size} messages were indexed within {time.time() - begin:.1f} s")
-    out = [{"when": when, "events": len(ms), "p50_ms": percentile(ms, 50), "p99_ms": percentile(ms, 99), "max_ms": max(ms)}
-           for when, ms in rows]
+    took = time.time() - begin
+    say(f"{size} messages were indexed within {took:.1f} s")
+    rows = [{"when": when, "events": len(ms), "p50_ms": percentile(ms, 50), "p99_ms": percentile(ms, 99), "max_ms": max(ms)}
+            for when, ms in (("alone", alone), (f"while another account gets {size}", beside))]
     longest = w.daemon.metric("postrider_loop_turn_longest_seconds") * 1e3
-    table("New message to webhook, counted from a bare client's IDLE notice",
-          ("", "events", "p50 ms", "p99 ms", "longest ms"), [tuple(r.values()) for r in out])
-    return {"burst": size, "rows": out, "longest_turn_ms": longest}
+    table("A server's word of a new message to its webhook",
+          ("", "events", "p50 ms", "p99 ms", "longest ms"), [tuple(r.values()) for r in rows])
+    return {"burst": size, "rows": rows, "burst_s": took, "longest_turn_ms": longest}
 
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync,
@@ -537,9 +540,9 @@ def load_rig(binary):
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
-    from rig import certs, consumer, daemon, dovecot, process, redis, relay
+    from rig import certs, consumer, daemon, dovecot, fake, imap, process, redis, relay
     return argparse.Namespace(Authority=certs.Authority, Consumer=consumer.Consumer, Daemon=daemon.Daemon,
-                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, HOST=process.HOST,
+                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Fake=fake.Fake, Neighbour=imap.Neighbour, HOST=process.HOST,
                               PASSWORD=dovecot.PASSWORD, wait_until=process.wait_until, run_cli=daemon.run_cli)
 
 

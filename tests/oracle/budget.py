@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rig.process import wait_until
 
 from check import Checker
+from index import NotNow
 from ops import Ops
 from wire import encode_name
 from world import USER, World
@@ -68,13 +69,11 @@ def idle_writes(world: World, reconnect: bool) -> list[str]:
 def round_bytes(world: World, checker: Checker) -> tuple[float, list[str]]:
     """Bytes of listings while nothing happens, per mailbox and round."""
     proxy = world.proxy
-    mark, bytes_before = len(proxy.traffic), proxy.up + proxy.down
-    at = time.time()
+    bytes_before, at = proxy.up + proxy.down, time.time()
     time.sleep(3.2)
     moved = proxy.up + proxy.down - bytes_before
     rounds = sum(1 for t, _, way, data in list(proxy.traffic) if t >= at and way == ">" and b' LIST ' in data)
     each = moved / max(1, rounds) / max(1, len(checker.truth))
-    del mark
     over = [f"idle: a round costs {each:.0f} bytes a mailbox"] if rounds and each > ROUND_BYTES else []
     return each, over
 
@@ -107,8 +106,12 @@ def change_bytes(world: World, checker: Checker, ops: Ops) -> tuple[dict[str, in
     client = world.client()
 
     def rows() -> dict[int, frozenset[str]]:
-        index = world.dump.read("99999999999999-0")
-        return next(m.rows for m in index.boxes.values() if m.path == "INBOX")
+        while True:
+            try:
+                index = world.dump.read("99999999999999-0")
+                return next(m.rows for m in index.boxes.values() if m.path == "INBOX")
+            except NotNow:
+                time.sleep(0.01)
 
     def newest() -> int:
         return max(client.uids("INBOX"))
@@ -122,8 +125,9 @@ def change_bytes(world: World, checker: Checker, ops: Ops) -> tuple[dict[str, in
         client.run(f"UID STORE {newest()} {sign[0]}FLAGS.SILENT (\\Answered)")
 
     def delete() -> None:
-        client.run(f"UID STORE {newest()} +FLAGS.SILENT (\\Deleted)")
-        client.run("EXPUNGE")
+        uid = newest()
+        client.run(f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
+        client.run(f"UID EXPUNGE {uid}")
 
     found = {
         "flag": _cost(world, flag, lambda: ("\\answered" in rows()[newest()]) == (sign[0] == "+")),

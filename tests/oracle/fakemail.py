@@ -4,6 +4,7 @@ It speaks as much as a client needs that syncs: LIST, STATUS, SELECT, FETCH, SEA
 QRESYNC where it offers them. A lie is a function of Lies; the default of each tells the truth."""
 from __future__ import annotations
 
+import bisect
 import re
 import threading
 import time
@@ -64,7 +65,7 @@ class Lies:
     def exists(self, name: str, count: int) -> int:
         return count
 
-    def uid_validity(self, name: str, value: int) -> int:
+    def uid_validity(self, name: str, value: int, selecting: bool) -> int:
         return value
 
     def vanished(self, name: str, gone: str) -> str:
@@ -160,15 +161,17 @@ class Session:
         if self.name is None or self.name not in self.server.boxes:
             return
         box = self.server.boxes[self.name]
-        now = [m.uid for m in box.shown()]
+        now, known = {m.uid for m in box.shown()}, set(self.known)
         if may_expunge:
-            self._expunged(sorted(set(self.known) - set(now)))
-        if set(now) - set(self.known):
-            self.known += [u for u in now if u not in self.known]
-            self.known.sort()
+            self._expunged(sorted(known - now))
+        if now - known:
+            self.known = sorted((now - known).union(self.known))
             self.say(f"* {self.server.lies.exists(self.name, len(self.known))} EXISTS")
+        if self.seen_modseq == box.modseq:
+            return
+        known = set(self.known)
         for m in box.shown():
-            if m.modseq > self.seen_modseq and m.uid in self.known:
+            if m.modseq > self.seen_modseq and m.uid in known:
                 self.say(self._row(box, m, "UID FLAGS"))
         self.seen_modseq = box.modseq
 
@@ -182,7 +185,7 @@ class Session:
         else:
             for uid in reversed(gone):
                 self.say(f"* {self.known.index(uid) + 1} EXPUNGE")
-        self.known = [u for u in self.known if u not in gone]
+        self.known = sorted(set(self.known).difference(gone))
 
     def _row(self, box: Mailbox, m: Message, items: str) -> str:
         items = items.upper()
@@ -196,7 +199,7 @@ class Session:
             parts.append(f'ENVELOPE (NIL "Number {m.uid}" NIL NIL NIL NIL NIL NIL NIL '
                          f'"<{box.uid_validity}.{m.uid}@example.com>")')
             parts.append('BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 5 1 NIL NIL NIL NIL)')
-        return f"* {self.known.index(m.uid) + 1} FETCH ({' '.join(parts)})"
+        return f"* {bisect.bisect_left(self.known, m.uid) + 1} FETCH ({' '.join(parts)})"
 
     # --- commands; what they return is said instead of OK ---
 
@@ -224,7 +227,7 @@ class Session:
     def on_list(self, rest: str, uid: bool) -> str | None:
         names = self.server.lies.listing(list(self.server.boxes))
         if names is None:
-            return "NO [SERVERBUG] not now"
+            return "NO not now"
         for name in names:
             self.say(f'* LIST () "/" "{name}"')
             if "STATUS (" in rest.upper():
@@ -235,7 +238,7 @@ class Session:
         box, lies = self.server.boxes[name], self.server.lies
         modseq = f" HIGHESTMODSEQ {lies.highest_modseq(name, box.modseq)}" if "CONDSTORE" in self.server.capability else ""
         self.say(f'* STATUS "{name}" (MESSAGES {lies.status(name, len(box.shown()))} UIDNEXT {box.uid_next} '
-                 f"UIDVALIDITY {lies.uid_validity(name, box.uid_validity)}{modseq})")
+                 f"UIDVALIDITY {lies.uid_validity(name, box.uid_validity, False)}{modseq})")
 
     def on_status(self, rest: str, uid: bool) -> str | None:
         m = NAME.match(rest)
@@ -255,7 +258,7 @@ class Session:
         self.name, self.known, self.seen_modseq = name, [m.uid for m in box.shown()], box.modseq
         self.say("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)")
         self.say(f"* {lies.exists(name, len(self.known))} EXISTS")
-        self.say(f"* OK [UIDVALIDITY {lies.uid_validity(name, box.uid_validity)}] x")
+        self.say(f"* OK [UIDVALIDITY {lies.uid_validity(name, box.uid_validity, True)}] x")
         self.say(f"* OK [UIDNEXT {box.uid_next}] x")
         if "CONDSTORE" in self.server.capability:
             self.say(f"* OK [HIGHESTMODSEQ {lies.highest_modseq(name, box.modseq)}] x")
@@ -288,8 +291,9 @@ class Session:
             return
         last = (self.known or [0])[-1] if uid else len(self.known)
         wanted = parse_set(numbers, last)
+        by_uid = {m.uid: m for m in box.messages}
         for number, known in enumerate(list(self.known), 1):
-            m = next((m for m in box.messages if m.uid == known), None)
+            m = by_uid.get(known)
             if m is not None and any(low <= (known if uid else number) <= high for low, high in wanted):
                 self.say(self._row(box, m, items))
 

@@ -266,7 +266,23 @@ class Ops:
         self._leave()
         value = self.rng.randrange(1, 2 ** 31)
         self.world.doveadm("mailbox", "update", "-u", USER, "--uid-validity", str(value), name)
+        # Dovecot rebuilds its index at the next look, and two at once are more than it can take.
+        self.imap.uids(name, "ANSWERED")
+        self._leave()
         return f"{name} UIDVALIDITY {value}"
+
+    def restore(self) -> str | None:
+        """A copy takes the place of a mailbox: other UIDs under another UIDVALIDITY."""
+        if not self._leaves():
+            return None
+        name = self.rng.choice(self._leaves())
+        self.imap.run("CREATE restored")
+        if self.imap.uids(name):
+            self.imap.run("UID COPY 1:* restored")
+        self._leave()
+        self.imap.run("DELETE " + encode_name(name))
+        self.imap.run(f"RENAME restored {encode_name(name)}")
+        return name
 
 
 KINDS = {
@@ -274,5 +290,5 @@ KINDS = {
     "flag": Kind(18, Ops.flag), "keyword": Kind(9, Ops.keyword), "expunge": Kind(12, Ops.expunge),
     "move": Kind(9, Ops.move), "copy": Kind(6, Ops.copy), "thin": Kind(2, Ops.thin), "create": Kind(3, Ops.create),
     "rename": Kind(2, Ops.rename), "delete": Kind(2, Ops.delete), "recreate": Kind(1, Ops.recreate),
-    "reset": Kind(1, Ops.reset),
+    "reset": Kind(1, Ops.reset), "restore": Kind(1, Ops.restore),
 }

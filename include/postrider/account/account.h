@@ -32,8 +32,10 @@ struct account;
 struct accounts_config {
     int64_t poll_interval_ms; /* LIST-STATUS rounds over the mailboxes not watched */
     int64_t
-        delete_confirm_ms;   /* a second listing after this confirms a missing mailbox */
-    uint32_t batch_messages; /* initial index: rows a commit */
+        delete_confirm_ms; /* a second listing after this confirms a missing mailbox */
+    int64_t
+        move_window_ms; /* from a removal to an arrival that makes it a move; 0 = none */
+    uint32_t batch_messages;      /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */
     uint32_t connect_total;       /* handshakes at once over all hosts */
     uint32_t walk_concurrency;    /* accounts that build their first index at once */

@@ -57,6 +57,7 @@ struct config_redis {
 struct config_sync {
     int64_t poll_interval_s;
     int64_t delete_confirm_s;
+    int64_t move_window_s;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;
@@ -88,7 +89,7 @@ struct config {
     struct config_sync sync;
     struct config_webhook webhook;
     struct {
-        int64_t retention_days;
+        int64_t retention_days, max_entries, max_bytes;
     } changelog;
     struct {
         const char *ca_file; /* authorities for mail servers and webhooks */

@@ -68,5 +68,9 @@ const struct account_entry *store_directory_get(struct store *s, struct str id);
 void store_directory_set_state(struct store *s, struct str id, const char *state,
                                const struct err *last_error);
 void store_directory_set_sync_time(struct store *s, struct str id, int64_t sync_time_ms);
+/* Called after the state of an account changed on this node. NULL = nobody. */
+typedef void store_state_cb(struct store *s, const struct account_entry *entry,
+                            void *ctx);
+void store_set_state_cb(struct store *s, store_state_cb *cb, void *ctx);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "postrider/imap/imap.h"
 #include "postrider/store/store_mailbox.h"
+#include "postrider/sync/sync_move.h"
 
 enum {
     SYNC_BATCH_MAX = 2000,
@@ -84,7 +85,11 @@ struct sync_ctx {
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
     sync_new_row_fn *on_new_row;
-    void *ctx; /* of both */
+    /* A listing is about to select another mailbox on its connection. May be NULL. */
+    void (*on_select)(void *ctx);
+    void *ctx;                /* of the three */
+    struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool lost; /* the account was indexed before, and nothing of it is left */
 };
 
 /* --- live data --- */

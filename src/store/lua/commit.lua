@@ -1,11 +1,14 @@
 -- Writes one commit of an account: index, mailbox records, state, events. All or nothing.
--- KEYS: lease, epoch, a:<acc>, f:<acc>, log:<acc>, feed, dirty, then m:<acc>:<box> of
---       each change
+-- KEYS: lease, epoch, a:<acc>, f:<acc>, log:<acc>, feed, dirty, mv:<acc>, then
+--       m:<acc>:<box> and s:<acc>:<box> of each change
 -- ARGV: owner, epoch, incarnation, account name, commit token, sealed state or "", next
 --       number or "", entries the feed keeps, number of changes; then of each change:
---       box, first 8 bytes of the stored record, new record or "" to remove, "1" if all
---       stored segments go first, n and n segment fields to remove, n and n times field
---       and segment; then of each event: type, id, sealed event
+--       box, first 8 bytes of the stored record, new record or "" to remove, what happens
+--       to the stored segments first (letters: d they go, s they become the shadow
+--       together with the record, x the shadow goes), n and n segment fields to remove, n
+--       and n times field and segment; then tombstones: n and n keys to forget, n and n
+--       times key and tombstone, life of all of them in ms; then of each event: type, id,
+--       sealed event
 -- Field n:<type> of a:<acc> counts the events of a type.
 -- The token of the last commit stays in field c of a:<acc>: a call whose answer was lost
 -- can be repeated as it is, and is recognised if it had been carried out.
@@ -29,6 +32,9 @@ for i = 1, tonumber(ARGV[9]) do
     at = at + 5 + tonumber(ARGV[at + 4])
     at = at + 1 + 2 * tonumber(ARGV[at])
 end
+local tombstones = at
+at = at + 1 + tonumber(ARGV[at])
+at = at + 1 + 2 * tonumber(ARGV[at]) + 1
 
 redis.call('HSET', KEYS[3], 'c', ARGV[5])
 if ARGV[6] ~= '' then
@@ -38,8 +44,16 @@ if ARGV[7] ~= '' then
     redis.call('HSET', KEYS[4], 'n', ARGV[7])
 end
 for i, start in ipairs(starts) do
-    local index = KEYS[7 + i]
-    if ARGV[start + 3] == '1' then
+    local index, shadow, how = KEYS[7 + 2 * i], KEYS[8 + 2 * i], ARGV[start + 3]
+    if string.find(how, '[sx]') then
+        redis.call('UNLINK', shadow)
+    end
+    if string.find(how, 's') then
+        if redis.call('EXISTS', index) == 1 then
+            redis.call('RENAME', index, shadow)
+        end
+        redis.call('HSET', shadow, 'r', redis.call('HGET', KEYS[4], ARGV[start]))
+    elseif string.find(how, 'd') then
         redis.call('UNLINK', index)
     end
     if ARGV[start + 2] == '' then
@@ -56,6 +70,19 @@ for i, start in ipairs(starts) do
         redis.call('HSET', index, ARGV[p + 1], ARGV[p + 2])
         p = p + 2
     end
+end
+local p = tombstones
+for _ = 1, tonumber(ARGV[tombstones]) do
+    p = p + 1
+    redis.call('HDEL', KEYS[8], ARGV[p])
+end
+p = p + 1
+local added = tonumber(ARGV[p])
+for i = p + 1, p + 2 * added, 2 do
+    redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
+end
+if added > 0 then
+    redis.call('PEXPIRE', KEYS[8], ARGV[p + 2 * added + 1])
 end
 local told = {}
 for i = at, #ARGV, 3 do
