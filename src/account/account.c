@@ -62,6 +62,7 @@ void account_free(struct account **ap)
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
     timer_stop(&a->retry);
+    timer_stop(&a->full);
     timer_stop(&a->hold);
     timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
@@ -265,7 +266,7 @@ static void connect_begin(struct account *a)
         a->phase = ACCOUNT_PHASE_WAITING;
         a->parked = false;
         account_conn_close(&a->watch);
-        account_set_state(a, "disconnected");
+        account_set_state(a, account_is_unset(a->record) ? "unset" : "disconnected");
         return;
     }
     if (resume(a)) {
@@ -382,6 +383,15 @@ const char *account_state(const struct account *a)
 const struct err *account_last_err(const struct account *a)
 {
     return &a->last_err;
+}
+
+size_t account_connection_count(const struct account *a)
+{
+    size_t n = a->watch.conn != NULL ? 1 : 0;
+    for (size_t i = 0; i < ARRAY_LEN(a->work); i++) {
+        n += a->work[i] != NULL && a->work[i]->c.conn != NULL ? 1 : 0;
+    }
+    return n;
 }
 
 int64_t account_last_err_at_ms(const struct account *a)

@@ -1,5 +1,16 @@
 #include "account_priv.h"
 
+bool account_is_unset(const json_t *record)
+{
+    static const char *const servers[] = {"imap", "smtp", "oauth2"};
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        if (json_is_object(json_object_get(record, servers[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const char *account_is_off(json_t *record)
 {
     json_t *imap = json_object_get(record, "imap");

@@ -3,6 +3,7 @@
 
 #include "postrider/account/account.h"
 #include "postrider/base/map.h"
+#include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 
 enum account_phase {
@@ -85,6 +86,14 @@ enum account_walk {
     ACCOUNT_WALK_WAITING,
     ACCOUNT_WALK_GRANTED
 };
+enum {
+    ACCOUNT_FULL_WALK = 80, /* percent of the log or of Redis: no first index begins … */
+    ACCOUNT_FULL_PASS = 90  /* … and no pass at all: mail stays on its server */
+};
+/* Percent, whichever of the two is fuller. */
+unsigned account_fill_percent(const struct account *a);
+/* Is it so full that no pass may begin? account_watch_next runs again later. */
+bool account_is_full(struct account *a);
 /* Before a pass over a mailbox that has no index yet. False: account_watch_next runs
  * again when it may. */
 bool account_walk_take(struct account *a);
@@ -199,6 +208,7 @@ struct account {
     bool initialized; /* accountInitialized was committed */
     json_t *record;
     struct mailbox_table table;
+    struct sync_learned learned;
     bool lost; /* it was initialized, and its mailboxes are gone from the store */
     struct sync_moves moves;
     struct timer move_round;  /* a listing that finds where removed messages went */
@@ -213,6 +223,7 @@ struct account {
     struct account_limits limits;
     enum account_walk walk;
     struct list walk_node;
+    struct timer full; /* looks whether there is room again */
     struct timer retry;
     struct deferred next; /* runs account_watch_next */
     /* loading */
@@ -244,6 +255,9 @@ struct account {
     uint32_t sync_box;
     struct sync_live *sync_live;
     /* state commits, one at a time */
+    int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
+    int64_t sync_time_stored_ms; /* the one of the last commit */
+    bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
     struct event commit_event;
@@ -303,6 +317,8 @@ void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);
 /* The server's name, or "". Borrowed from the record. */
 const char *account_host(const struct account *a);
+/* A look at all mailboxes is complete: commits the time, with the state if that changes. */
+void account_tell_synced(struct account *a);
 
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */
@@ -310,6 +326,8 @@ bool account_imap_params(struct arena *arena, struct accounts *as, json_t *recor
                          struct imap_conn_params *out, struct err *err);
 /* NULL or the reason why the record asks for no connection. */
 const char *account_is_off(json_t *record);
+/* It names no server at all. */
+bool account_is_unset(const json_t *record);
 
 /* account_enrich.c: what of a new message is fetched at once, and kept for the log's
  * readers. */
@@ -343,7 +361,8 @@ struct accounts {
     bool held;      /* the store cannot keep up: nothing is read from mail servers */
     size_t dropped; /* actors stopped because of lost leases, not logged yet */
     struct timer dropped_log;
-    bool log_is_full; /* readers are far behind: no first index begins */
+    struct changelog *log; /* NULL: not told yet */
+    unsigned store_fill;   /* percent */
     struct content_cache *cache;
     size_t stopping;
     accounts_stop_cb *on_stopped;

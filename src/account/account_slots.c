@@ -68,14 +68,16 @@ void host_slots_free(void *ptr)
     mem_free(h);
 }
 
-static bool has_slot(const struct host_slots *h)
+static bool may_grant(const struct host_slots *h)
 {
     const struct accounts *as = h->as;
     uint32_t limit = as->config.connect_concurrency;
-    if (loop_now_ms(as->loop) < h->cut_until_ms) {
+    int64_t now_ms = loop_now_ms(as->loop);
+    if (now_ms < h->cut_until_ms) {
         limit = limit > 1 ? limit / 2 : 1;
     }
-    return h->busy < limit && as->handshakes < as->config.connect_total;
+    return h->busy < limit && as->handshakes < as->config.connect_total &&
+           now_ms >= h->next_ms;
 }
 
 static void host_run(struct host_slots *h);
@@ -93,13 +95,10 @@ static void host_run(struct host_slots *h)
         return;
     }
     h->granting = true;
-    while (!list_is_empty(&h->waiting) && has_slot(h)) {
-        int64_t now_ms = loop_now_ms(as->loop);
-        if (h->pace_per_s > 0 && now_ms < h->next_ms) {
-            break;
-        }
-        h->next_ms = h->pace_per_s > 0 ? now_ms + 1000 / h->pace_per_s : 0;
-        struct slot_wait *w = container_of(list_pop(&h->waiting), struct slot_wait, node);
+    struct list *node;
+    while (may_grant(h) && (node = list_pop(&h->waiting)) != NULL) {
+        struct slot_wait *w = container_of(node, struct slot_wait, node);
+        h->next_ms = h->pace_per_s > 0 ? loop_now_ms(as->loop) + 1000 / h->pace_per_s : 0;
         h->busy++;
         as->handshakes++;
         w->granted = true;

@@ -5,8 +5,13 @@
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
+#include "postrider/json/json.h"
 
 #include <stdio.h>
+
+enum {
+    SYNC_TIME_KEEP_MS = 15 * 60 * 1000
+};
 
 /* --- commits of the state --- */
 
@@ -55,6 +60,10 @@ static void commit_run(struct account *a)
     json_t *info =
         json_pack("{s:o, s:b, s:o}", "lastError", last_error_json(a), "initialized",
                   (int)a->initialized, "refused", account_limits_json(a));
+    if (a->sync_time_ms > 0) {
+        json_put_time(info, "syncTime", a->sync_time_ms);
+    }
+    a->sync_time_stored_ms = a->sync_time_ms;
     bool has_event = a->commit_event.data != NULL;
     struct store_commit_params params = {.acct = &a->acct,
                                          .state = a->state,
@@ -130,4 +139,16 @@ void account_tell_initialized(struct account *a)
     }
     account_set_state(a, "connected");
     store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+}
+
+void account_tell_synced(struct account *a)
+{
+    a->sync_time_ms = clock_wall_ms();
+    store_directory_set_sync_time(a->as->store, str_of(a->acct.id), a->sync_time_ms);
+    account_tell_initialized(a);
+    /* A look that finds nothing writes nothing: the time goes along with other changes, and
+     * by itself only now and then. After a restart the next look tells it anyway. */
+    if (a->sync_time_ms - a->sync_time_stored_ms >= SYNC_TIME_KEEP_MS) {
+        commit_run(a);
+    }
 }

@@ -34,6 +34,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .busy_box = a->sync_box,
+        .learned = &a->learned,
         .new_items = account_content_items,
         .on_new_row = account_on_new_row,
         .ctx = a,
@@ -209,6 +210,7 @@ void account_pending_run(struct account *a)
            a->phase == ACCOUNT_PHASE_ONLINE) {
         uint32_t box = a->pending[0];
         const struct mailbox *m = mailbox_table_by_box(&a->table, box);
+        m = m != NULL && sync_is_parked(m) ? NULL : m;
         if (m != NULL && m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
             return;
         }
@@ -330,7 +332,12 @@ static void settle(struct account *a)
         }
     }
     a->settled = true;
-    account_tell_initialized(a);
+    if (a->round_open) {
+        a->round_open = false;
+        account_tell_synced(a);
+    } else {
+        account_tell_initialized(a);
+    }
 }
 
 static bool notify_start(struct account *a)
@@ -361,12 +368,13 @@ static void watch_idle(struct account *a)
 void account_watch_next(struct account *a)
 {
     if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL ||
-        a->notify != NULL) {
+        a->notify != NULL || account_is_full(a)) {
         return;
     }
     if (a->list_due) {
         struct sync_ctx sc = account_sync_ctx(a);
         a->list_due = false;
+        a->round_open = true;
         sc.on_select = on_select;
         on_command(a);
         a->list = sync_list_start(a->watch.conn, &sc, on_list, a);

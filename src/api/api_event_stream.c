@@ -6,7 +6,7 @@
  *                                 │                              │
  *                                 ├── nothing new ──► quiet ─────┤
  *                                 └── client is full ──► room ───┘ */
-#include "api_sse.h"
+#include "api_flow.h"
 
 #include "postrider/base/mem.h"
 #include "postrider/changelog/cursor.h"
@@ -21,7 +21,7 @@ enum {
 };
 
 struct event_stream {
-    struct api_sse sse;
+    struct api_flow flow;
     struct api_services *services;
     struct changelog_watch watch;
     struct store_feed_read *read;
@@ -41,9 +41,9 @@ struct event_stream {
     struct feed_position position;
 };
 
-static struct event_stream *stream_of(struct api_sse *sse)
+static struct event_stream *stream_of(struct api_flow *flow)
 {
-    return container_of(sse, struct event_stream, sse);
+    return container_of(flow, struct event_stream, flow);
 }
 
 static void free_if_over(struct event_stream *s)
@@ -70,7 +70,7 @@ static void say(struct event_stream *s, const char *event, json_t *taken)
     (void)json_emit(taken, &text);
     (void)buf_put_c(&text, "\n\n");
     json_decref(taken);
-    api_sse_write(&s->sse, buf_str(&text));
+    api_flow_write(&s->flow, buf_str(&text));
     buf_fini(&text);
 }
 
@@ -115,7 +115,7 @@ static void on_page(struct store_feed_read *op ATTR_UNUSED, const struct err *er
     struct event_stream *s = ctx;
     s->read = NULL;
     s->services->tasks--;
-    if (!api_sse_is_open(&s->sse)) {
+    if (!api_flow_is_open(&s->flow)) {
         free_if_over(s);
         return;
     }
@@ -155,7 +155,7 @@ static void on_pump(struct deferred *d)
 {
     struct event_stream *s = container_of(d, struct event_stream, pump);
     if (!s->ready || s->read != NULL || timer_is_set(&s->again) ||
-        !api_sse_has_room(&s->sse) || !next_shard(s)) {
+        !api_flow_has_room(&s->flow) || !next_shard(s)) {
         return;
     }
     s->news[s->shard] = false;
@@ -192,7 +192,7 @@ static void on_ends(struct store_feed_ends *op ATTR_UNUSED, const struct err *er
     struct event_stream *s = ctx;
     s->ends = NULL;
     s->services->tasks--;
-    if (!api_sse_is_open(&s->sse)) {
+    if (!api_flow_is_open(&s->flow)) {
         free_if_over(s);
         return;
     }
@@ -211,7 +211,7 @@ static void on_ends(struct store_feed_ends *op ATTR_UNUSED, const struct err *er
     struct buf text = BUF_INIT(TEXT_MAX);
     put_id(s, &text);
     (void)buf_put_byte(&text, '\n');
-    api_sse_write(&s->sse, buf_str(&text));
+    api_flow_write(&s->flow, buf_str(&text));
     buf_fini(&text);
     pump_later(s);
 }
@@ -228,14 +228,14 @@ static void ask_ends(struct event_stream *s)
 
 /* --- the stream --- */
 
-static void on_room(struct api_sse *sse)
+static void on_room(struct api_flow *flow)
 {
-    pump_later(stream_of(sse));
+    pump_later(stream_of(flow));
 }
 
-static void on_gone(struct api_sse *sse)
+static void on_gone(struct api_flow *flow)
 {
-    struct event_stream *s = stream_of(sse);
+    struct event_stream *s = stream_of(flow);
     changelog_watch_stop(&s->watch);
     loop_undefer(&s->pump);
     timer_stop(&s->again);
@@ -243,23 +243,23 @@ static void on_gone(struct api_sse *sse)
     store_feed_ends_cancel(s->ends);
 }
 
-static void on_end(struct api_sse *sse)
+static void on_end(struct api_flow *flow)
 {
-    struct event_stream *s = stream_of(sse);
+    struct event_stream *s = stream_of(flow);
     s->ended = true;
     free_if_over(s);
 }
 
 /* A client that hears only of few events still learns how far it is. */
-static void beat(struct api_sse *sse, struct buf *out)
+static void beat(struct api_flow *flow, struct buf *out)
 {
-    struct event_stream *s = stream_of(sse);
+    struct event_stream *s = stream_of(flow);
     if (s->ready && !s->said) {
         put_id(s, out);
     }
 }
 
-static const struct api_sse_kind kind = {
+static const struct api_flow_kind kind = {
     .on_room = on_room, .on_gone = on_gone, .on_end = on_end, .beat = beat};
 
 /* --- what is asked for --- */
@@ -320,7 +320,7 @@ void api_event_stream(struct api_call *call)
     if (!ok) {
         api_reply_err(call, &err);
     }
-    if (!ok || !api_sse_start(&s->sse, call, &kind)) {
+    if (!ok || !api_flow_start(&s->flow, call, &kind)) {
         s->ended = true;
         free_if_over(s);
         return;

@@ -126,7 +126,11 @@ static void make_readers(struct app *app)
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);
-    app->changelog = changelog_new(app->store, &(struct changelog_config){0});
+    app->changelog = changelog_new(
+        app->store,
+        &(struct changelog_config){.max_entries = (uint64_t)c->changelog.max_entries,
+                                   .max_bytes = (uint64_t)c->changelog.max_bytes});
+    accounts_set_log(app->accounts, app->changelog);
     app->webhooks =
         webhooks_new(app->store, app->httpc, app->changelog, &app->enricher, &webhook);
 }
@@ -140,14 +144,15 @@ static bool make_api(struct app *app, struct err *err)
                                           .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
-    struct api_config api = {
-        .httpd = {.host = c->http.host, .port = (uint16_t)c->http.port},
-        .auth = api_token_auth(&app->services),
-        .health = {.ctx = app, .is_well = is_well},
-        .tables = api_tables,
-        .table_count = api_tables_count,
-        .body_max = (size_t)c->http.max_body,
-        .services = &app->services};
+    struct api_config api = {.httpd = {.host = c->http.host,
+                                       .port = (uint16_t)c->http.port,
+                                       .trusted_proxies = c->http.trusted_proxies},
+                             .auth = api_token_auth(&app->services),
+                             .health = {.ctx = app, .is_well = is_well},
+                             .tables = api_tables,
+                             .table_count = api_tables_count,
+                             .body_max = (size_t)c->http.max_body,
+                             .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     return app->api != NULL;
 }

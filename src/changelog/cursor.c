@@ -93,6 +93,17 @@ bool changelog_cursor_parse(const struct store_acct *acct, struct str text,
     return true;
 }
 
+void changelog_entry_before(int64_t wall_ms, char entry_id_out[STORE_ENTRY_ID_SIZE])
+{
+    entry_id_out[0] = '\0';
+    if (wall_ms > 0) {
+        /* More entries than this are never made in a millisecond, and scripts can compare
+         * the number exactly. */
+        (void)snprintf(entry_id_out, STORE_ENTRY_ID_SIZE, "%" PRId64 "-%d", wall_ms - 1,
+                       INT32_MAX);
+    }
+}
+
 json_t *changelog_entry_json(const struct store_acct *acct, const struct log_entry *entry)
 {
     const struct event *e = &entry->event;

@@ -2,6 +2,7 @@
  * documentation; docs/CONFIG.md and the example file are printed from here. */
 #include "config_priv.h"
 
+#include "postrider/base/ip.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 
@@ -39,6 +40,18 @@ static bool check_not_empty(struct str value, struct err *err)
     return value.len > 0 || err_set(err, ERR_CONFIG, "must not be empty");
 }
 
+static bool check_networks(struct str value, struct err *err)
+{
+    struct str network;
+    while (ip_list_next(&value, &network)) {
+        if (!ip_is_network(network)) {
+            return err_set(err, ERR_CONFIG, "\"%.*s\" is no address or network",
+                           STR_ARG(network));
+        }
+    }
+    return true;
+}
+
 #define AT(member) .offset = offsetof(struct config, member)
 #define DAY_MS     (24 * 3600 * 1000)
 
@@ -50,6 +63,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Port of the REST API; 0 takes any free one."},
     {"http", "max_body", CONFIG_KIND_INT, AT(http.max_body), .min = 1024, .max = 1 << 30, .fallback = "1048576",
      .doc = "Largest JSON body of a request in bytes."},
+    {"http", "trusted_proxies", CONFIG_KIND_STR, AT(http.trusted_proxies), .check = check_networks,
+     .doc = "Addresses and networks of proxies in front, such as 10.0.0.0/8, parted by commas: who calls is taken from their X-Forwarded-For."},
     {"http", "token_streams", CONFIG_KIND_INT, AT(http.token_streams), .min = 1, .max = 10000, .fallback = "32",
      .doc = "Event streams and waiting calls that one token may have open at the same time."},
     {"redis", "url", CONFIG_KIND_STR, AT(redis.url), .secrecy = CONFIG_URL, .check = check_not_empty, .fallback = "embedded",
@@ -98,6 +113,10 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Longest wait between repetitions in milliseconds."},
     {"changelog", "retention_days", CONFIG_KIND_INT, AT(changelog.retention_days), .min = 1, .max = 3650, .fallback = "7",
      .doc = "Days that events stay readable."},
+    {"changelog", "max_entries", CONFIG_KIND_INT, AT(changelog.max_entries), .min = 0, .max = 1000000000, .fallback = "0",
+     .doc = "Most events kept of an account, of those that every enabled route has read; 0: no limit."},
+    {"changelog", "max_bytes", CONFIG_KIND_INT, AT(changelog.max_bytes), .min = 0, .max = 1LL << 40, .fallback = "67108864",
+     .doc = "Memory in Redis that the events of one account may take; over it the oldest go, read or not, and readers are told of the gap. 0: no limit."},
     {"tls", "ca_file", CONFIG_KIND_STR, AT(tls.ca_file),
      .doc = "PEM file of the authorities for mail servers and webhooks; unset: those of the system."},
 };

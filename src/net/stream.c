@@ -69,6 +69,7 @@ static void on_later(struct deferred *d)
     } else if (s->state == STREAM_STATE_OPEN && s->has_events && s->left.len > 0 &&
                !s->paused) {
         stream_tls_pump_left(s);
+        stream_rest(s); /* that was its share of this turn */
     } else {
         stream_update_reading(s);
     }

@@ -57,6 +57,7 @@ struct store *store_new(struct redis *redis, const struct store_config *config)
         config->lease_ttl_ms > 0 ? config->lease_ttl_ms : STORE_LEASE_TTL_MS;
     s->log_retention_ms =
         config->log_retention_ms > 0 ? config->log_retention_ms : default_retention_ms;
+    s->moves_seen = -1;
     make_owner(s, config->node_id);
     store_lua_init(s);
     store_calls_init(&s->background);

@@ -308,6 +308,7 @@ static void on_created(void *ctx, const struct store_reply *reply)
         return;
     }
     publish_row(a);
+    store_directory_count_event(a->base.store, str_of(a->acct.id), EVENT_ACCOUNT_ADDED);
     store_appended(a->base.store, &a->acct);
 }
 
@@ -336,6 +337,9 @@ static bool put_fields(struct store_account_op *a, struct store_words *w, struct
     store_word_c(w, a->acct.incarnation);
     store_word_c(w, ACCOUNT_FIELD_CREATED);
     store_word_u64(w, (uint64_t)a->created_ms);
+    store_word_c(w, arena_printf(w->arena, "%s%s", ACCOUNT_FIELD_COUNT,
+                                 event_type_name(EVENT_ACCOUNT_ADDED)));
+    store_word_u64(w, 1);
     bool ok = account_field_seal(s, &a->acct, ACCOUNT_FIELD_ID, id, w, err) &&
               account_field_seal(s, &a->acct, ACCOUNT_FIELD_STATE, a->state, w, err) &&
               account_record_words(s, &a->acct, a->record, w, err);

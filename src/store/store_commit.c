@@ -36,6 +36,7 @@ struct store_commit {
     struct commit_box *boxes;
     size_t box_count;
     struct str *events; /* three words each */
+    enum event_type *event_types;
     size_t event_count;
     struct store_words tombstones;
     uint32_t next_number;
@@ -97,6 +98,9 @@ static void commit_done(struct op *op)
     pass_on(self);
     if (op->err.code == ERR_FENCED) {
         store_lease_suspect(s, self->acct.shard);
+    }
+    for (size_t i = 0; ok && i < self->event_count; i++) {
+        store_directory_count_event(s, str_of(self->acct.id), self->event_types[i]);
     }
     if (ok && self->event_count > 0) {
         store_appended(s, &self->acct);
@@ -369,6 +373,7 @@ static bool seal_events(struct store_commit *self,
     bool ok = true;
     self->event_count = params->event_count;
     self->events = ARENA_ARRAY(arena, struct str, 3 * params->event_count);
+    self->event_types = ARENA_ARRAY(arena, enum event_type, params->event_count);
     for (size_t i = 0; ok && i < params->event_count; i++) {
         const struct event *e = &params->events[i];
         CHECK(e->id[0] != '\0');
@@ -376,6 +381,7 @@ static bool seal_events(struct store_commit *self,
         ok = store_event_seal(self->base.store, &self->acct, e, &sealed) ||
              err_set(err, ERR_LIMIT, "commit: an event of type %s is too large",
                      event_type_name(e->type));
+        self->event_types[i] = e->type;
         self->events[3 * i] = str_of(event_type_name(e->type));
         self->events[3 * i + 1] = str_of(arena_strdup(arena, e->id));
         self->events[3 * i + 2] = arena_str(arena, buf_str(&sealed));

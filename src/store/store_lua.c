@@ -25,6 +25,7 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_COMMIT] = {ROW(commit), .owner_only = true},
     [STORE_LUA_CURSOR] = {ROW(cursor), .owner_only = true},
     [STORE_LUA_TRIM] = {ROW(trim), .owner_only = true},
+    [STORE_LUA_REPLAY] = {ROW(replay)},
 };
 
 static struct str source_of(struct store *s, const struct lua_row *row)

@@ -1,5 +1,6 @@
-/* What other nodes may have changed is asked for twice a second: two counters. With them goes
- * a write that changes nothing, which shows whether Redis takes writes at all. */
+/* What other nodes may have changed is asked for twice a second: three counters. With them
+ * goes a write that changes nothing, which shows whether Redis takes writes at all. */
+#include "store_log_priv.h"
 #include "store_parts.h"
 
 #include "postrider/base/log.h"
@@ -9,7 +10,8 @@ static const int64_t poll_ms = 500; /* an answer has to be in within a second */
 
 enum {
     POLL_SETTINGS,
-    POLL_TOKENS
+    POLL_TOKENS,
+    POLL_MOVES
 };
 
 /* Why Redis refuses what it would take otherwise: first words of its errors. */
@@ -76,19 +78,24 @@ static void on_version(void *ctx, const struct store_reply *reply)
     }
     if (reply->tag == POLL_SETTINGS) {
         store_settings_seen(s, version);
-    } else {
+    } else if (reply->tag == POLL_TOKENS) {
         store_tokens_seen(s, version);
+    } else {
+        store_moves_seen(s, version);
     }
 }
 
-static void ask(struct store *s, const char *hash, const char *field, size_t tag)
+/* field NULL: the key is the counter. */
+static void ask(struct store *s, const char *key, const char *field, size_t tag)
 {
     struct arena arena = {0};
     struct store_words w;
     store_words_init(&w, &arena);
-    store_word_c(&w, "HGET");
-    store_word(&w, store_key_global(&arena, s, hash));
-    store_word_c(&w, field);
+    store_word_c(&w, field != NULL ? "HGET" : "GET");
+    store_word(&w, store_key_global(&arena, s, key));
+    if (field != NULL) {
+        store_word_c(&w, field);
+    }
     struct store_target t = {
         .store = s, .calls = &s->background, .fn = on_version, .ctx = s, .tag = tag};
     store_send(&t, &w);
@@ -101,6 +108,7 @@ static void on_timer(struct timer *t)
     if (redis_state_get(s->redis) == REDIS_STATE_READY) {
         ask(s, "settings", "!version", POLL_SETTINGS);
         ask(s, "tokens", "!epoch", POLL_TOKENS);
+        ask(s, MOVES_KEY, NULL, POLL_MOVES);
         probe(s);
     }
     timer_set(s->loop, &s->poll_timer, poll_ms, on_timer);
@@ -110,6 +118,7 @@ void store_poll_start(struct store *s)
 {
     if (!s->passive) {
         timer_set(s->loop, &s->poll_timer, poll_ms, on_timer);
+        store_memory_start(s);
     }
 }
 
@@ -123,4 +132,5 @@ void store_poll_now(struct store *s)
 void store_poll_stop(struct store *s)
 {
     timer_stop(&s->poll_timer);
+    store_memory_stop(s);
 }

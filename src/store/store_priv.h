@@ -45,6 +45,7 @@ enum store_lua {
     STORE_LUA_COMMIT,
     STORE_LUA_CURSOR,
     STORE_LUA_TRIM,
+    STORE_LUA_REPLAY,
     STORE_LUA_COUNT
 };
 
@@ -225,20 +226,26 @@ struct store {
 
     struct redis_script scripts[STORE_LUA_COUNT];
     struct arena script_texts; /* of those that are put together */
-    struct keyring *keyring; /* NULL until the master key is known */
-    bool opened;             /* reads and writes are possible */
+    struct keyring *keyring;   /* NULL until the master key is known */
+    bool opened;               /* reads and writes are possible */
 
     struct store_calls background; /* renewals, polls, last-used marks */
     struct store_shard shards[STORE_SHARDS];
     struct timer lease_timer;
     struct store_repair *repair; /* after taking over shards */
-    struct timer poll_timer;
-    struct err refusal; /* why Redis takes no writes; ERR_OK: it does */
+    struct timer poll_timer, memory_timer;
+    unsigned fill_percent; /* of the memory Redis may use */
+    struct err refusal;    /* why Redis takes no writes; ERR_OK: it does */
     store_lease_cb *lease_cb;
     void *lease_ctx;
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+    store_moved_cb *moved_cb;
+    void *moved_ctx;
+    int64_t moves_seen; /* -1 = not yet */
+    store_state_cb *state_cb;
+    void *state_ctx;
 
     struct map *committing; /* name of an account → its running commit */
 

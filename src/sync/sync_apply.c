@@ -63,6 +63,22 @@ static void late_before(struct sync_pass *p, uint32_t uid)
     }
 }
 
+/* Flags found by search hold for all rows that nothing else was said of. */
+static void compare_row(struct sync_pass *p, const struct msg_row *row)
+{
+    const struct sync_batch *b = &p->prior;
+    struct sync_diff *d = &p->diff;
+    size_t deletes = d->delete_count;
+    sync_diff_stored(d, b, p->m, row);
+    bool told = deletes != d->delete_count ||
+                (d->flags_seen > 0 && b->flags[d->flags_seen - 1].uid == row->uid);
+    struct msg_row after;
+    if (p->has_flag_sets && !p->flushing && !told &&
+        sync_flag_sets_apply(&p->flag_sets, &d->arena, row, &after)) {
+        sync_diff_change(d, row, &after);
+    }
+}
+
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
                            size_t count, void *ctx)
 {
@@ -84,8 +100,37 @@ static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_r
                 continue;
             }
         }
-        sync_diff_stored(&p->diff, &p->prior, p->m, row);
+        compare_row(p, row);
     }
+}
+
+static bool is_fetched(const struct sync_batch *b, uint32_t uid)
+{
+    size_t lo = 0, hi = b->new_count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (b->news[mid].row.uid < uid) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < b->new_count && b->news[lo].row.uid == uid;
+}
+
+/* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
+ * server did not show them. */
+static void keep_late(struct sync_pass *p, uint32_t top)
+{
+    struct sync_diff *d = &p->diff;
+    size_t kept = 0;
+    p->late_more = d->late_count >= SYNC_LATE_MAX;
+    for (size_t i = 0; i < d->late_count; i++) {
+        if (d->late[i] <= top && !is_fetched(&p->prior, d->late[i])) {
+            d->late[kept++] = d->late[i];
+        }
+    }
+    d->late_count = kept;
 }
 
 static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
@@ -97,19 +142,13 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
         sync_pass_fail(p, err, "read the index");
         return;
     }
+    uint32_t top = sync_compare_top(p);
     if (p->searched) {
-        late_before(p, p->m->last_uid + 1);
+        late_before(p, top < UINT32_MAX ? top + 1 : top);
     }
-    /* Flags of a message that is neither indexed nor new: it appeared below last_uid. */
-    size_t kept = 0;
-    for (size_t i = 0; i < p->diff.late_count; i++) {
-        if (p->diff.late[i] <= p->m->last_uid) {
-            p->diff.late[kept++] = p->diff.late[i];
-        }
-    }
-    p->diff.late_count = kept;
+    keep_late(p, top);
     if (p->flushing) {
-        p->must_search = p->must_search || kept > 0;
+        p->must_search = p->must_search || p->diff.late_count > 0;
         (void)sync_apply_commit(&p->op);
         return;
     }
@@ -117,26 +156,64 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
     sync_pass_run(p);
 }
 
+static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
+{
+    *lo = first < *lo ? first : *lo;
+    *hi = last > *hi ? last : *hi;
+}
+
+/* The UIDs of the segments that hold the expunged ranks. */
+static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+{
+    uint32_t first = p->expunged[0], last = p->expunged[p->expunged_count - 1];
+    uint32_t base = 0;
+    for (size_t i = 0; i < p->m->segment_count; i++) {
+        const struct segment_entry *s = &p->m->segments[i];
+        if (base <= last && first < base + s->count) {
+            widen(lo, hi, s->first_uid, s->last_uid);
+        }
+        base += s->count;
+    }
+}
+
+/* Ranks are counted from the beginning of a segment: *lo is moved there. */
+static uint32_t rank_of_segment(const struct mailbox *m, uint32_t *lo)
+{
+    uint32_t rank = 0;
+    for (size_t i = 0; i < m->segment_count; i++) {
+        const struct segment_entry *s = &m->segments[i];
+        if (*lo <= s->last_uid) {
+            *lo = s->first_uid;
+            break;
+        }
+        rank += s->count;
+    }
+    return rank;
+}
+
 /* The stored rows that the batch can concern. False: none. */
-static bool scan_range(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
 {
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
     bool by_rank = p->expunged_count > 0 && !p->flushing;
-    if (p->searched || by_rank) {
+    if (p->searched || (p->has_flag_sets && !p->flushing)) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
     }
+    if (by_rank) {
+        ranks_to_uids(p, lo, hi);
+    }
     if (b->flag_count > 0) {
-        *lo = b->flags[0].uid;
-        *hi = b->flags[b->flag_count - 1].uid;
+        widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
     }
     if (b->vanished_count > 0) {
-        uint32_t first = b->vanished[0].lo, last = b->vanished[b->vanished_count - 1].hi;
-        *lo = first < *lo ? first : *lo;
-        *hi = last > *hi ? last : *hi;
+        widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
+    }
+    if (by_rank) {
+        p->scan_rank = rank_of_segment(p->m, lo);
     }
     return *hi > 0 && p->m->count > 0;
 }
@@ -166,7 +243,7 @@ enum step sync_apply_prepare(struct op *op)
     if (p->scan != NULL || p->commit != NULL) {
         return STEP_WAIT;
     }
-    if (!p->searched) {
+    if (!p->compared) {
         struct sync_batch filled = p->batch;
         p->batch = p->prior;
         p->prior = filled;
@@ -188,6 +265,14 @@ static bool too_many_vanished(const struct sync_pass *p)
     return p->diff.delete_count > guard;
 }
 
+/* Deletes that are not believed at once. By number they may be the wrong ones, unless the
+ * count can be held against them. */
+static bool is_doubtful(const struct sync_pass *p, bool quiet)
+{
+    return too_many_vanished(p) || p->must_search || p->refused ||
+           (quiet ? !p->agrees : p->expunged_count > 0);
+}
+
 enum step sync_apply_check(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
@@ -203,15 +288,16 @@ enum step sync_apply_check(struct op *op)
      * will. */
     bool quiet = sync_live_is_empty(p->live);
     p->agrees = quiet && expected == sync_pass_exists(p);
-    /* Deletes by number that cannot be held against the count may be the wrong ones. */
-    bool doubt = too_many_vanished(p) || p->must_search ||
-                 (quiet ? !p->agrees : p->expunged_count > 0);
-    if (doubt && !p->searched) {
+    if (!p->compared && is_doubtful(p, quiet)) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
-        sync_pass_enter(p, PASS_STATE_SEARCH);
+        p->claimed = too_many_vanished(p) ? d->delete_count : 0;
+        sync_pass_enter(p, sync_compare_state(p));
         return STEP_MORE;
+    }
+    if (p->compared && p->claimed > d->delete_count) {
+        sync_vanished_was_false(p);
     }
     if (d->late_count > 0 && !p->late_done) {
         p->late_done = true;
@@ -328,21 +414,34 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
                                                                   : p->live->modseq;
     }
     bool ends = !p->flushing && slice_is_last(p, s);
-    if (ends && (p->agrees || p->searched)) {
+    if (ends && (p->agrees || p->compared)) {
         m->exists = sync_pass_exists(p);
         uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
         m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
-        if (p->selects && p->agrees) {
+        if (p->selects && p->agrees && !p->refused_changes) {
             m->highest_modseq = p->highest_modseq;
         }
     }
     if (ends && p->full_flags) {
         m->last_full_ms = clock_wall_ms();
     }
+    /* last_full_ms alone is worth no write: it goes along with the next. */
     return m->last_uid != before.last_uid || m->exists != before.exists ||
            m->srv_uid_next != before.srv_uid_next ||
-           m->highest_modseq != before.highest_modseq ||
-           m->last_full_ms != before.last_full_ms;
+           m->highest_modseq != before.highest_modseq;
+}
+
+/* More messages were missing than are fetched at a time: the rest comes now. */
+static enum pass_state after_commit(struct sync_pass *p)
+{
+    bool more = p->late_more && p->result.added > p->late_added;
+    p->late_added = p->result.added;
+    if (!more) {
+        return PASS_STATE_END;
+    }
+    p->late_more = p->late_done = p->compared = p->searched = false;
+    sync_batch_clear(&p->batch);
+    return PASS_STATE_SEARCH;
 }
 
 static void batch_is_stored(struct sync_pass *p)
@@ -353,7 +452,7 @@ static void batch_is_stored(struct sync_pass *p)
     sync_diff_clear(&p->diff);
     p->new_at = p->change_at = p->delete_at = 0;
     if (!flushed) {
-        sync_pass_enter(p, PASS_STATE_END);
+        sync_pass_enter(p, after_commit(p));
     } else if (p->fetch != NULL) {
         imap_fetch_resume(p->fetch);
         sync_apply_flush(p);
@@ -415,7 +514,7 @@ enum step sync_apply_commit(struct op *op)
     if (idle && p->flushing) {
         batch_is_stored(p);
     } else if (idle) {
-        sync_pass_enter(p, PASS_STATE_END);
+        sync_pass_enter(p, after_commit(p));
         return STEP_MORE;
     }
     return STEP_WAIT;

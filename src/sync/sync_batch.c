@@ -270,6 +270,14 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid)
     d->late[d->late_count++] = uid;
 }
 
+void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
+                      const struct msg_row *after)
+{
+    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
+    d->changes[d->change_count++] = (struct sync_change){
+        .before = row_copy(&d->arena, before), .after = row_copy(&d->arena, after)};
+}
+
 static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
 {
     return a->keyword_count == b->keyword_count &&
@@ -300,7 +308,5 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (after.flags == stored->flags && same_keywords(&after, stored)) {
         return; /* a MODSEQ that moved without a visible change is not worth a write */
     }
-    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
-    d->changes[d->change_count++] =
-        (struct sync_change){.before = row_copy(&d->arena, stored), .after = after};
+    sync_diff_change(d, stored, &after);
 }

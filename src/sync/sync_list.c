@@ -320,7 +320,8 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
     if (take_listing(m, row) || now_live || row->renamed) {
         l->dirty[l->dirty_count++] = dirty;
     }
-    if (mailbox_is_synced(m) && status_differs(m, &row->status)) {
+    if (mailbox_is_synced(m) &&
+        (status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m))) {
         l->changed[l->result.changed_count++] = m;
     }
 }

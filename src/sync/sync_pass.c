@@ -6,7 +6,10 @@
  *                        │                                  are not asked for again)
  *                        └─────────────► NEW ──► CHANGED ──► PREPARE
  *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
- *                       └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *                       └─► PROBE or SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *
+ * With QRESYNC the answer to SELECT itself tells what changed, and CHANGED asks nothing.
+ * Without CONDSTORE it becomes FLAGS now and then, which searches for all flags.
  *
  * What may be trusted: the stored cursor (highest_modseq) moves only in the final commit
  * of a pass that began with SELECT, to the value that SELECT told, and only if nothing
@@ -21,8 +24,9 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200, /* newest messages whose flags a plain pass looks at */
-    FULL_FLAGS_INTERVAL_MS = 30 * 60 * 1000
+    FLAG_WINDOW = 200,      /* newest messages whose flags a plain pass looks at */
+    LATE_WINDOW = 64,       /* newest messages looked at where some show late */
+    VANISHED_RANGES = 65536 /* kept of a QRESYNC answer */
 };
 
 static const struct step_row steps[PASS_STATE_END + 1];
@@ -90,6 +94,9 @@ static void pass_abort(struct op *op)
     imap_fetch_cancel(p->fetch);
     sync_walk_cancel(p);
     imap_search_cancel(p->search);
+    sync_probe_cancel(p->probe);
+    sync_flag_search_cancel(p->flag_search);
+    sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
     sync_rebuild_cancel(p->rebuild);
 }
@@ -201,6 +208,12 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 
 /* --- SELECT, COMPARE --- */
 
+/* A cursor ahead of the server's belongs to a state that the server has lost. */
+static bool cursor_is_usable(const struct sync_pass *p)
+{
+    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
+}
+
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -208,9 +221,12 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     p->select = NULL;
     p->m->nonexistent = strcmp(err->peer_code, "NONEXISTENT") == 0;
     if (err->code != ERR_OK) {
+        sync_park(p->m, err);
         sync_pass_fail(p, err, "select mailbox");
         return;
     }
+    p->m->select_failures = 0;
+    p->m->parked_until_ms = 0;
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
     p->highest_modseq = modseq_of(p->conn, selected);
@@ -227,15 +243,58 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     if (!sync_reset_believe(p, selected)) {
         return;
     }
+    if (p->m->phase != MAILBOX_PHASE_LIVE || !cursor_is_usable(p)) {
+        p->resynced = false;
+    }
+    if (!p->resynced) {
+        sync_batch_clear(&p->batch);
+    }
     sync_pass_enter(p, PASS_STATE_COMPARE);
     sync_pass_run(p);
+}
+
+/* Past a bound the answer is given up, and asked for again in a way that can wait. */
+static bool resync_fits(struct sync_pass *p, size_t more)
+{
+    if (p->batch.flag_count >= SYNC_SELECT_ROWS ||
+        p->batch.vanished_count + more > VANISHED_RANGES) {
+        p->resynced = false;
+    }
+    return p->resynced;
+}
+
+static void on_select_row(void *ctx, const struct imap_row *row)
+{
+    struct sync_pass *p = ctx;
+    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
+    if ((row->has & need) == need && row->uid <= p->m->last_uid && resync_fits(p, 0)) {
+        sync_batch_flags(&p->batch, row);
+    }
+}
+
+static void on_select_vanished(void *ctx, const struct imap_set *uids)
+{
+    struct sync_pass *p = ctx;
+    for (size_t i = 0; i < uids->count && resync_fits(p, 1); i++) {
+        sync_batch_vanished(&p->batch, uids->ranges[i]);
+    }
 }
 
 static enum step step_select(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    struct imap_select_params params = {.mailbox = str_from(p->m->wire, p->m->wire_len),
-                                        .condstore = true};
+    const struct mailbox *m = p->m;
+    p->resynced = m->phase == MAILBOX_PHASE_LIVE && m->highest_modseq != 0 &&
+                  m->uid_validity != 0 && m->last_uid != 0 && m->count > 0 &&
+                  sync_trusts_vanished(p);
+    struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
+                                        .condstore = true,
+                                        .qresync = p->resynced,
+                                        .uid_validity = m->uid_validity,
+                                        .modseq = m->highest_modseq,
+                                        .last_uid = m->last_uid,
+                                        .on_row = on_select_row,
+                                        .on_vanished = on_select_vanished};
     sync_live_reset(p->live);
     p->live->modseq = 0;
     p->live->changes = 0;
@@ -244,19 +303,13 @@ static enum step step_select(struct op *op)
     return STEP_WAIT;
 }
 
-/* A cursor ahead of the server's belongs to a state that the server has lost. */
-static bool cursor_is_usable(const struct sync_pass *p)
-{
-    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
-}
-
 /* All flags have to be read: before a first cursor, and now and then without any. */
 static bool flags_are_due(const struct sync_pass *p)
 {
     if (p->highest_modseq != 0) {
         return !cursor_is_usable(p);
     }
-    return clock_wall_ms() - p->m->last_full_ms >= FULL_FLAGS_INTERVAL_MS;
+    return sync_flags_are_due(p->sc.table, p->m);
 }
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
@@ -267,7 +320,8 @@ static bool mailbox_is_unchanged(const struct sync_pass *p)
     const struct mailbox *m = p->m;
     return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
            p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
-           (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
+           (p->highest_modseq != 0 || p->exists == 0) && sync_batch_is_empty(&p->batch) &&
+           sync_live_is_empty(p->live);
 }
 
 /* Have all messages above the index to be asked for? Not if the rows that came by
@@ -326,9 +380,16 @@ static enum pass_state take_live(struct sync_pass *p)
 static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
+    p->quirks = sync_quirks(p->conn);
+    p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
-    case MAILBOX_PHASE_NEW:
     case MAILBOX_PHASE_PARKED:
+        if (p->m->uid_validity != 0 && p->m->start_uid != 0) {
+            p->m->phase = MAILBOX_PHASE_INITIAL;
+            return STEP_MORE;
+        }
+        ATTR_FALLTHROUGH;
+    case MAILBOX_PHASE_NEW:
     case MAILBOX_PHASE_GONE:
         sync_walk_begin(p);
         return STEP_WAIT;
@@ -354,23 +415,26 @@ static enum step step_compare(struct op *op)
     return STEP_MORE;
 }
 
-/* --- NEW, CHANGED, LATE: fetches --- */
+/* --- NEW, CHANGED: fetches --- */
 
 static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                          void *ctx)
 {
     struct sync_pass *p = ctx;
     p->fetch = NULL;
-    /* NO with rows before it: some messages went meanwhile (RFC 2180 §4.1.2). The check
-     * of the count tells whether anything is missing. */
     if (err->code != ERR_OK && err->code != ERR_NO) {
         sync_pass_fail(p, err, "fetch messages");
         return;
     }
-    static const enum pass_state next[] = {[PASS_STATE_NEW] = PASS_STATE_CHANGED,
-                                           [PASS_STATE_CHANGED] = PASS_STATE_PREPARE,
-                                           [PASS_STATE_LATE] = PASS_STATE_CHECK};
-    sync_pass_enter(p, next[p->state]);
+    /* NO with rows before it: some messages went meanwhile (RFC 2180 §4.1.2), or the server
+     * cannot show one of them. */
+    if (err->code == ERR_NO && p->state == PASS_STATE_NEW) {
+        p->refused = true;
+    } else if (err->code == ERR_NO) {
+        p->refused_changes = true;
+    }
+    sync_pass_enter(p,
+                    p->state == PASS_STATE_NEW ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
     sync_pass_run(p);
 }
 
@@ -440,9 +504,17 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 static bool changed_params(struct sync_pass *p, char set[40],
                            struct imap_fetch_params *out)
 {
+    bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
     *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
+    }
+    if (!p->compare_all || p->resynced || p->has_flag_sets) {
+        uint32_t exists = sync_pass_exists(p);
+        (void)snprintf(set, 40, "%u:%u",
+                       exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
+        out->set = str_of(set);
+        return shows_late && exists > 0 && !sync_live_is_passive(p->live);
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -452,7 +524,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->by_uid = true;
         out->items |= IMAP_ITEM_MODSEQ;
         out->changed_since = p->m->highest_modseq;
-        out->vanished = (imap_conn_enabled(p->conn) & IMAP_CAP_QRESYNC) != 0;
+        out->vanished = sync_trusts_vanished(p);
     } else {
         uint32_t exists = sync_pass_exists(p);
         p->full_flags = p->selects && flags_are_due(p);
@@ -467,6 +539,13 @@ static bool changed_params(struct sync_pass *p, char set[40],
     return true;
 }
 
+static bool wants_flag_search(struct sync_pass *p)
+{
+    return p->compare_all && p->selects && !p->has_flag_sets && !p->flags_failed &&
+           !cursor_is_usable(p) && flags_are_due(p) &&
+           sync_flag_search_is_worth(p->conn, &p->sc, p->m);
+}
+
 static enum step step_changed(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
@@ -477,7 +556,11 @@ static enum step step_changed(struct op *op)
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
-    if (!p->compare_all || !changed_params(p, set, &params)) {
+    if (wants_flag_search(p)) {
+        sync_pass_enter(p, PASS_STATE_FLAGS);
+        return STEP_MORE;
+    }
+    if (!changed_params(p, set, &params)) {
         sync_pass_enter(p, PASS_STATE_PREPARE);
         return STEP_MORE;
     }
@@ -486,77 +569,7 @@ static enum step step_changed(struct op *op)
     return STEP_WAIT;
 }
 
-static void on_late_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                        void *ctx)
-{
-    struct sync_pass *p = ctx;
-    const int64_t fresh_ms = 3600 * 1000;
-    if ((row->has & IMAP_ITEM_UID) == 0) {
-        return;
-    }
-    /* A UID below last_uid that was not there before: visible late if it is young, else
-     * mail that was restored, which nobody wants to hear of as new. */
-    bool announce =
-        sync_announces(&p->sc, row) && row->internaldate_ms >= clock_wall_ms() - fresh_ms;
-    sync_batch_new(&p->batch, p->m, row, announce);
-}
-
-static enum step step_late(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    static const struct imap_fetch_events events = {.on_row = on_late_row,
-                                                    .on_end = on_fetch_end};
-    if (p->fetch != NULL) {
-        return STEP_WAIT;
-    }
-    struct imap_set set;
-    imap_set_from_numbers(&p->op.arena, p->diff.late, p->diff.late_count, &set);
-    struct buf text = BUF_INIT(64 * 1024);
-    (void)imap_set_print(&text, &set, 0, 60 * 1024);
-    struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = sync_row_items(p->conn)};
-    sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
-    buf_fini(&text);
-    return STEP_WAIT;
-}
-
-/* --- SEARCH, END --- */
-
-static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *err,
-                        const struct imap_search_result *result, void *ctx)
-{
-    struct sync_pass *p = ctx;
-    p->search = NULL;
-    if (err->code != ERR_OK) {
-        sync_pass_fail(p, err, "search UIDs");
-        return;
-    }
-    /* From here the list of UIDs is the truth, whatever was said to have gone. */
-    p->searched = true;
-    p->prior.vanished_count = 0;
-    p->expunged_count = 0;
-    p->server_uids.count = result->set.count;
-    p->server_uids.ranges = arena_memdup(&p->op.arena, result->set.ranges,
-                                         result->set.count * sizeof(struct imap_range));
-    sync_pass_enter(p, PASS_STATE_PREPARE);
-    sync_pass_run(p);
-}
-
-static enum step step_search(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    if (p->search != NULL) {
-        return STEP_WAIT;
-    }
-    char criteria[32];
-    (void)snprintf(criteria, sizeof criteria, "UID 1:%u",
-                   p->m->last_uid > 0 ? p->m->last_uid : 1);
-    struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
-    sync_pass_command(p);
-    p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_searched, p);
-    return STEP_WAIT;
-}
+/* --- END --- */
 
 static enum step step_end(struct op *op)
 {
@@ -571,10 +584,12 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},
     [PASS_STATE_NEW] = {"new", step_new},
     [PASS_STATE_CHANGED] = {"changed", step_changed},
+    [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},
-    [PASS_STATE_SEARCH] = {"search", step_search},
-    [PASS_STATE_LATE] = {"late", step_late},
+    [PASS_STATE_PROBE] = {"probe", sync_compare_probe},
+    [PASS_STATE_SEARCH] = {"search", sync_compare_search},
+    [PASS_STATE_LATE] = {"late", sync_compare_late},
     [PASS_STATE_COMMIT] = {"commit", sync_apply_commit},
     [PASS_STATE_END] = {"end", step_end},
 };

@@ -11,9 +11,10 @@ enum {
     SYNC_SEARCH_MS = 180000,
     SYNC_PASS_MS = 24 * 3600 * 1000, /* each command inside has a deadline of its own */
     SYNC_NEW_SLICE = 750,            /* arrivals in one commit */
-    SYNC_CHANGE_SLICE = 250, /* changes or deletes in one: each may touch a segment */
-    SYNC_LATE_MAX = 1000,    /* messages below last_uid fetched in one pass */
-    SYNC_WALK_CHUNKS = 3     /* of an initial index in memory */
+    SYNC_CHANGE_SLICE = 250,  /* changes or deletes in one: each may touch a segment */
+    SYNC_LATE_MAX = 5000,     /* messages below last_uid fetched at a time */
+    SYNC_SELECT_ROWS = 20000, /* kept of a QRESYNC answer */
+    SYNC_WALK_CHUNKS = 3      /* of an initial index in memory */
 };
 
 _Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
@@ -79,6 +80,10 @@ void sync_diff_fini(struct sync_diff *d);
 void sync_diff_clear(struct sync_diff *d);
 void sync_diff_delete(struct sync_diff *d, const struct msg_row *row);
 void sync_diff_late(struct sync_diff *d, uint32_t uid);
+/* `after` is the callee's copy of `before` with other flags; its keywords may lie in
+ * d->arena. */
+void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
+                      const struct msg_row *after);
 /* One stored row against the batch: deleted, changed, or as it was. Rows in rising order.
  */
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
@@ -154,7 +159,7 @@ struct sync_flag_sets {
     size_t keyword_count;
 };
 /* Is that less than to fetch them all? */
-bool sync_flag_search_is_worth(const struct imap_conn *conn, const struct sync_ctx *sc,
+bool sync_flag_search_is_worth(struct imap_conn *conn, const struct sync_ctx *sc,
                                const struct mailbox *m);
 struct sync_flag_search;
 /* ERR_CONFLICT: the mailbox changed meanwhile. Sets are borrowed. */
@@ -194,9 +199,11 @@ enum pass_state {
     PASS_STATE_REBUILD, /* the new index against its shadow */
     PASS_STATE_NEW,     /* messages above last_uid */
     PASS_STATE_CHANGED, /* flags since the cursor */
+    PASS_STATE_FLAGS,   /* all flags, by search */
     PASS_STATE_PREPARE, /* stored rows against what was learned */
     PASS_STATE_CHECK,   /* does the count agree? */
-    PASS_STATE_SEARCH,  /* no: which UIDs are there? */
+    PASS_STATE_PROBE,   /* no: which are gone? */
+    PASS_STATE_SEARCH,  /* which UIDs are there? */
     PASS_STATE_LATE,    /* messages that appeared below last_uid */
     PASS_STATE_COMMIT,
     PASS_STATE_END
@@ -218,23 +225,37 @@ struct sync_pass {
     void *ctx;
     enum pass_state state;
     struct sync_pass_result result;
-    bool selects;       /* the pass begins with SELECT and may move the cursor */
-    bool compare_all;   /* flags and deletes are compared with the server, not only live
+    bool selects;      /* the pass begins with SELECT and may move the cursor */
+    bool compare_all;  /* flags and deletes are compared with the server, not only live
                          data */
-    bool full_flags;    /* plain servers: this pass refreshes all flags */
-    bool searched;      /* the index was compared UID by UID */
-    bool late_done;     /* messages that appeared late were fetched */
+    bool full_flags;   /* plain servers: this pass refreshes all flags */
+    bool resynced;     /* SELECT told all that changed since the cursor */
+    bool flags_failed; /* by search: they are fetched */
+    bool flags_again;  /* the search is tried a second time */
+    bool has_flag_sets;
+    bool probed;    /* ranks of what is gone were asked for */
+    bool searched;  /* the index was compared UID by UID */
+    bool compared;  /* what is gone is known for certain: by either */
+    bool late_done; /* messages that appeared late were fetched */
+    bool late_more; /* there are more of them */
+    bool refused;   /* the server answered a FETCH with NO: something is missing … */
+    bool refused_changes; /* … of what changed: the cursor stays */
+    uint32_t late_added;
     bool agrees;        /* the index will have as many messages as the server */
     bool canceled;      /* ends as soon as no commit is on its way … */
     struct err failure; /* … with this error, unless it is ERR_OK */
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
-    uint32_t *expunged; /* live EXPUNGE numbers, in order; in op.arena */
+    uint32_t quirks;
+    uint32_t first_new_uid; /* messages from here on were never heard of */
+    size_t claimed;         /* deletes that had to be proved */
+    uint32_t *expunged;     /* live EXPUNGE numbers, in order; in op.arena */
     size_t expunged_count, expunged_at;
-    uint32_t scan_rank;          /* of the stored row that comes next */
-    struct imap_set server_uids; /* of PASS_STATE_SEARCH; in op.arena */
-    size_t server_at;            /* walk position in it */
+    uint32_t scan_rank;              /* of the stored row that comes next */
+    struct imap_set server_uids;     /* of PASS_STATE_SEARCH; in op.arena */
+    struct sync_flag_sets flag_sets; /* in op.arena */
+    size_t server_at;                /* walk position in it */
     uint32_t server_next;
     struct sync_batch batch; /* being filled */
     struct sync_batch prior; /* being committed while the next one fills */
@@ -255,6 +276,9 @@ struct sync_pass {
     struct imap_select *select;
     struct imap_fetch *fetch;
     struct imap_search *search;
+    struct sync_probe *probe;
+    struct sync_flag_search *flag_search;
+    struct sync_rescue *rescue;
     struct store_scan *scan;
     struct store_commit *commit;
 };
@@ -276,6 +300,22 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       store_commit_cb *cb);
 /* The connection says how many messages there are now. */
 uint32_t sync_pass_exists(const struct sync_pass *p);
+
+/* sync_compare.c: what is there, when the count does not agree */
+enum step sync_compare_flags(struct op *op);
+enum step sync_compare_probe(struct op *op);
+enum step sync_compare_search(struct op *op);
+enum step sync_compare_late(struct op *op);
+/* The highest UID that is compared. */
+uint32_t sync_compare_top(const struct sync_pass *p);
+/* How to find out what is gone. */
+enum pass_state sync_compare_state(const struct sync_pass *p);
+/* May VANISHED be believed? */
+bool sync_trusts_vanished(const struct sync_pass *p);
+void sync_vanished_was_false(struct sync_pass *p);
+
+/* sync_park.c: the mailbox cannot be selected. */
+void sync_park(struct mailbox *m, const struct err *err);
 
 /* sync_walk.c: the initial index */
 enum step sync_walk_step(struct op *op);

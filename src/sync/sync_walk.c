@@ -77,6 +77,7 @@ static void on_walk_end(struct imap_fetch *op, const struct err *err, void *ctx)
         sync_pass_fail(p, err, "index mailbox");
         return;
     }
+    p->refused = p->refused || err->code == ERR_NO;
     sync_pass_run(p);
 }
 
@@ -244,6 +245,7 @@ static enum step walk_ended(struct sync_pass *p)
     }
     /* What happened during the walk is found by comparing, as after any absence. */
     p->compare_all = true;
+    p->first_new_uid = p->m->start_uid;
     sync_pass_enter(p, p->m->rebuild != 0 ? PASS_STATE_REBUILD : PASS_STATE_NEW);
     p->uid_next = 0;
     return STEP_MORE;

@@ -67,7 +67,7 @@ def test_filters_and_tokens(daemon, dovecot, new_user):
     assert {e.data["account"] for e in streams["account"].events} == {b}
     assert {e.name for e in streams["types"].events} == {"messageUpdated"}
     for path, token, status in ((f"/v1/events?account={b}", bound, 403), ("/v1/events?account=nobody", None, 404),
-                                ("/v1/events?events=nonsense", None, 400)):
+                                ("/v1/events?events=nonsense", None, 400), ("/v1/changes", bound, 403)):
         assert Sse(daemon, path, token=token).status == status, path
     assert Sse(daemon, "/v1/events", last_id="nonsense").status == 400
     assert Sse(daemon, "/v1/events", token="0" * 64).status == 401
@@ -141,4 +141,19 @@ def test_another_node_hears_of_them_too(make_daemon, redis, dovecot, new_user):
     now = other.get(f"/v1/account/{user}/events", after="now")["cursor"]
     threading.Timer(0.5, lambda: dovecot.deliver(user, mail.plain(2))).start()
     assert [e["event"] for e in other.get(f"/v1/account/{user}/events", after=now, wait=15)["events"]] == ["messageNew"]
+    stream.close()
+
+
+def test_states_of_accounts(daemon, dovecot, new_user):
+    stream = Sse(daemon, "/v1/changes")
+    assert stream.reply.headers["Content-Type"] == "text/event-stream"
+    good, bad = new_user(), new_user()
+    daemon.add_account(good, dovecot)
+    daemon.wait_state(good)
+    wait_until(lambda: [e for e in stream.events if e.data["key"] == "connected"], 10, "connected")
+    assert all((e.name, e.data["type"], e.data["account"]) == ("message", "state", good) for e in stream.events)
+    assert [e.data["key"] for e in stream.events][0] == "connecting"
+    daemon.add_account(bad, dovecot, password="wrong")
+    failed = wait_until(lambda: [e for e in stream.events if e.data["key"] == "authenticationError"], 20, "failure")[0]
+    assert failed.data["account"] == bad and failed.data["payload"]["error"]["response"]
     stream.close()

@@ -1,4 +1,5 @@
 """Readers of the change log over HTTP."""
+import json
 import threading
 import time
 
@@ -85,3 +86,67 @@ def test_a_cursor_of_an_account_made_anew_shows_the_gap(daemon, dovecot, user):
     daemon.wait_state(user)
     entries, _, gap = drain(daemon, user, after=old)
     assert gap and entries[0]["event"] == "accountAdded"
+
+
+def test_an_export_is_one_object_a_line(daemon, dovecot, user):
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    for n in range(40):
+        dovecot.append(user, "INBOX", mail.plain(n))
+    wait_for(daemon, user, 40)
+    whole, _, _ = drain(daemon, user)
+
+    def export(query=""):
+        reply = daemon.request("GET", f"/v1/account/{user}/events/export{query}")
+        assert reply.status == 200 and reply.headers["content-type"] == "application/x-ndjson"
+        return [json.loads(line) for line in reply.body.splitlines()]
+    assert export() == whole
+    assert export(f"?after={whole[5]['cursor']}") == whole[6:]
+    ms = [int(e["entryId"].split("-")[0]) for e in whole]
+    at = ms[20]
+    iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 1000)) + f".{at % 1000:03}Z"
+    assert export(f"?from={iso}") == [e for e, m in zip(whole, ms) if m >= at]
+    assert export(f"?to={iso}") == [e for e, m in zip(whole, ms) if m < at]
+    assert daemon.request("GET", f"/v1/account/{user}/events/export?to=x").status == 400
+
+
+def test_changes_are_folded_into_ids(daemon, dovecot, user):
+    for n in range(4):
+        dovecot.append(user, "INBOX", mail.plain(n))
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    ids = {m["uid"]: m["id"] for m in daemon.messages(user)}
+    path = f"/v1/account/{user}/changes"
+    begin = daemon.get(path)
+    assert begin["newState"] == begin["oldState"] and not begin["created"]
+    dovecot.store(user, 1, "+FLAGS (\\Flagged)")   # updated
+    dovecot.store(user, 2, "+FLAGS (\\Flagged)")   # updated, then destroyed
+    for n in (5, 6):
+        dovecot.deliver(user, mail.plain(n))       # created; the second one not for long
+    wait_for(daemon, user, 2, "messageUpdated", begin["newState"])
+    wait_for(daemon, user, 2, "messageNew", begin["newState"])
+    dovecot.expunge(user, 2)
+    dovecot.expunge(user, 6)
+    dovecot.store(user, 5, "+FLAGS (\\Flagged)")   # created, and stays that
+    wait_for(daemon, user, 2, "messageDeleted", begin["newState"])
+    wait_for(daemon, user, 3, "messageUpdated", begin["newState"])
+    ids.update({m["uid"]: m["id"] for m in daemon.messages(user)})
+    all_at_once = daemon.get(path, since=begin["newState"])
+    assert (all_at_once["created"], all_at_once["updated"], all_at_once["destroyed"]) == ([ids[5]], [ids[1]], [ids[2]])
+    assert not all_at_once["hasMoreChanges"] and all_at_once["oldState"] == begin["newState"]
+    assert daemon.get(path, since=all_at_once["newState"])["newState"] == all_at_once["newState"]
+    # In pages, a client ends at the same state and with the same messages.
+    have, state, pages = {ids[n] for n in (1, 2, 3, 4)}, begin["newState"], 0
+    while True:
+        page = daemon.get(path, since=state, limit=1)
+        have = (have | set(page["created"])) - set(page["destroyed"])
+        state, pages = page["newState"], pages + 1
+        if not page["hasMoreChanges"]:
+            break
+    assert state == all_at_once["newState"] and pages > 2
+    assert have == {m["id"] for m in daemon.messages(user)}
+    daemon.delete(f"/v1/account/{user}")
+    daemon.add_account(user, dovecot)
+    reply = daemon.request("GET", f"{path}?since={state}")
+    assert (reply.status, reply.json["code"]) == (409, "cannotCalculateChanges")
+    assert daemon.request("GET", f"{path}?since=x").status == 400

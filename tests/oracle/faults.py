@@ -66,6 +66,7 @@ class Faults:
     def stop_daemon(self) -> None:
         self._alive()
         self.tick_all()
+        self.world.daemon.wait_healthy()  # before, nothing listens for the signal yet
         status = self.world.daemon.stop()
         assert status == 0, f"the daemon ended with {status}"
         self.world.daemon.launch()

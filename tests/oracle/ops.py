@@ -17,6 +17,8 @@ FIXED = ("INBOX", "Sent", "Drafts", "Trash", "Junk", "Archive")
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
 KEYWORDS = ("$Work", "Later", "$Forwarded", "NonJunk", "k1", "k2", "k3")
 ROWS_MAX = 500  # a mailbox that reaches it is thinned out
+# Without CONDSTORE a pass sees the flags of the newest 200 messages, and only when there is a pass.
+ROWS_MAX_PLAIN = 120
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Ops:
         self.serial = 0
         self.counts: dict[str, int] = {}
         self.boxes = list(FIXED)
+        self.rows_max = ROWS_MAX if world.mode.modseq else ROWS_MAX_PLAIN
+        self.flagged: set[str] = set()  # mailboxes whose flags changed since the last knock
 
     def close(self) -> None:
         if self.imap is not None:
@@ -66,7 +70,7 @@ class Ops:
 
     # --- parts ---
 
-    def _message(self) -> bytes:
+    def message(self) -> bytes:
         self.serial += 1
         body = "word " * self.rng.randrange(1, 60)
         return (f"From: Ann Sender <ann@example.com>\r\nTo: {USER}@example.com\r\nSubject: Number {self.serial}\r\n"
@@ -77,6 +81,10 @@ class Ops:
 
     def _free(self) -> list[str]:
         return [n for n in self.boxes if n not in FIXED]
+
+    def _leaves(self) -> list[str]:
+        """Mailboxes to delete: Dovecot goes on listing one that had children, although it cannot be selected."""
+        return [n for n in self._free() if not any(b.startswith(n + "/") for b in self.boxes)]
 
     def _some(self, path: str) -> list[int]:
         """UIDs of a mailbox: one, a few, a block, rarely all."""
@@ -96,7 +104,10 @@ class Ops:
     def _pick(self) -> tuple[str, list[int], str] | None:
         path = self._box()
         uids = self._some(path)
-        return (path, uids, ",".join(map(str, uids))) if uids else None
+        if not uids:
+            return None
+        self.flagged.add(path)
+        return path, uids, ",".join(map(str, uids))
 
     def _flag_list(self) -> str:
         chosen = [f for f in FLAGS + KEYWORDS if self.rng.random() < 0.2]
@@ -105,7 +116,7 @@ class Ops:
     # --- messages ---
 
     def deliver(self) -> str:
-        data = self._message()
+        data = self.message()
         for attempt in range(2):
             try:
                 if self.lmtp is None:
@@ -120,15 +131,15 @@ class Ops:
 
     def append(self) -> str:
         path = self._box()
-        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {{}}", self._message())
+        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {{}}", self.message())
         return f"n{self.serial} to {path}"
 
     def burst(self) -> str:
         path = self._box()
-        count = self.rng.choice((5, 20, 60, 150))
+        count = self.rng.choice((5, 20, 60, 150) if self.world.mode.modseq else (5, 20))
         first = self.serial + 1
         for at in range(0, count, 30):
-            batch = [self._message() for _ in range(min(30, count - at))]
+            batch = [self.message() for _ in range(min(30, count - at))]
             self.imap.run(f"APPEND {encode_name(path)}" + " () {}" * len(batch), *batch)
         return f"n{first} to n{self.serial} to {path}"
 
@@ -181,12 +192,25 @@ class Ops:
         """Keeps mailboxes from growing for ever: half of a large one goes."""
         for path in self.rng.sample(self.boxes, len(self.boxes)):
             uids = self.imap.uids(path)
-            if len(uids) > ROWS_MAX:
+            if len(uids) > self.rows_max:
                 text = ",".join(map(str, self.rng.sample(uids, len(uids) // 2)))
                 self.imap.run(f"UID STORE {text} +FLAGS.SILENT (\\Deleted)")
                 self.imap.run(f"UID EXPUNGE {text}")
                 return f"{path} {text}"
         return None
+
+    def knock(self) -> list[str]:
+        """Brings about a pass over mailboxes where only flags changed: without CONDSTORE no server tells of that,
+        and the daemon looks by itself only every half hour."""
+        paths = [] if self.world.mode.modseq else sorted(self.flagged & set(self.boxes))
+        self.flagged.clear()
+        for path in paths:
+            self.imap = self.imap or self.world.client()
+            while len(uids := self.imap.uids(path)) > 150:
+                self.imap.run(f"UID STORE {uids[0]}:{uids[99]} +FLAGS.SILENT (\\Deleted)")
+                self.imap.run(f"UID EXPUNGE {uids[0]}:{uids[99]}")
+            self.imap.run(f"APPEND {encode_name(path)} {{}}", self.message())
+        return paths
 
     # --- mailboxes ---
 
@@ -219,7 +243,7 @@ class Ops:
     def delete(self) -> str | None:
         if not self._free():
             return None
-        name = self.rng.choice(self._free())
+        name = self.rng.choice(self._leaves())
         self._leave()
         self.imap.run("DELETE " + encode_name(name))
         self.boxes.remove(name)
@@ -233,7 +257,7 @@ class Ops:
         self.imap.run("DELETE " + encode_name(name))
         self.imap.run("CREATE " + encode_name(name))
         for _ in range(self.rng.randrange(4)):
-            self.imap.run(f"APPEND {encode_name(name)} {self._flag_list()} {{}}", self._message())
+            self.imap.run(f"APPEND {encode_name(name)} {self._flag_list()} {{}}", self.message())
         return name
 
     def reset(self) -> str:
@@ -242,7 +266,23 @@ class Ops:
         self._leave()
         value = self.rng.randrange(1, 2 ** 31)
         self.world.doveadm("mailbox", "update", "-u", USER, "--uid-validity", str(value), name)
+        # Dovecot rebuilds its index at the next look, and two at once are more than it can take.
+        self.imap.uids(name, "ANSWERED")
+        self._leave()
         return f"{name} UIDVALIDITY {value}"
+
+    def restore(self) -> str | None:
+        """A copy takes the place of a mailbox: other UIDs under another UIDVALIDITY."""
+        if not self._leaves():
+            return None
+        name = self.rng.choice(self._leaves())
+        self.imap.run("CREATE restored")
+        if self.imap.uids(name):
+            self.imap.run("UID COPY 1:* restored")
+        self._leave()
+        self.imap.run("DELETE " + encode_name(name))
+        self.imap.run(f"RENAME restored {encode_name(name)}")
+        return name
 
 
 KINDS = {
@@ -250,5 +290,5 @@ KINDS = {
     "flag": Kind(18, Ops.flag), "keyword": Kind(9, Ops.keyword), "expunge": Kind(12, Ops.expunge),
     "move": Kind(9, Ops.move), "copy": Kind(6, Ops.copy), "thin": Kind(2, Ops.thin), "create": Kind(3, Ops.create),
     "rename": Kind(2, Ops.rename), "delete": Kind(2, Ops.delete), "recreate": Kind(1, Ops.recreate),
-    "reset": Kind(1, Ops.reset),
+    "reset": Kind(1, Ops.reset), "restore": Kind(1, Ops.restore),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import logging
 import socket
 import struct
 import threading
@@ -41,6 +42,7 @@ class Proxy:
         self.violations: list[str] = []
         self.traffic: collections.deque[tuple[float, int, str, bytes]] = collections.deque(maxlen=6000)
         self.links: set[Link] = set()
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of writes to connections that were cut
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
@@ -61,7 +63,7 @@ class Proxy:
         self.thread.join(10)
 
     def transcript(self, last: int = 400) -> str:
-        return "\n".join(f"{at:.3f} #{number} {way} {data[:600]!r}" for at, number, way, data in list(self.traffic)[-last:])
+        return "\n".join(f"{at:.3f} #{number} {way} {data[:4000]!r}" for at, number, way, data in list(self.traffic)[-last:])
 
     # --- in the loop ---
 

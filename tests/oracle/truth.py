@@ -42,7 +42,11 @@ class Truth:
         return self._steadily(self._paths)
 
     def snapshot(self) -> dict[str, Box]:
-        return self._steadily(lambda: {path: self._box(path) for path in self._paths()})
+        def read() -> dict[str, Box]:
+            # Dovecot goes on listing some deleted mailboxes that have children.
+            boxes = (self._box(path) for path in self._paths())
+            return {box.path: box for box in boxes if box is not None}
+        return self._steadily(read)
 
     def _steadily(self, read):
         for attempt in range(5):
@@ -64,21 +68,27 @@ class Truth:
 
     def _paths(self) -> list[str]:
         paths = []
-        for line in self.client.run('LIST "" "*"'):
+        # Without RETURN, Dovecot shows a deleted mailbox with children as if it could be selected.
+        for line in self.client.run('LIST "" "*" RETURN (CHILDREN)'):
             m = LIST.match(line)
             if m and b"noselect" not in m[1].lower() and b"nonexistent" not in m[1].lower():
                 name = re.sub(rb"^\{\d+\}\r\n", b"", m[2]).decode()
                 paths.append(decode_name(name[1:-1].replace('\\"', '"') if name.startswith('"') else name))
         return paths
 
-    def _box(self, path: str) -> Box:
+    def _box(self, path: str) -> Box | None:
         c = self.client
         items = "UIDNEXT UIDVALIDITY" + (" HIGHESTMODSEQ" if self.with_modseq else "")
-        c.select(path, again=True)
+        try:
+            c.select(path, again=True)
+        except Refused as e:
+            if "doesn't exist" in str(e):
+                return None
+            raise
         found = {}
         rows: dict[int, frozenset[str]] = {}
         for line in c.run("UID FETCH 1:* (UID FLAGS)"):
-            if ROW.match(line):
+            if ROW.match(line) and UID.search(line):  # news of other messages come in between
                 rows[int(UID.search(line)[1])] = flag_set(FLAGS.search(line)[1].decode().split())
         c.run("UNSELECT")
         c.selected = None
@@ -98,7 +108,7 @@ class Truth:
         c.select(box.path, again=True)
         uids = ",".join(map(str, unknown))
         for line in c.run(f"UID FETCH {uids} (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"):
-            if ROW.match(line):
+            if ROW.match(line) and b"BODY[" in line:
                 m = MESSAGE_ID.search(line)
                 self.ids[box.path, box.uid_validity, int(UID.search(line)[1])] = m[1].decode() if m else ""
         c.run("UNSELECT")

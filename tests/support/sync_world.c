@@ -1,5 +1,7 @@
 #include "sync_world.h"
 
+#include "append_fixture.h"
+
 #include "postrider/base/mem.h"
 
 #include <setjmp.h>
@@ -75,11 +77,12 @@ static void on_open(struct imap_open *op, const struct err *err, struct imap_con
 static struct imap_conn *conn_open(struct sync_world *w, uint32_t caps_off)
 {
     struct imap_conn_params params = {.host = "127.0.0.1",
-                                      .port = dovecot_fixture_tls_port(w->dovecot),
-                                      .security = IMAP_SECURITY_TLS,
+                                      .port = w->port,
+                                      .security = w->security,
                                       .tls = {.insecure = true},
                                       .user = w->user,
                                       .secret = STR("secret"),
+                                      .client_name = "test",
                                       .caps_off = caps_off};
     (void)imap_open_start(w->redis->net, &params, WORLD_SYNC_WAIT_MS, on_open, w);
     wait_ok(w);
@@ -145,12 +148,13 @@ static void on_account(struct store_account_op *op, const struct err *err,
     finish(w, err);
 }
 
-struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
-                                  uint32_t caps_off)
+static struct sync_world *world_new(uint16_t port, enum imap_security security,
+                                    uint32_t caps_off)
 {
     static unsigned users;
     struct sync_world *w = MEM_NEW(struct sync_world);
-    w->dovecot = dovecot;
+    w->port = port;
+    w->security = security;
     w->caps_off = caps_off;
     (void)snprintf(w->user, sizeof w->user, "sync%u", ++users);
     w->redis = store_fixture_new();
@@ -169,10 +173,26 @@ struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
     w->sc = (struct sync_ctx){.store = w->store,
                               .acct = &w->acct,
                               .table = &w->table,
+                              .learned = &w->learned,
                               .batch_messages = 20,
                               .moves = &w->moves};
+    return w;
+}
+
+struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
+                                  uint32_t caps_off)
+{
+    struct sync_world *w =
+        world_new(dovecot_fixture_tls_port(dovecot), IMAP_SECURITY_TLS, caps_off);
     w->other = conn_open(w, 0);
     other_select(w);
+    world_connect(w);
+    return w;
+}
+
+struct sync_world *sync_world_new_at(uint16_t port, uint32_t caps_off)
+{
+    struct sync_world *w = world_new(port, IMAP_SECURITY_OPPORTUNISTIC, caps_off);
     world_connect(w);
     return w;
 }
@@ -207,6 +227,12 @@ static void on_pass(struct sync_pass *op, const struct err *err,
 struct sync_pass *world_pass_start(struct sync_world *w, bool select)
 {
     return sync_pass_start(w->conn, &w->sc, w->m, &w->live, select, on_pass, w);
+}
+
+void world_try_pass(struct sync_world *w, bool select)
+{
+    (void)world_pass_start(w, select);
+    wait_any(w);
 }
 
 void world_pass(struct sync_world *w, bool select)
@@ -253,43 +279,20 @@ void world_reload(struct sync_world *w)
 
 /* --- the other client --- */
 
-struct append {
-    struct sync_world *w;
-    char text[512];
-    size_t at;
-};
-
-static size_t append_read(void *ctx, char *buf, size_t size)
-{
-    struct append *a = ctx;
-    size_t left = strlen(a->text) - a->at;
-    size_t n = left < size ? left : size;
-    memcpy(buf, a->text + a->at, n);
-    a->at += n;
-    return n;
-}
-
-static void on_appended(struct imap_append *op, const struct err *err,
-                        const struct imap_append_result *result, void *ctx)
-{
-    (void)op;
-    (void)result;
-    struct append *a = ctx;
-    finish(a->w, err);
-}
-
 /* No two of them have the same size, before the sizes begin again. */
 static void append_one(struct sync_world *w)
 {
     static const unsigned sizes = 300;
-    struct append a = {.w = w};
-    (void)snprintf(a.text, sizeof a.text,
-                   "From: ann@example.com\r\nSubject: hello\r\n\r\n%*s Hello.\r\n",
-                   (int)(w->appended++ % sizes), "");
-    struct imap_append_params params = {
-        .mailbox = str_of(mailbox_name), .size = strlen(a.text), .read = append_read};
-    (void)imap_append_start(w->other, &params, WORLD_SYNC_WAIT_MS, on_appended, &a);
-    wait_ok(w);
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "From: ann@example.com
+                   Subject
+                   : hello
+
+                         % *s Hello.",
+                            (int)(w->appended++ % sizes),
+                     "");
+    append_fixture_run(w->redis->loop, w->other, mailbox_name, text);
 }
 
 static void on_copied(struct imap_move *op, const struct err *err,

@@ -20,6 +20,7 @@ struct api_services {
     struct api_token_rate *rates;
     struct api_changes *changes;
     struct api_streams *streams;
+    struct api_states *states;
     size_t tasks; /* handlers at work: what they use must outlive them */
 };
 

@@ -23,6 +23,9 @@ bool changelog_cursor_parse(const struct store_acct *acct, struct str text,
                             char entry_id_out[STORE_ENTRY_ID_SIZE], bool *foreign_out,
                             struct err *err);
 
+/* The place right before a time: what is logged from then on follows it. */
+void changelog_entry_before(int64_t wall_ms, char entry_id_out[STORE_ENTRY_ID_SIZE]);
+
 /* {account, date, path, specialUse, event, eventId, data} as a thin webhook has them, with
  * entryId and cursor; an entry that cannot be read has `unreadable` instead of data. */
 json_t *changelog_entry_json(const struct store_acct *acct,

@@ -41,6 +41,7 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    const char *trusted_proxies; /* networks; NULL = none */
     int64_t token_streams;
 };
 
@@ -88,7 +89,7 @@ struct config {
     struct config_sync sync;
     struct config_webhook webhook;
     struct {
-        int64_t retention_days;
+        int64_t retention_days, max_entries, max_bytes;
     } changelog;
     struct {
         const char *ca_file; /* authorities for mail servers and webhooks */

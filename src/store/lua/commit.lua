@@ -9,6 +9,7 @@
 --       and n times field and segment; then tombstones: n and n keys to forget, n and n
 --       times key and tombstone, life of all of them in ms; then of each event: type, id,
 --       sealed event
+-- Field n:<type> of a:<acc> counts the events of a type.
 -- The token of the last commit stays in field c of a:<acc>: a call whose answer was lost
 -- can be repeated as it is, and is recognised if it had been carried out.
 if redis.call('HGET', KEYS[3], 'c') == ARGV[5] then
@@ -83,10 +84,15 @@ end
 if added > 0 then
     redis.call('PEXPIRE', KEYS[8], ARGV[p + 2 * added + 1])
 end
+local told = {}
 for i = at, #ARGV, 3 do
+    told[ARGV[i]] = (told[ARGV[i]] or 0) + 1
     local entry = redis.call('XADD', KEYS[5], '*', 't', ARGV[i], 'i', ARGV[i + 1],
                              'd', ARGV[i + 2])
     redis.call('XADD', KEYS[6], '*', 'a', ARGV[4], 'e', entry)
+end
+for type, count in pairs(told) do
+    redis.call('HINCRBY', KEYS[3], 'n:' .. type, count)
 end
 if #ARGV > at then
     -- Readers of the feed before what is kept have missed something.

@@ -411,7 +411,12 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "getV1TokensAccountAccount",
         "getMetrics",
         "getV1AccountAccountEvents",
+        "getV1AccountAccountEventsExport",
+        "getV1AccountAccountChanges",
+        "getV1WebhooksRoutes",
+        "putV1WebhooksRoutesRouteCursor",
         "getV1Events",
+        "getV1Changes",
     };
     size_t rows = 0;
     for (size_t i = 0; i < api_tables_count; i++) {
