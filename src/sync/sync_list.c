@@ -20,7 +20,7 @@
 
 enum {
     LIST_SLICE = 200,
-    FIRST_STATUS_MAX = 100 /* more mailboxes are told by SELECT what STATUS would tell */
+    FIRST_STATUS_MAX = 100 /* of more new mailboxes SELECT tells what STATUS would tell */
 };
 
 /* A record to store, and what is told of it. */
@@ -47,6 +47,7 @@ struct sync_list {
     struct map *listed; /* names on the wire: a server decides how many there are */
     bool has_inbox;
     struct sync_rename *rename;
+    bool asked; /* for STATUS of mailboxes that may have been renamed */
     struct list_dirty *dirty;
     size_t dirty_count, dirty_at, slice_count;
     struct mailbox **removed;
@@ -475,9 +476,19 @@ static bool find_known(struct sync_list *l)
     return found < l->row_count && found < table->count;
 }
 
+static bool ask_status(struct sync_list *l);
+
+/* Whether a new mailbox is a missing one under another name, only its STATUS tells. */
 static void compare(struct sync_list *l)
 {
-    if (find_known(l)) {
+    bool perhaps_renamed = find_known(l);
+    if (perhaps_renamed && !l->asked) {
+        l->asked = true;
+        if (ask_status(l)) {
+            return;
+        }
+    }
+    if (perhaps_renamed) {
         l->rename =
             sync_rename_start(l->conn, &l->sc, l->rows, l->row_count, on_renames, l);
     } else {
@@ -485,7 +496,7 @@ static void compare(struct sync_list *l)
     }
 }
 
-/* --- STATUS of the first listing --- */
+/* --- STATUS of new mailboxes --- */
 
 static void take_status(struct sync_list *l, const struct imap_status *status)
 {
@@ -520,18 +531,27 @@ static void on_status(struct imap_mailbox_status *op, const struct err *err,
     }
 }
 
-/* True if there is something to wait for. */
+static bool wants_status(const struct list_row *row)
+{
+    const struct imap_list_entry *e = &row->entry;
+    return row->known == NULL && row->status.has == 0 &&
+           (e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path);
+}
+
+/* Of new mailboxes. True if there is something to wait for. */
 static bool ask_status(struct sync_list *l)
 {
-    if (l->row_count > FIRST_STATUS_MAX) {
-        return false;
-    }
+    size_t count = 0;
     for (size_t i = 0; i < l->row_count; i++) {
-        const struct imap_list_entry *e = &l->rows[i].entry;
-        if ((e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path)) {
+        count += wants_status(&l->rows[i]);
+    }
+    l->status_count = 0;
+    for (size_t i = 0; i < l->row_count && count <= FIRST_STATUS_MAX; i++) {
+        if (wants_status(&l->rows[i])) {
             l->status_missing++;
-            l->status[l->status_count++] = imap_status_start(
-                l->conn, e->wire, status_items(l->conn), SYNC_SELECT_MS, on_status, l);
+            l->status[l->status_count++] =
+                imap_status_start(l->conn, l->rows[i].entry.wire, status_items(l->conn),
+                                  SYNC_SELECT_MS, on_status, l);
         }
     }
     return l->status_missing > 0;
