@@ -62,6 +62,7 @@ void account_free(struct account **ap)
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
     timer_stop(&a->retry);
+    timer_stop(&a->full);
     timer_stop(&a->hold);
     timer_stop(&a->stop_poll);
     timer_stop(&a->move_round);

@@ -3,6 +3,7 @@
 
 #include "postrider/account/account.h"
 #include "postrider/base/map.h"
+#include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 
 #include "account_watch.h"
@@ -91,6 +92,14 @@ enum account_walk {
     ACCOUNT_WALK_WAITING,
     ACCOUNT_WALK_GRANTED
 };
+enum {
+    ACCOUNT_FULL_WALK = 80, /* percent of the log or of Redis: no first index begins … */
+    ACCOUNT_FULL_PASS = 90  /* … and no pass at all: mail stays on its server */
+};
+/* Percent, whichever of the two is fuller. */
+unsigned account_fill_percent(const struct account *a);
+/* Is it so full that no pass may begin? account_watch_next runs again later. */
+bool account_is_full(struct account *a);
 /* Before a pass over a mailbox that has no index yet. False: account_watch_next runs
  * again when it may. */
 bool account_walk_take(struct account *a);
@@ -220,6 +229,7 @@ struct account {
     struct account_limits limits;
     enum account_walk walk;
     struct list walk_node;
+    struct timer full; /* looks whether there is room again */
     struct timer retry;
     struct deferred next; /* runs account_watch_next */
     /* loading */
@@ -379,7 +389,8 @@ struct accounts {
     bool held;      /* the store cannot keep up: nothing is read from mail servers */
     size_t dropped; /* actors stopped because of lost leases, not logged yet */
     struct timer dropped_log;
-    bool log_is_full; /* readers are far behind: no first index begins */
+    struct changelog *log; /* NULL: not told yet */
+    unsigned store_fill;   /* percent */
     struct content_cache *cache;
     size_t stopping;
     accounts_stop_cb *on_stopped;

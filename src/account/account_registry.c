@@ -42,6 +42,11 @@ struct accounts *accounts_new(struct net *net, struct store *store,
     return as;
 }
 
+void accounts_set_log(struct accounts *as, struct changelog *log)
+{
+    as->log = log;
+}
+
 static struct account *registry_add(struct accounts *as, struct str id)
 {
     struct account *a = account_new(as, id);
@@ -252,6 +257,7 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
         out->connecting += str_eq_c(state, "connecting") || str_eq_c(state, "init");
         out->syncing += str_eq_c(state, "syncing");
         out->errors += str_has_suffix(state, "Error");
+        out->full += account_fill_percent(a) >= ACCOUNT_FULL_PASS;
         out->barred += account_limits_wait_ms(a) > 0;
         out->parked += a->parked;
         out->connections +=

@@ -290,7 +290,7 @@ static bool is_working(const struct account *a)
 
 void account_watch_next(struct account *a)
 {
-    if (a->phase != ACCOUNT_PHASE_ONLINE) {
+    if (a->phase != ACCOUNT_PHASE_ONLINE || account_is_full(a)) {
         return;
     }
     account_subs_next(a);

@@ -15,7 +15,7 @@ enum {
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
-    API_EVENT_ROUTES = 5
+    API_EVENT_ROUTES = 7
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -36,7 +36,7 @@ api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
 api_handler api_metrics_get;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
-    api_state_stream;
+    api_state_stream, api_routes_list, api_route_cursor_set;
 
 /* --- checks of fields --- */
 

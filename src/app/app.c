@@ -139,6 +139,7 @@ static void make_readers(struct app *app)
         app->store,
         &(struct changelog_config){.max_entries = (uint64_t)c->changelog.max_entries,
                                    .max_bytes = (uint64_t)c->changelog.max_bytes});
+    accounts_set_log(app->accounts, app->changelog);
     app->webhooks =
         webhooks_new(app->store, app->httpc, app->changelog, &app->enricher, &webhook);
 }

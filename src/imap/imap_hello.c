@@ -16,8 +16,8 @@ static void hello_end(struct imap_open *op)
 
 /* --- ID (RFC 2971) --- */
 
-static bool id_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                        const struct imap_resp *resp)
+bool imap_id_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                      const struct imap_resp *resp)
 {
     struct imap_conn *c = base->conn;
     struct str name = STR_NULL, version = STR_NULL;
@@ -54,10 +54,23 @@ static void id_end(struct imap_op *base, struct imap_cmd *cmd,
     hello_end(OPEN(base));
 }
 
+void imap_cmd_put_id(struct imap_cmd *cmd)
+{
+    const struct imap_conn *c = cmd->conn;
+    imap_cmd_put(cmd, "ID (\"name\" ");
+    imap_cmd_put_astring(cmd, str_of(c->client_name));
+    imap_cmd_put(cmd, " \"version\" ");
+    imap_cmd_put_astring(cmd,
+                         str_of(c->client_version != NULL ? c->client_version : "0"));
+    imap_cmd_put(cmd, " \"vendor\" ");
+    imap_cmd_put_astring(cmd, str_of(c->client_name));
+    imap_cmd_put(cmd, ")");
+}
+
 static const struct imap_cmd_type id_type = {.name = "ID",
                                              .order = IMAP_ORDER_LIST,
                                              .context = IMAP_CONTEXT_OTHER,
-                                             .on_untagged = id_untagged,
+                                             .on_untagged = imap_id_untagged,
                                              .on_end = id_end};
 
 static void send_id(struct imap_open *op)
@@ -65,16 +78,12 @@ static void send_id(struct imap_open *op)
     if (!imap_conn_has(op->base.conn, IMAP_CAP_ID) || op->params.client_name == NULL) {
         return;
     }
+    struct imap_conn *c = op->base.conn;
+    c->client_name = arena_strdup(&c->arena, op->params.client_name);
+    c->client_version = arena_strdup(&c->arena, op->params.client_version);
     op->hellos++;
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_type);
-    const char *version = op->params.client_version;
-    imap_cmd_put(cmd, "ID (\"name\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, " \"version\" ");
-    imap_cmd_put_astring(cmd, str_of(version != NULL ? version : "0"));
-    imap_cmd_put(cmd, " \"vendor\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, ")");
+    imap_cmd_put_id(cmd);
     imap_cmd_send(cmd);
 }
 

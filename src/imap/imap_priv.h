@@ -194,6 +194,11 @@ void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_
 
 /* --- small parts of several operations --- */
 
+/* ID with what the connection says of us, and what the server answers (imap_hello.c). */
+void imap_cmd_put_id(struct imap_cmd *cmd);
+bool imap_id_untagged(struct imap_op *op, struct imap_cmd *cmd,
+                      const struct imap_resp *resp);
+
 /* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
 void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
 /* "UID FLAGS …" (imap_fetch.c). */
@@ -264,7 +269,8 @@ struct imap_conn {
     struct imap_caps caps;
     struct imap_namespace name_space;
     char *server_name;
-    struct imap_mailbox *mailbox; /* NULL: none is selected */
+    const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
+    struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;
     uint64_t ignored;   /* lines that fit nothing */
     struct arena arena; /* small things that last as long as the connection */

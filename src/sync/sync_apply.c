@@ -156,6 +156,12 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
     sync_pass_run(p);
 }
 
+static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
+{
+    *lo = first < *lo ? first : *lo;
+    *hi = last > *hi ? last : *hi;
+}
+
 /* The UIDs of the segments that hold the expunged ranks. */
 static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
 {
@@ -164,8 +170,7 @@ static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     for (size_t i = 0; i < p->m->segment_count; i++) {
         const struct segment_entry *s = &p->m->segments[i];
         if (base <= last && first < base + s->count) {
-            *lo = s->first_uid < *lo ? s->first_uid : *lo;
-            *hi = s->last_uid;
+            widen(lo, hi, s->first_uid, s->last_uid);
         }
         base += s->count;
     }
@@ -202,13 +207,10 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
         ranks_to_uids(p, lo, hi);
     }
     if (b->flag_count > 0) {
-        *lo = b->flags[0].uid;
-        *hi = b->flags[b->flag_count - 1].uid;
+        widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
     }
     if (b->vanished_count > 0) {
-        uint32_t first = b->vanished[0].lo, last = b->vanished[b->vanished_count - 1].hi;
-        *lo = first < *lo ? first : *lo;
-        *hi = last > *hi ? last : *hi;
+        widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
     }
     if (by_rank) {
         p->scan_rank = rank_of_segment(p->m, lo);

@@ -59,6 +59,9 @@ struct accounts_config {
 
 struct accounts *accounts_new(struct net *net, struct store *store,
                               const struct accounts_config *config) ATTR_RETURNS_NONNULL;
+struct changelog;
+/* Where new events go: while an account's log is nearly full, it indexes no more. */
+void accounts_set_log(struct accounts *as, struct changelog *log);
 /* Starts an actor for every account of the directory whose shard is ours and that has none yet. */
 void accounts_start(struct accounts *as);
 /* Another node has the shard now: its actors stop. */
@@ -91,6 +94,7 @@ struct accounts_totals {
     size_t connections;
     size_t handshakes;     /* connections on their way */
     size_t walks;          /* accounts that build a first index */
+    size_t full;           /* accounts that index nothing since there is little room */
     size_t barred, parked; /* left alone on the server's wish; waiting for the store */
     bool held;             /* the store cannot keep up: nothing is read */
     uint64_t holds;        /* times that happened */

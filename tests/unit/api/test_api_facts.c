@@ -414,6 +414,8 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "getV1AccountAccountEvents",
         "getV1AccountAccountEventsExport",
         "getV1AccountAccountChanges",
+        "getV1WebhooksRoutes",
+        "putV1WebhooksRoutesRouteCursor",
         "getV1Events",
         "getV1Changes",
     };
