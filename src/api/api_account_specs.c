@@ -320,9 +320,8 @@ static const struct field_spec request_flush_response_fields[] = {
            F_DOC("Whether the index was dropped")),
 };
 
-static const struct field_spec account_flush_response =
-    F_OBJ(NULL, 0, F_LABEL("RequestFlushResponse"),
-          F_FIELDS(request_flush_response_fields));
+static const struct field_spec account_flush_response = F_OBJ(
+    NULL, 0, F_LABEL("RequestFlushResponse"), F_FIELDS(request_flush_response_fields));
 
 static const struct field_spec request_sync_fields[] = {
     F_BOOL("sync", FIELD_LOOSE, F_DEFAULT("false"),
