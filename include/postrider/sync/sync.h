@@ -77,6 +77,7 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
+    uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
     uint32_t
