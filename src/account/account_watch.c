@@ -42,6 +42,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .notify_from_ms = a->notify_from_ms,
         .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
+        .resets_per_day = a->as->config.resets_per_day,
         .learned = &a->learned,
         .new_items = account_content_items,
         .fast = a->fast,

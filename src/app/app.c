@@ -122,6 +122,7 @@ static void make_readers(struct app *app)
                  .idle_check_ms = c->sync.idle_check_s * 1000},
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .move_window_ms = c->sync.move_window_s * 1000,
+        .resets_per_day = (uint32_t)c->sync.resets_per_day,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
         .connect_total = (uint32_t)c->sync.connect_total,

@@ -62,6 +62,7 @@ struct config_sync {
     int64_t idle_max_s, idle_check_s;
     int64_t delete_confirm_s;
     int64_t move_window_s;
+    int64_t resets_per_day;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;

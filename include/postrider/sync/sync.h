@@ -77,6 +77,7 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
+    uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
     bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
