@@ -19,6 +19,7 @@ static void on_turn(struct loop_hook *h)
 {
     struct accounts *as = container_of(h, struct accounts, hook);
     bool held = store_is_behind(as->store);
+    as->store_fill = store_fill_percent(as->store);
     if (held == as->held) {
         return;
     }

@@ -1,9 +1,12 @@
 /* Which accounts build their first index: a few at a time, and none while others of this
- * node still have to be heard for the first time. Live data never waits for them. */
+ * node still have to be heard for the first time. Live data never waits for them.
+ * And which stop when there is little room left: first those that build an index, then
+ * all. What is not read stays on its server. */
 #include "account_priv.h"
 
 enum {
     LOOK_MS = 50,
+    FULL_MS = 1000,
     START_MAX_MS = 60000 /* a host that hangs does not hold the others up for longer */
 };
 
@@ -31,19 +34,53 @@ static bool any_on_its_way(const struct accounts *as)
     return false;
 }
 
+unsigned account_fill_percent(const struct account *a)
+{
+    unsigned store = a->as->store_fill;
+    unsigned log = a->as->log != NULL ? changelog_fill_percent(a->as->log, &a->acct) : 0;
+    return store > log ? store : log;
+}
+
+static void on_full(struct timer *t)
+{
+    struct account *a = container_of(t, struct account, full);
+    loop_defer(a->as->loop, &a->next, a->next.fn);
+}
+
+bool account_is_full(struct account *a)
+{
+    if (account_fill_percent(a) < ACCOUNT_FULL_PASS) {
+        return false;
+    }
+    if (!timer_is_set(&a->full)) {
+        timer_set(a->as->loop, &a->full, FULL_MS, on_full);
+    }
+    return true;
+}
+
 static void walks_run(struct accounts *as)
 {
-    if (as->log_is_full || any_on_its_way(as)) {
-        timer_set(as->loop, &as->walks_look, LOOK_MS, on_look);
-        return;
-    }
-    while (as->walks < as->config.walk_concurrency &&
-           !list_is_empty(&as->walks_waiting)) {
-        struct list *node = list_pop(&as->walks_waiting);
+    struct list full;
+    struct list *node;
+    list_init(&full);
+    bool may = !any_on_its_way(as);
+    while (may && as->walks < as->config.walk_concurrency &&
+           (node = list_pop(&as->walks_waiting)) != NULL) {
         struct account *a = container_of(node, struct account, walk_node);
+        if (account_fill_percent(a) >= ACCOUNT_FULL_WALK) {
+            list_append(&full, node);
+            continue;
+        }
         a->walk = ACCOUNT_WALK_GRANTED;
         as->walks++;
         loop_defer(as->loop, &a->next, a->next.fn);
+    }
+    bool any_full = !list_is_empty(&full);
+    while ((node = list_pop(&full)) != NULL) {
+        list_append(&as->walks_waiting, node);
+    }
+    if ((!may || any_full) && !list_is_empty(&as->walks_waiting)) {
+        timer_set(as->loop, &as->walks_look, may ? FULL_MS : LOOK_MS, on_look);
     }
 }
 

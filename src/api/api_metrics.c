@@ -194,6 +194,9 @@ static void put_totals(struct buf *out, const struct accounts_totals *t)
             "Accounts that may not connect yet: throttled or refused.", t->barred);
     put_one(out, "postrider_accounts_parked", "gauge",
             "Accounts that wait for the store with their connection open.", t->parked);
+    put_one(out, "postrider_accounts_full", "gauge",
+            "Accounts that index nothing new: their log or Redis is nearly full.",
+            t->full);
     put_one(out, "postrider_backpressure", "gauge",
             "Whether mail servers are not read because the store cannot keep up.",
             t->held);
@@ -208,6 +211,9 @@ static void put_process(struct buf *out, struct api_services *services, struct a
             (uint64_t)(up_ms > 0 ? up_ms / MS_PER_S : 0));
     put_one(out, "postrider_store_up", "gauge", "Whether the store can be used.",
             store_is_well(services->store, NULL) ? 1 : 0);
+    put_one(out, "postrider_store_fill_percent", "gauge",
+            "Memory of Redis in use, of its maxmemory; 0 without a limit.",
+            store_fill_percent(services->store));
     put_one(out, "postrider_api_requests_active", "gauge", "API requests under way.",
             api_active(api));
     put_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",

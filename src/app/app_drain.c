@@ -111,6 +111,9 @@ void app_fini(struct app *app)
     api_free(&app->api);
     api_services_fini(&app->services);
     webhooks_free(&app->webhooks);
+    if (app->accounts != NULL) {
+        accounts_set_log(app->accounts, NULL);
+    }
     changelog_free(&app->changelog);
     accounts_free(&app->accounts);
     httpc_free(&app->httpc);

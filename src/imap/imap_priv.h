@@ -50,7 +50,10 @@ struct imap_cmd;
 
 /* Which commands may be on the wire together (RFC 3501 §5.5). */
 enum imap_order {
-    IMAP_ORDER_ALONE, /* nothing before it is unanswered, nothing is sent behind it */
+    IMAP_ORDER_ALONE, /* nothing before it is unanswered, nothing is sent behind it; but
+                         SELECT follows a LIST at once while nothing is selected */
+    IMAP_ORDER_LIST,  /* NOTIFY, LIST, and what is asked right after authentication: beside
+                         others of its kind, whose answers cannot be mistaken for its own */
     IMAP_ORDER_UID,   /* beside others of its kind */
     IMAP_ORDER_SEQ    /* beside others of its kind: an EXPUNGE that a UID command lets
                          through would shift its numbers */
@@ -191,6 +194,11 @@ void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_
 
 /* --- small parts of several operations --- */
 
+/* ID with what the connection says of us, and what the server answers (imap_hello.c). */
+void imap_cmd_put_id(struct imap_cmd *cmd);
+bool imap_id_untagged(struct imap_op *op, struct imap_cmd *cmd,
+                      const struct imap_resp *resp);
+
 /* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
 void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
 /* "UID FLAGS …" (imap_fetch.c). */
@@ -261,7 +269,8 @@ struct imap_conn {
     struct imap_caps caps;
     struct imap_namespace name_space;
     char *server_name;
-    struct imap_mailbox *mailbox; /* NULL: none is selected */
+    const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
+    struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;
     uint64_t ignored;   /* lines that fit nothing */
     struct arena arena; /* small things that last as long as the connection */

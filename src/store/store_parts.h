@@ -27,6 +27,13 @@ void store_poll_start(struct store *s);
 void store_poll_now(struct store *s);
 void store_poll_stop(struct store *s);
 
+/* --- how full Redis is (store_memory.c) --- */
+
+void store_memory_start(struct store *s);
+void store_memory_stop(struct store *s);
+/* From the text of INFO memory; 0 = no limit. */
+unsigned store_memory_percent(struct str info);
+
 /* --- directory (store_directory.c) --- */
 
 enum directory_stage {

@@ -118,6 +118,7 @@ void store_poll_start(struct store *s)
 {
     if (!s->passive) {
         timer_set(s->loop, &s->poll_timer, poll_ms, on_timer);
+        store_memory_start(s);
     }
 }
 
@@ -131,4 +132,5 @@ void store_poll_now(struct store *s)
 void store_poll_stop(struct store *s)
 {
     timer_stop(&s->poll_timer);
+    store_memory_stop(s);
 }

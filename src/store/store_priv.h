@@ -233,8 +233,9 @@ struct store {
     struct store_shard shards[STORE_SHARDS];
     struct timer lease_timer;
     struct store_repair *repair; /* after taking over shards */
-    struct timer poll_timer;
-    struct err refusal; /* why Redis takes no writes; ERR_OK: it does */
+    struct timer poll_timer, memory_timer;
+    unsigned fill_percent; /* of the memory Redis may use */
+    struct err refusal;    /* why Redis takes no writes; ERR_OK: it does */
     store_lease_cb *lease_cb;
     void *lease_ctx;
 

@@ -1,7 +1,9 @@
 """Every class of failure: what the account shows, what is told, and how often the server is bothered."""
+import re
 import time
 
 import pytest
+from rig import mail
 from rig.fake import hangs_up, says
 from rig.imap import Imap
 from rig.process import free_port, wait_until
@@ -141,6 +143,43 @@ def test_outage_of_the_store_costs_the_mail_server_nothing(make_daemon, work, co
         assert server.accepted == before, "it connected again"
         assert d.metric("postrider_backpressure") == 0 and d.metric("postrider_backpressure_total") >= 1
     finally:
+        redis.stop()
+
+
+def test_no_room_in_the_store_leaves_mail_where_it_is(make_daemon, work, consumer, dovecot, new_user):
+    redis = Redis(work)
+    redis.start()
+    client = redis.client()
+
+    def limit(times):
+        used = int(re.search(rb"^used_memory:(\d+)", client("INFO", "memory"), re.M).group(1))
+        client("CONFIG", "SET", "maxmemory", int(used * times))
+    try:
+        d = make_daemon(redis.url).start()
+        d.hooks(consumer.url)
+        old, new = new_user(), new_user()
+        d.add_account(old, dovecot)
+        d.wait_state(old)
+        limit(1.05)
+        wait_until(lambda: d.metric("postrider_accounts_full") == 1, 10, "a full store")
+        connections = d.metric("postrider_imap_connections")
+        for n in range(3):
+            dovecot.deliver(old, mail.plain(n, message_id=f"<full-{n}@example.com>"))
+        dovecot.append(new, "INBOX", mail.plain(9))
+        d.add_account(new, dovecot)
+        time.sleep(2)
+        assert not consumer.seen("messageNew") and not consumer.seen("accountInitialized", new)
+        assert d.metric("postrider_imap_connections") >= connections
+        limit(1.17)  # between 80 and 90 percent: live data goes first
+        for n in range(3):
+            consumer.wait("messageNew", old, messageId=f"<full-{n}@example.com>")
+        time.sleep(1)
+        assert not consumer.seen("accountInitialized", new)
+        client("CONFIG", "SET", "maxmemory", 0)
+        consumer.wait("accountInitialized", new)
+        assert d.page(new)["total"] == 1
+    finally:
+        client.close()
         redis.stop()
 
 

@@ -1,3 +1,5 @@
+#include "store_parts.h"
+
 #include "store_fixture.h"
 
 #include "postrider/base/clock.h"
@@ -76,6 +78,36 @@ static void disk_errors_are_told(void **state)
     store_fixture_free(&f);
 }
 
+static void memory_in_use_is_told_where_it_is_limited(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *info;
+        unsigned percent;
+    } rows[] = {
+        {"# Memory\r\nused_memory:900\r\nused_memory_rss:5\r\nmaxmemory:1000\r\n", 90},
+        {"# Memory\r\nused_memory:2000\r\nmaxmemory:1000\r\n", 100},
+        {"# Memory\r\nused_memory:2000\r\nmaxmemory:0\r\n", 0},
+        {"# Memory\r\nused_memory:18446744073709551615\r\nmaxmemory:1\r\n", 100},
+        {"used_memory:x\r\nmaxmemory:10\r\n", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(store_memory_percent(str_of(rows[i].info)), rows[i].percent);
+    }
+    struct store_fixture *f = store_fixture_new();
+    struct store *s = store_fixture_open(f, NODE_A);
+    assert_int_equal(store_fill_percent(s), 0);
+    redis_fixture_run(f->server, "CONFIG SET maxmemory 1");
+    for (unsigned i = 0; i < 300 && store_fill_percent(s) != 100; i++) {
+        loop_fixture_run_for(f->loop, 20);
+    }
+    assert_int_equal(store_fill_percent(s), 100);
+    redis_fixture_run(f->server, "CONFIG SET maxmemory 0");
+    store_fixture_close(f, &s);
+    store_fixture_free(&f);
+}
+
 static void looking_leaves_no_key(void **state)
 {
     (void)state;
@@ -92,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_writes_are_told_until_they_are_taken_again),
         cmocka_unit_test(disk_errors_are_told),
+        cmocka_unit_test(memory_in_use_is_told_where_it_is_limited),
         cmocka_unit_test(looking_leaves_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
