@@ -285,13 +285,8 @@ static void append_one(struct sync_world *w)
     static const unsigned sizes = 300;
     char text[512];
     (void)snprintf(text, sizeof text,
-                   "From: ann@example.com
-                   Subject
-                   : hello
-
-                         % *s Hello.",
-                            (int)(w->appended++ % sizes),
-                     "");
+                   "From: ann@example.com\r\nSubject: hello\r\n\r\n%*s Hello.\r\n",
+                   (int)(w->appended++ % sizes), "");
     append_fixture_run(w->redis->loop, w->other, mailbox_name, text);
 }
 
