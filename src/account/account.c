@@ -64,14 +64,15 @@ void account_free(struct account **ap)
     timer_stop(&a->retry);
     timer_stop(&a->full);
     timer_stop(&a->hold);
+    timer_stop(&a->stop_poll);
     timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
     sync_moves_fini(&a->moves);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
-    mem_free(a->pending);
-    mem_free(a->held);
+    mem_free(a->pending.items);
+    mem_free(a->held.items);
     a->magic = 0;
     mem_free(a);
 }
@@ -81,8 +82,9 @@ void account_free(struct account **ap)
 static bool is_quiet(const struct account *a)
 {
     return a->load == NULL && a->load_boxes == NULL && a->load_moves == NULL &&
-           a->open == NULL && a->commit == NULL && a->calls == 0 &&
-           account_watch_is_quiet(a) && account_work_is_quiet(a);
+           a->open == NULL && a->commit == NULL && a->forget == NULL &&
+           a->refresh == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
+           account_work_is_quiet(a);
 }
 
 static void on_retry(struct timer *t)
@@ -122,6 +124,13 @@ static void on_tombstones(struct store_tombstones *op ATTR_UNUSED, const struct 
         return;
     }
     sync_moves_load(&a->moves, items, count);
+    if (!account_forget_start(a)) {
+        account_forgot(a);
+    }
+}
+
+void account_forgot(struct account *a)
+{
     a->reload = false;
     connect_begin(a);
 }
@@ -148,24 +157,25 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
         mailbox_table_add(&a->table, boxes[i]);
     }
     a->table.next_number = next_number > 0 ? next_number : 1;
+    if (a->born_at_ms == 0) {
+        a->born_at_ms = loop_now_ms(a->as->loop);
+    }
     a->lost = a->initialized && count == 0 && next_number == 0;
     a->load_moves = store_tombstones_start(a->as->store, &a->acct, on_tombstones, a);
 }
 
-static void take_record(struct account *a, const struct store_acct *acct, json_t *record,
-                        json_t *state)
+void account_take_record(struct account *a, json_t *record)
 {
-    json_t *before = a->record;
-    memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
-    a->record = json_incref(record);
-    account_limits_check(a, before);
-    if (before == NULL) {
-        account_limits_restore(a, state);
-    }
-    json_decref(before);
-    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    const struct account_entry *entry =
+        store_directory_get(a->as->store, str_of(a->acct.id));
     const char *from = json_string_value(json_object_get(record, "notifyFrom"));
-    a->notify_from_ms = 0;
+    json_t *before = a->record;
+    a->record = json_incref(record);
+    a->fast = account_is_fast(a->as, record);
+    account_limits_check(a, before);
+    json_decref(before);
+    /* Unless it says otherwise, what was there before the account is no news. */
+    a->notify_from_ms = entry != NULL ? entry->created_ms : 0;
     if (from != NULL) {
         (void)clock_parse_iso(str_of(from), &a->notify_from_ms);
     }
@@ -190,7 +200,13 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
         account_fail(a, err);
         return;
     }
-    take_record(a, acct, record, state);
+    bool first = a->record == NULL;
+    memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
+    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    account_take_record(a, record);
+    if (first) {
+        account_limits_restore(a, state);
+    }
     a->load_boxes = store_mailboxes_start(a->as->store, &a->acct, on_boxes, a);
 }
 
@@ -299,18 +315,18 @@ void account_start(struct account *a)
 /* Operations end on their own turn; look again until the last one has. */
 static void on_stop_poll(struct timer *t)
 {
-    stop_check(container_of(t, struct account, poll));
+    stop_check(container_of(t, struct account, stop_poll));
 }
 
 static void stop_check(struct account *a)
 {
     if (a->phase != ACCOUNT_PHASE_STOPPING || !is_quiet(a)) {
-        if (a->phase == ACCOUNT_PHASE_STOPPING && !timer_is_set(&a->poll)) {
-            timer_set(a->as->loop, &a->poll, 5, on_stop_poll);
+        if (a->phase == ACCOUNT_PHASE_STOPPING && !timer_is_set(&a->stop_poll)) {
+            timer_set(a->as->loop, &a->stop_poll, 5, on_stop_poll);
         }
         return;
     }
-    timer_stop(&a->poll);
+    timer_stop(&a->stop_poll);
     a->phase = ACCOUNT_PHASE_STOPPED;
     event_fini(&a->commit_event);
     accounts_stop_cb *cb = a->on_stopped;
@@ -328,6 +344,7 @@ void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
     if (!was_stopped) {
         account_shut(a, &why);
     }
+    account_flush_fail(a, &why);
     loop_defer(a->as->loop, &a->next, on_next);
 }
 
@@ -355,7 +372,7 @@ void account_sync_now(struct account *a)
     if (a->phase == ACCOUNT_PHASE_ONLINE) {
         a->list_due = a->inbox_due = true;
         for (size_t i = 0; i < a->table.count; i++) {
-            if (mailbox_is_synced(a->table.items[i])) {
+            if (account_syncs(a, a->table.items[i])) {
                 account_pending_add(a, a->table.items[i]->box);
             }
         }
@@ -401,7 +418,8 @@ int64_t account_last_err_at_ms(const struct account *a)
 
 json_t *account_record(const struct account *a)
 {
-    return a->reload ? NULL : a->record; /* an old one must not be shown as current */
+    /* An old one must not be shown as current. */
+    return a->reload || a->refresh != NULL ? NULL : a->record;
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)
@@ -438,8 +456,11 @@ struct mailbox *account_mailbox_by_number(struct account *a, uint32_t number)
 
 void account_mailbox_touch(struct account *a, struct mailbox *m)
 {
-    if (m == mailbox_table_inbox(&a->table) && account_can_idle(a)) {
+    if (m->box == a->watch_box && account_can_idle(a)) {
         return; /* the watching connection hears of it */
+    }
+    if (!account_syncs(a, m)) {
+        return;
     }
     account_pending_add(a, m->box);
     loop_defer(a->as->loop, &a->next, on_next);

@@ -38,6 +38,31 @@ static void on_row(void *ctx, const struct imap_row *row)
     live_changed(c);
 }
 
+static void on_status(void *ctx, const struct imap_status *status)
+{
+    struct account_conn *c = ctx;
+    if (c->on_status != NULL) {
+        c->on_status(c, status);
+    }
+}
+
+static void on_list(void *ctx, const struct imap_list_entry *entry ATTR_UNUSED)
+{
+    struct account_conn *c = ctx;
+    if (c->on_list != NULL) {
+        c->on_list(c);
+    }
+}
+
+/* Only who asked for NOTIFY can be told that it ended. */
+static void on_overflow(void *ctx)
+{
+    struct account_conn *c = ctx;
+    if (c->on_overflow != NULL) {
+        c->on_overflow(c);
+    }
+}
+
 static void on_closed(void *ctx, const struct err *err)
 {
     struct account_conn *c = ctx;
@@ -48,6 +73,9 @@ static const struct imap_conn_events events = {.on_exists = on_exists,
                                                .on_expunge = on_expunge,
                                                .on_vanished = on_vanished,
                                                .on_row = on_row,
+                                               .on_status = on_status,
+                                               .on_list = on_list,
+                                               .on_overflow = on_overflow,
                                                .on_closed = on_closed};
 
 void account_conn_attach(struct account_conn *c, struct imap_conn *conn)

@@ -74,6 +74,7 @@ void account_limits_note(struct account *a, const struct err *err)
     case ACCOUNT_CLASS_THROTTLED:
         l->throttles += l->throttles < THROTTLES_MAX ? 1 : 0;
         slot_host_throttled(a->as, account_host(a));
+        account_poll_throttled(a);
         break;
     case ACCOUNT_CLASS_CONNECTIONS:
         l->work_less += l->work_less < ACCOUNT_WORK_MAX - 1 ? 1 : 0;
@@ -153,7 +154,9 @@ void account_limits_params(const struct account *a, struct imap_conn_params *par
 size_t account_work_limit(const struct account *a)
 {
     bool cut = loop_now_ms(a->as->loop) < a->limits.work_less_until_ms;
-    return ACCOUNT_WORK_MAX - (cut ? a->limits.work_less : 0);
+    size_t subs = account_subs_count(a), less = cut ? a->limits.work_less : 0;
+    less += subs > 1 ? subs - 1 : 0; /* they count against what an account may open */
+    return less < ACCOUNT_WORK_MAX ? ACCOUNT_WORK_MAX - less : 1;
 }
 
 uint32_t account_batch_messages(const struct account *a)

@@ -6,6 +6,8 @@
 #include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 
+#include "account_watch.h"
+
 enum account_phase {
     ACCOUNT_PHASE_LOADING,  /* reading record and mailboxes from the store */
     ACCOUNT_PHASE_WAITING,  /* for the retry timer, or for good (disabled) */
@@ -55,6 +57,10 @@ struct account_conn {
     /* Is it an arrival, noted as such? NULL: none is. */
     bool (*takes_row)(struct account_conn *c, const struct imap_row *row);
     void (*on_live)(struct account_conn *c); /* live changed */
+    /* What NOTIFY has it say of other mailboxes. NULL: not listened to. */
+    void (*on_status)(struct account_conn *c, const struct imap_status *status);
+    void (*on_list)(struct account_conn *c);
+    void (*on_overflow)(struct account_conn *c);
     void (*on_lost)(struct account_conn *c, const struct err *err);
 };
 
@@ -237,23 +243,39 @@ struct account {
     struct imap_idle *idle;
     struct sync_pass *pass;
     struct sync_list *list;
-    struct timer poll;
     struct imap_simple *notify;
     bool list_due, inbox_due, notify_due;
-    bool idle_refused;   /* by this connection\'s server, though it offers IDLE */
-    uint32_t told_items; /* of new messages that the server sends by itself; 0 = none */
-    uint32_t watch_box;  /* selected on the watching connection */
+    bool idle_refused;    /* by this connection's server, though it offers IDLE */
+    uint32_t told_items;  /* of new messages that the server sends by itself; 0 = none */
+    uint32_t asked_items; /* told_items, if NOTIFY succeeds */
+    enum imap_notify_scope notify_scope;   /* what the server tells on this connection */
+    enum imap_notify_scope notify_refused; /* this and what is above it; NONE = nothing */
+    unsigned overflows;
+    uint32_t watch_box; /* selected on the watching connection */
+    bool status_listed; /* listings tell STATUS */
+    bool fast;          /* as the record says */
+    int64_t born_at_ms; /* its table was loaded first */
+    struct account_poll poll;
+    struct account_health health;
+    struct sub_conn *subs[ACCOUNT_SUB_MAX];
     /* passes of the other mailboxes, one after the other on a work connection */
-    uint32_t *pending;
-    size_t pending_count, pending_cap;
-    uint32_t *held; /* failed: wait for hold to end before they are pending again */
-    size_t held_count, held_cap;
+    struct pending_boxes pending;
+    struct pending_boxes held; /* failed: wait for hold to end before they are pending */
     struct timer hold;
     struct backoff hold_backoff;
     struct account_work *sync_work;
     struct sync_pass *sync_pass;
     uint32_t sync_box;
+    uint32_t probe_box;             /* selected to find out whether STATUS lies */
+    struct imap_status sync_status; /* told of sync_box meanwhile; has = 0: nothing */
     struct sync_live *sync_live;
+    /* changes of the record */
+    struct store_account_op *refresh;
+    bool refresh_again;
+    accounts_flush_cb *on_flushed; /* NULL: no flush is under way */
+    void *flush_ctx;
+    struct store_commit *forget;
+    size_t forget_at; /* of the table: mailboxes before it are done */
     /* state commits, one at a time */
     int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
     int64_t sync_time_stored_ms; /* the one of the last commit */
@@ -268,6 +290,7 @@ struct account {
     size_t work_users;       /* account_work objects that exist */
     size_t calls;            /* account_call objects that exist: they use the table */
     /* stopping */
+    struct timer stop_poll;
     accounts_stop_cb *on_stopped;
     void *stop_ctx;
 };
@@ -278,8 +301,10 @@ void account_free(struct account **a);
 void account_start(struct account *a);
 /* Closes everything, then calls back once. */
 void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx);
-/* The record changed: reads it again and reconnects. */
+/* Reads the record again and reconnects. */
 void account_reload(struct account *a);
+/* What of a record is kept apart. */
+void account_take_record(struct account *a, json_t *record);
 /* Looks again after that time. */
 void account_wait(struct account *a, int64_t delay_ms);
 /* Ends all that runs (account_fail.c); the callbacks find the phase changed. */
@@ -303,9 +328,12 @@ void account_watch_end(struct account *a); /* cancels what runs on it, and close
 void account_watch_rest(struct account *a);
 /* The watching connection hears of changes by itself. */
 bool account_can_idle(const struct account *a);
+/* To be called before commands on the watching connection. */
+void account_end_idle(struct account *a);
+int64_t account_idle_max_ms(const struct account *a);
+/* The record names other mailboxes than before. */
+void account_scope_changed(struct account *a);
 bool account_watch_is_quiet(const struct account *a);
-void account_pending_add(struct account *a, uint32_t box);
-void account_pending_run(struct account *a);
 struct sync_ctx account_sync_ctx(struct account *a);
 /* The connection or the store failed: back to waiting, by the table of errors. */
 void account_fail(struct account *a, const struct err *err);

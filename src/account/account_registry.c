@@ -101,8 +101,20 @@ void accounts_updated(struct accounts *as, struct str id)
 {
     struct account *a = map_get(as->by_id, id);
     if (a != NULL) {
-        account_reload(a);
+        account_refresh(a);
     }
+}
+
+void accounts_flush(struct accounts *as, struct str id, accounts_flush_cb *cb, void *ctx)
+{
+    struct account *a = map_get(as->by_id, id);
+    struct err err = {0};
+    if (a != NULL) {
+        account_flush(a, cb, ctx);
+        return;
+    }
+    (void)err_set(&err, ERR_UNAVAILABLE, "the account is not on this node");
+    cb(&err, ctx);
 }
 
 /* --- leases that went --- */
@@ -248,6 +260,7 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
         out->full += account_fill_percent(a) >= ACCOUNT_FULL_PASS;
         out->barred += account_limits_wait_ms(a) > 0;
         out->parked += a->parked;
-        out->connections += (a->watch.conn != NULL) + account_work_count(a);
+        out->connections +=
+            (a->watch.conn != NULL) + account_work_count(a) + account_subs_count(a);
     }
 }

@@ -135,7 +135,7 @@ void account_tell_initialized(struct account *a)
     if (!a->initialized) {
         a->initialized = true;
         account_event(a, EVENT_ACCOUNT_INITIALIZED, json_pack("{s:b}", "initialized", 1),
-                      0);
+                      (uint64_t)a->notify_from_ms); /* a flush moves it: another event */
     }
     account_set_state(a, "connected");
     store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);

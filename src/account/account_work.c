@@ -14,8 +14,10 @@ enum {
     OPEN_MS = 60000,
     SELECT_MS = 60000,
     REQUESTS_MAX = 256,
-    BAR_MS = 5 * 60 * 1000, /* before another login, after one that was refused */
-    SYNC_IDLE_MS = 3000     /* a connection that only sync used is not kept for long */
+    /* What only the first index used is not kept for long; later, where one change was
+     * another may follow. */
+    SYNC_IDLE_MS = 3000,
+    BAR_MS = 5 * 60 * 1000 /* before another login, after one that was refused */
 };
 
 static void work_dispatch(struct account *a);
@@ -422,7 +424,7 @@ void account_work_end(struct account_work **wp, bool broken)
     timer_stop(&w->deadline);
     loop_undefer(&w->tell);
     list_remove(&w->node);
-    bool sync_only = w->lane == ACCOUNT_LANE_SYNC;
+    bool first_index = w->lane == ACCOUNT_LANE_SYNC && !a->settled;
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {
@@ -437,8 +439,8 @@ void account_work_end(struct account_work **wp, bool broken)
     if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
         conn_drop(wc);
     } else {
-        timer_set(a->as->loop, &wc->idle, sync_only ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS,
-                  on_idle_timer);
+        timer_set(a->as->loop, &wc->idle,
+                  first_index ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS, on_idle_timer);
     }
     work_dispatch(a);
 }

@@ -302,6 +302,27 @@ static const struct field_spec account_reconnect_body =
 static const struct field_spec account_reconnect_response = F_OBJ(
     NULL, 0, F_LABEL("RequestReconnectResponse"), F_FIELDS(request_reconnect_fields));
 
+static const struct field_spec request_flush_fields[] = {
+    F_BOOL("flush", FIELD_LOOSE, F_DEFAULT("false"),
+           F_DOC("Must be true for anything to happen")),
+    F_STR("notifyFrom", FIELD_NULLABLE, F_DEFAULT("\"now\""), F_FORMAT(DATE_TIME),
+          F_DOC("Tell of messages newer than this")),
+    F_PART(account_indexer),
+    F_STR("syncFrom", FIELD_NULLABLE | FIELD_UNDOCUMENTED, F_FORMAT(DATE_TIME),
+          F_DOC("Index messages newer than this")),
+};
+
+static const struct field_spec account_flush_body =
+    F_OBJ(NULL, 0, F_LABEL("RequestFlush"), F_FIELDS(request_flush_fields));
+
+static const struct field_spec request_flush_response_fields[] = {
+    F_BOOL("flush", FIELD_LOOSE, F_DEFAULT("false"),
+           F_DOC("Whether the index was dropped")),
+};
+
+static const struct field_spec account_flush_response = F_OBJ(
+    NULL, 0, F_LABEL("RequestFlushResponse"), F_FIELDS(request_flush_response_fields));
+
 static const struct field_spec request_sync_fields[] = {
     F_BOOL("sync", FIELD_LOOSE, F_DEFAULT("false"),
            F_DOC("Must be true for anything to happen")),
@@ -418,6 +439,18 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      .body = &account_reconnect_body,
      .response = &account_reconnect_response,
      .handler = api_account_reconnect},
+    {.method = "PUT",
+     .path = "/v1/account/{account}/flush",
+     .operation_id = "putV1AccountAccountFlush",
+     .tag = "Account",
+     .summary = "Drop the index of an account and make it anew",
+     .scope = "api",
+     .action = "destructive",
+     .group = "account",
+     ROUTE_PARAMS(api_row_account),
+     .body = &account_flush_body,
+     .response = &account_flush_response,
+     .handler = api_account_flush},
     {.method = "PUT",
      .path = "/v1/account/{account}/sync",
      .operation_id = "putV1AccountAccountSync",

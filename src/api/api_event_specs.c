@@ -89,6 +89,63 @@ static const struct field_spec delta_fields[] = {
 static const struct field_spec delta_response =
     F_OBJ(NULL, 0, F_LABEL("MessageChanges"), F_FIELDS(delta_fields));
 
+/* --- routes as readers --- */
+
+static const struct field_spec route_params[] = {
+    F_STR("route", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(64),
+          F_DOC("Id of the route; the URL of the settings is `default`")),
+};
+
+static const struct field_spec route_fields[] = {
+    F_STR("id", FIELD_REQUIRED, F_DOC("Id of the route")),
+    F_BOOL("enabled", FIELD_REQUIRED, F_DOC("Whether it delivers now")),
+    F_INT("accountsBehind", FIELD_REQUIRED,
+          F_DOC("Accounts of this node with entries that it has still to deliver")),
+    F_STR("oldestUndelivered", FIELD_REQUIRED | FIELD_NULLABLE, F_FORMAT(DATE_TIME),
+          F_DOC("When the oldest of these entries was logged")),
+    F_INT("done", FIELD_REQUIRED,
+          F_DOC("Entries delivered or not wanted since the start")),
+    F_INT("retries", FIELD_REQUIRED, F_DOC("Failed tries that are repeated")),
+    F_INT("failed", FIELD_REQUIRED, F_DOC("Entries given up")),
+    F_INT("unreadable", FIELD_REQUIRED, F_DOC("Damaged entries passed over")),
+    F_INT("gaps", FIELD_REQUIRED, F_DOC("Times that entries were trimmed unread")),
+};
+
+static const struct field_spec routes_fields[] = {
+    F_ARR("routes", FIELD_REQUIRED,
+          F_ITEM(F_OBJ(NULL, 0, F_LABEL("RouteState"), F_FIELDS(route_fields)))),
+};
+
+static const struct field_spec routes_response =
+    F_OBJ(NULL, 0, F_LABEL("RouteStates"), F_FIELDS(routes_fields));
+
+static const struct field_spec route_cursor_fields[] = {
+    F_STR("account", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
+          F_DOC("Only for this account; absent: for all")),
+    F_STR("position", 0, F_ENUM("start", "end"),
+          F_DOC("The oldest entry kept, or behind the newest")),
+    F_STR("time", 0, F_FORMAT(DATE_TIME), F_DOC("What was logged from this time on")),
+    F_STR("after", FIELD_TRIM, F_MAX_LEN(64),
+          F_DOC("What follows this cursor or entry id")),
+};
+
+static const struct field_dep route_cursor_deps[] = {
+    {RELATION_XOR, F_LIST("position", "time", "after")},
+};
+
+static const struct field_spec route_cursor_body =
+    F_OBJ(NULL, 0, F_LABEL("RouteCursor"), F_FIELDS(route_cursor_fields),
+          F_DEPS(route_cursor_deps));
+
+static const struct field_spec route_cursor_response_fields[] = {
+    F_STR("route", FIELD_REQUIRED, F_DOC("Id of the route")),
+    F_STR("account", 0, F_DOC("Id of the account")),
+    F_INT("accounts", FIELD_REQUIRED, F_DOC("Accounts whose cursor was moved")),
+};
+
+static const struct field_spec route_cursor_response =
+    F_OBJ(NULL, 0, F_LABEL("RouteCursorMoved"), F_FIELDS(route_cursor_response_fields));
+
 /* --- all logs --- */
 
 static const struct field_spec event_stream_query[] = {
@@ -140,6 +197,28 @@ const struct api_route api_event_routes[API_EVENT_ROUTES] = {
      ROUTE_QUERY(delta_query),
      .response = &delta_response,
      .handler = api_delta_get},
+    {.method = "GET",
+     .path = "/v1/webhooks/routes",
+     .operation_id = "getV1WebhooksRoutes",
+     .tag = "Webhooks",
+     .summary = "How far the webhook routes are",
+     .scope = "api",
+     .action = "read",
+     .group = "webhook",
+     .response = &routes_response,
+     .handler = api_routes_list},
+    {.method = "PUT",
+     .path = "/v1/webhooks/routes/{route}/cursor",
+     .operation_id = "putV1WebhooksRoutesRouteCursor",
+     .tag = "Webhooks",
+     .summary = "Deliver again from an earlier place, or skip to a later one",
+     .scope = "api",
+     .action = "write",
+     .group = "webhook",
+     ROUTE_PARAMS(route_params),
+     .body = &route_cursor_body,
+     .response = &route_cursor_response,
+     .handler = api_route_cursor_set},
     {.method = "GET",
      .path = "/v1/events",
      .operation_id = "getV1Events",

@@ -10,12 +10,12 @@
 #include "postrider/base/list.h"
 
 enum {
-    API_ACCOUNT_ROUTES = 8,
+    API_ACCOUNT_ROUTES = 9,
     API_MESSAGE_ROUTES = 9,
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
-    API_EVENT_ROUTES = 5
+    API_EVENT_ROUTES = 7
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -26,7 +26,8 @@ extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
-    api_accounts_list, api_account_reconnect, api_account_sync, api_account_check;
+    api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
+    api_account_check;
 api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_update,
     api_message_delete, api_message_move, api_text_get, api_attachment_get,
     api_source_get;
@@ -35,7 +36,7 @@ api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
 api_handler api_metrics_get;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
-    api_state_stream;
+    api_state_stream, api_routes_list, api_route_cursor_set;
 
 /* --- checks of fields --- */
 

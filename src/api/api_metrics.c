@@ -1,6 +1,7 @@
 /* GET /metrics: the state of this node as Prometheus text (format 0.0.4). */
 #include "api_handlers.h"
 #include "postrider/base/clock.h"
+#include "postrider/changelog/changelog.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -60,6 +61,87 @@ static void put_webhooks(struct buf *out, const struct webhooks *w)
             "Events given up after all repetitions.", stats.failed);
     put_one(out, "postrider_webhooks_active", "gauge", "Webhook requests under way.",
             stats.active);
+}
+
+/* One line a route; the value is made by `get`. */
+static void put_routes(struct buf *out, const struct changelog *c, const char *name,
+                       uint64_t (*get)(const struct changelog_stats *stats))
+{
+    for (size_t i = 0; i < changelog_reader_count(c); i++) {
+        const struct changelog_reader *r = changelog_reader_at(c, i);
+        struct changelog_stats stats = {0};
+        changelog_reader_stats(r, &stats);
+        (void)buf_printf(out, "%s{route=\"%s\"} %llu\n", name, changelog_reader_name(r),
+                         (unsigned long long)get(&stats));
+    }
+}
+
+static uint64_t behind(const struct changelog_stats *stats)
+{
+    return stats->active + stats->waiting;
+}
+
+static uint64_t oldest_age_s(const struct changelog_stats *stats)
+{
+    int64_t age_ms = stats->oldest_ms > 0 ? clock_wall_ms() - stats->oldest_ms : 0;
+    return age_ms > 0 ? (uint64_t)(age_ms / MS_PER_S) : 0;
+}
+
+static uint64_t gaps(const struct changelog_stats *stats)
+{
+    return stats->gaps;
+}
+
+static void put_deliveries(struct buf *out, const struct changelog *c)
+{
+    static const char name[] = "postrider_route_entries_total";
+    put_head(out, name, "counter",
+             "Log entries that left the route, and repeated tries.");
+    for (size_t i = 0; i < changelog_reader_count(c); i++) {
+        const struct changelog_reader *r = changelog_reader_at(c, i);
+        struct changelog_stats stats = {0};
+        changelog_reader_stats(r, &stats);
+        const struct {
+            const char *result;
+            uint64_t count;
+        } rows[] = {{"done", stats.done},
+                    {"retry", stats.retries},
+                    {"failed", stats.dead},
+                    {"unreadable", stats.unreadable}};
+        for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+            (void)buf_printf(out, "%s{route=\"%s\",result=\"%s\"} %llu\n", name,
+                             changelog_reader_name(r), rows[k].result,
+                             (unsigned long long)rows[k].count);
+        }
+    }
+}
+
+static void put_changelog(struct buf *out, const struct changelog *c)
+{
+    static const struct {
+        const char *name, *type, *help;
+        uint64_t (*get)(const struct changelog_stats *stats);
+    } rows[] = {
+        {"postrider_route_accounts_behind", "gauge",
+         "Accounts with entries that the route has still to deliver.", behind},
+        {"postrider_route_oldest_undelivered_seconds", "gauge",
+         "Age of the oldest of these entries.", oldest_age_s},
+        {"postrider_route_gaps_total", "counter",
+         "Times that entries were trimmed before the route read them.", gaps},
+    };
+    struct changelog_sizes sizes = {0};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        put_head(out, rows[i].name, rows[i].type, rows[i].help);
+        put_routes(out, c, rows[i].name, rows[i].get);
+    }
+    put_deliveries(out, c);
+    changelog_sizes_get(c, &sizes);
+    put_one(out, "postrider_log_bytes", "gauge",
+            "Memory of the change logs in Redis, as of their last trim.", sizes.bytes);
+    put_one(out, "postrider_log_entries", "gauge", "Entries of the change logs.",
+            sizes.entries);
+    put_one(out, "postrider_logs_full", "gauge",
+            "Change logs at 80 percent of changelog.max_bytes or more.", sizes.full);
 }
 
 /* Pages in memory: the second number of the file. */
@@ -153,6 +235,7 @@ void api_metrics_get(struct api_call *call)
     put_totals(&out, &totals);
     put_loop(&out, store_loop(services->store));
     put_webhooks(&out, services->webhooks);
+    put_changelog(&out, services->changelog);
     put_process(&out, services, call->api);
     api_reply_raw(call, &(struct httpd_reply){
                             .status = 200,

@@ -111,8 +111,18 @@ static void make_readers(struct app *app)
     const struct config *c = app->config;
     struct accounts_config accounts = {
         .poll_interval_ms = c->sync.poll_interval_s * 1000,
+        .poll = {.hot_ms = c->sync.poll_hot_s * 1000,
+                 .cold_ms = c->sync.poll_cold_s * 1000,
+                 .frozen_ms = c->sync.poll_frozen_s * 1000,
+                 .hot_for_ms = c->sync.hot_for_s * 1000,
+                 .cold_after_ms = c->sync.cold_after_s * 1000,
+                 .frozen_after_ms = c->sync.frozen_after_s * 1000,
+                 .inbox_ms = c->sync.inbox_poll_s * 1000,
+                 .idle_max_ms = c->sync.idle_max_s * 1000,
+                 .idle_check_ms = c->sync.idle_check_s * 1000},
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .move_window_ms = c->sync.move_window_s * 1000,
+        .resets_per_day = (uint32_t)c->sync.resets_per_day,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
         .connect_total = (uint32_t)c->sync.connect_total,

@@ -157,14 +157,14 @@ void changelog_rescan(struct changelog *c)
 /* --- what the store tells */
 
 static void on_appended(struct store *s ATTR_UNUSED, const struct store_acct *acct,
-                        void *ctx)
+                        size_t count, void *ctx)
 {
     struct changelog *c = ctx;
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_notice(c->readers[i], acct);
     }
     watches_tell(c, acct);
-    retention_appended(c, acct);
+    retention_appended(c, acct, count);
 }
 
 static void on_moved(struct store *s ATTR_UNUSED, void *ctx)

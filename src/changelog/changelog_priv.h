@@ -124,7 +124,7 @@ void retention_fini(struct changelog *c);
 void retention_start(struct changelog *c);
 void retention_stop(struct changelog *c);
 /* Entries were appended: trims if it is time. */
-void retention_appended(struct changelog *c, const struct store_acct *acct);
+void retention_appended(struct changelog *c, const struct store_acct *acct, size_t count);
 void retention_forget(struct changelog *c, struct str account_name);
 
 /* changelog_reader.c: who gets a slot. */

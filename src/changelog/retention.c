@@ -11,7 +11,7 @@
 
 enum {
     TRIM_INTERVAL_MS = 3600 * 1000,
-    TRIM_APPENDS = 64,
+    TRIM_APPENDS = 256,
     SWEEP_MS = 1000,
     SWEEP_FIRST = 20, /* logs a step after the start */
     STEPS_A_DAY = 24 * 3600
@@ -20,7 +20,7 @@ enum {
 struct log_state {
     uint64_t bytes, entries;
     int64_t trimmed_ms; /* monotonic; 0 = never */
-    unsigned appends;   /* since */
+    size_t appends;     /* since */
     bool trimming, full;
 };
 
@@ -106,11 +106,11 @@ static void trim(struct changelog *c, const struct store_acct *acct)
     (void)store_log_trim_start(c->store, acct, &params, on_trimmed, call);
 }
 
-void retention_appended(struct changelog *c, const struct store_acct *acct)
+void retention_appended(struct changelog *c, const struct store_acct *acct, size_t count)
 {
     struct log_state *state = state_of(c, acct->name);
     int64_t age_ms = loop_now_ms(c->loop) - state->trimmed_ms;
-    state->appends++;
+    state->appends += count;
     if (state->trimmed_ms == 0 || age_ms >= c->retention.trim_interval_ms ||
         state->appends >= TRIM_APPENDS) {
         trim(c, acct);

@@ -292,17 +292,25 @@ bool imap_conn_write(struct imap_conn *c, const void *data, size_t len)
     return c->state < IMAP_CONN_DEAD && stream_write(c->stream, data, len);
 }
 
+/* What this command has to be like those that are unanswered: a SELECT behind a LIST is
+ * only safe while there is no mailbox whose data could be taken for the new one's. */
+static enum imap_order order_of(const struct imap_conn *c, const struct imap_cmd *cmd)
+{
+    return cmd->type->selects && c->mailbox == NULL ? IMAP_ORDER_LIST : cmd->type->order;
+}
+
 /* May this command join those that are unanswered? */
 static bool may_send(const struct imap_conn *c, const struct imap_cmd *cmd)
 {
+    enum imap_order order = order_of(c, cmd);
     size_t count = 0;
     if (c->halted != NULL) {
         return false;
     }
     list_foreach (node, &c->running) {
         const struct imap_cmd *other = container_of(node, struct imap_cmd, node);
-        if (other->type->order == IMAP_ORDER_ALONE ||
-            other->type->order != cmd->type->order || ++count == c->pipeline_depth) {
+        if (other->type->order == IMAP_ORDER_ALONE || other->type->order != order ||
+            ++count == c->pipeline_depth) {
             return false;
         }
     }

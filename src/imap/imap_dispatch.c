@@ -151,8 +151,11 @@ static void on_status(struct imap_conn *c, const struct imap_resp *resp)
         return;
     }
     if (resp->code.kind == IMAP_CODE_NOTIFICATIONOVERFLOW) {
-        /* As if NOTIFY NONE had been said (RFC 5465 §5.8): IDLE would stay silent, too. */
-        imap_conn_failf(c, ERR_UNAVAILABLE, "the server stopped telling of changes");
+        if (c->events.on_overflow != NULL) {
+            c->events.on_overflow(c->events_ctx);
+        } else {
+            imap_conn_failf(c, ERR_UNAVAILABLE, "the server stopped telling of changes");
+        }
         return;
     }
     if (resp->code.kind == IMAP_CODE_CLOSED) {

@@ -1,13 +1,13 @@
 /* imap_open: from nothing to a connection that is ready.
  *
- *   CONNECT ─► GREETING ─┬──────────────► CAPABILITY ─┬─► AUTH ─► CAPABILITY2 ─► ID ─┐
- *              │         └─(told already)─────┬───────┘    ▲                         ▼
- *              │ PREAUTH                      ▼            │                       ENABLE
- *              │ over TLS                 STARTTLS ─► TLS ─► (CAPABILITY)            │
- *              └──────────────────────────► CAPABILITY2                              ▼
- *                                                             READY ◄─ PREFIX ◄─
- * NAMESPACE
+ *   CONNECT ─► GREETING ─┬──────────────► CAPABILITY ─┬─► AUTH ─► CAPABILITY2 ─┐
+ *              │         └─(told already)─────┬───────┘    ▲                   ▼
+ *              │ PREAUTH                      ▼            │                 HELLO
+ *              │ over TLS                 STARTTLS ─► TLS ─► (CAPABILITY)      │
+ *              └──────────────────────────► CAPABILITY2                        ▼
+ *                                                          READY ◄─ (PREFIX) ◄─┘
  *
+ * HELLO is ID, NAMESPACE and ENABLE, sent together: one round trip.
  * What is known before TLS is only used to ask for TLS. In clear the walk goes on behind
  * CAPABILITY only if the account allows it (enum imap_security). PREFIX, LIST "" "", is
  * for servers without a working NAMESPACE, and is the proof that the login was real:
@@ -45,12 +45,10 @@ static const struct open_row rows[] = {
     [OPEN_CAPABILITY] = {"capability", enter_capability, NEXT(STARTTLS) | NEXT(AUTH)},
     [OPEN_STARTTLS] = {"starttls", enter_starttls, NEXT(TLS)},
     [OPEN_TLS] = {"tls", enter_tls, NEXT(CAPABILITY)},
-    [OPEN_AUTH] = {"auth", enter_auth, NEXT(CAPABILITY2) | NEXT(ID)},
-    [OPEN_CAPABILITY2] = {"capability2", enter_capability, NEXT(CAPABILITY2) | NEXT(ID)},
-    [OPEN_ID] = {"id", imap_open_enter_id, NEXT(ENABLE)},
-    [OPEN_ENABLE] = {"enable", imap_open_enter_enable, NEXT(ENABLE) | NEXT(NAMESPACE)},
-    [OPEN_NAMESPACE] = {"namespace", imap_open_enter_namespace,
-                        NEXT(PREFIX) | NEXT(READY)},
+    [OPEN_AUTH] = {"auth", enter_auth, NEXT(CAPABILITY2) | NEXT(HELLO)},
+    [OPEN_CAPABILITY2] = {"capability2", enter_capability,
+                          NEXT(CAPABILITY2) | NEXT(HELLO)},
+    [OPEN_HELLO] = {"hello", imap_open_enter_hello, NEXT(PREFIX) | NEXT(READY)},
     [OPEN_PREFIX] = {"prefix", imap_open_enter_prefix, NEXT(READY)},
     [OPEN_READY] = {"ready", enter_ready, 0},
 };
@@ -264,7 +262,7 @@ static void capability_end(struct imap_op *base, struct imap_cmd *cmd,
         /* iCloud's proxy answers the first question itself. */
         imap_open_enter(op, OPEN_CAPABILITY2);
     } else {
-        imap_open_enter(op, OPEN_ID);
+        imap_open_enter(op, OPEN_HELLO);
     }
 }
 
@@ -358,7 +356,7 @@ void imap_open_authenticated(struct imap_open *op)
     /* What a proxy said, or iCloud's, is not the server's word. */
     bool trusted = op->caps_fresh && (c->caps.bits & IMAP_CAP_IMAP4REV1) != 0 &&
                    !imap_caps_has_word(&c->caps, "XAPPLEPUSHSERVICE");
-    imap_open_enter(op, trusted ? OPEN_ID : OPEN_CAPABILITY2);
+    imap_open_enter(op, trusted ? OPEN_HELLO : OPEN_CAPABILITY2);
 }
 
 /* --- the end --- */

@@ -121,10 +121,9 @@ static void flush(struct reader *r)
     struct str address = STR_NULL;
     if (r->has_angle) {
         name = text.len > 0 ? text : name;
-        address = address_read(r->arena, buf_c(&r->angle));
-        if (address.ptr == NULL) {
-            address = address_make(r->arena, str_tail(buf_str(&r->angle), 1));
-        }
+        struct str inside = str_trim(str_tail(buf_str(&r->angle), 1));
+        address = inside.len > 0 ? address_read(r->arena, buf_c(&r->angle)) : inside;
+        address = address.ptr != NULL ? address : address_make(r->arena, inside);
     } else {
         address = address_bare(r, &name);
     }

@@ -11,6 +11,10 @@
 #include "postrider/base/num.h"
 #include "postrider/base/utf8.h"
 
+enum {
+    TEXT_MAX = 16 * MIME_FILENAME_MAX /* of it, more than enough for a value */
+};
+
 struct piece {
     struct str text; /* absent until found */
     bool encoded;
@@ -74,6 +78,8 @@ static void decode_run(struct buf *out, const struct piece *run, size_t count)
     bool any_encoded = false;
     for (size_t i = 0; i < count; i++) {
         struct str text = run[i].text;
+        size_t room = bytes.len < TEXT_MAX ? TEXT_MAX - bytes.len : 0;
+        text.len = text.len < room ? text.len : room;
         if (i == 0 && run[i].encoded) {
             charset = charset_cut(&text);
         }

@@ -198,9 +198,9 @@ void store_set_appended_cb(struct store *s, store_appended_cb *cb, void *ctx)
     s->appended_ctx = ctx;
 }
 
-void store_appended(struct store *s, const struct store_acct *acct)
+void store_appended(struct store *s, const struct store_acct *acct, size_t count)
 {
     if (s->appended_cb != NULL) {
-        s->appended_cb(s, acct, s->appended_ctx);
+        s->appended_cb(s, acct, count, s->appended_ctx);
     }
 }

@@ -309,7 +309,7 @@ static void on_created(void *ctx, const struct store_reply *reply)
     }
     publish_row(a);
     store_directory_count_event(a->base.store, str_of(a->acct.id), EVENT_ACCOUNT_ADDED);
-    store_appended(a->base.store, &a->acct);
+    store_appended(a->base.store, &a->acct, 1);
 }
 
 static bool put_event(struct store_account_op *a, struct store_words *w)

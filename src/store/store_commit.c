@@ -103,7 +103,7 @@ static void commit_done(struct op *op)
         store_directory_count_event(s, str_of(self->acct.id), self->event_types[i]);
     }
     if (ok && self->event_count > 0) {
-        store_appended(s, &self->acct);
+        store_appended(s, &self->acct, self->event_count);
     }
     self->cb(self, &op->err, self->ctx);
 }

@@ -257,6 +257,6 @@ struct store {
 void store_lua_init(struct store *s);
 
 /* Tells the readers of this node that events were appended. */
-void store_appended(struct store *s, const struct store_acct *acct);
+void store_appended(struct store *s, const struct store_acct *acct, size_t count);
 
 #endif

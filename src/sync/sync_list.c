@@ -20,7 +20,7 @@
 
 enum {
     LIST_SLICE = 200,
-    FIRST_STATUS_MAX = 100 /* more mailboxes are told by SELECT what STATUS would tell */
+    FIRST_STATUS_MAX = 100 /* of more new mailboxes SELECT tells what STATUS would tell */
 };
 
 /* A record to store, and what is told of it. */
@@ -47,11 +47,12 @@ struct sync_list {
     struct map *listed; /* names on the wire: a server decides how many there are */
     bool has_inbox;
     struct sync_rename *rename;
+    bool asked; /* for STATUS of mailboxes that may have been renamed */
     struct list_dirty *dirty;
     size_t dirty_count, dirty_at, slice_count;
     struct mailbox **removed;
     size_t removed_count, removed_at, slice_removed;
-    struct mailbox **changed;
+    struct mailbox **changed, **untold;
     struct sync_list_result result;
 };
 
@@ -242,21 +243,9 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
     return differs || m->version == 0;
 }
 
-/* Does STATUS differ from what the index was brought up to? */
-static bool status_differs(const struct mailbox *m, const struct imap_status *s)
+static bool is_busy(const struct sync_list *l, const struct mailbox *m)
 {
-    const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
-    if (sync_reset_rests(m)) {
-        return false;
-    }
-    if (m->phase != MAILBOX_PHASE_LIVE || m->rebuild != 0 || (s->has & need) != need) {
-        return true;
-    }
-    return s->messages != m->exists || s->uid_next != m->srv_uid_next ||
-           ((s->has & IMAP_STATUS_UIDVALIDITY) != 0 &&
-            s->uid_validity != m->uid_validity) ||
-           ((s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 &&
-            s->highest_modseq != m->highest_modseq);
+    return l->sc.is_busy != NULL && l->sc.is_busy(l->sc.ctx, m->box);
 }
 
 /* An empty mailbox needs no SELECT to be indexed: STATUS said everything there is. */
@@ -315,13 +304,21 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         take_name(m, &row->entry);
     }
     dirty.m = m;
-    bool now_live = mailbox_is_synced(m) && take_empty(m, &row->status);
-    if (take_listing(m, row) || now_live || row->renamed) {
+    /* A pass that works on it stores the record itself. */
+    bool busy = is_busy(l, m);
+    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
+    bool differs = take_listing(m, row) && !busy;
+    if (differs || now_live || row->renamed) {
         l->dirty[l->dirty_count++] = dirty;
     }
-    if (mailbox_is_synced(m) &&
-        (status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m))) {
+    const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
+    if (!mailbox_is_synced(m)) {
+        return;
+    }
+    if (sync_status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m)) {
         l->changed[l->result.changed_count++] = m;
+    } else if ((row->status.has & need) != need) {
+        l->untold[l->result.untold_count++] = m;
     }
 }
 
@@ -346,7 +343,7 @@ static void find_missing(struct sync_list *l)
         if (m->gone_since_ms == 0) {
             m->gone_since_ms = now_ms;
         }
-        if (confirmed && m->box != l->sc.busy_box) {
+        if (confirmed && !is_busy(l, m)) {
             l->removed[l->removed_count++] = m;
         }
     }
@@ -384,6 +381,7 @@ static void commit_slice(struct sync_list *l)
     }
     if (dirty + removed == 0) {
         l->result.changed = l->changed;
+        l->result.untold = l->untold;
         op_complete(&l->op);
         return;
     }
@@ -434,6 +432,7 @@ static void compare_all(struct sync_list *l)
     }
     l->dirty = ARENA_ARRAY(arena, struct list_dirty, l->row_count);
     l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
+    l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
     for (size_t i = 0; i < l->row_count; i++) {
@@ -477,9 +476,19 @@ static bool find_known(struct sync_list *l)
     return found < l->row_count && found < table->count;
 }
 
+static bool ask_status(struct sync_list *l);
+
+/* Whether a new mailbox is a missing one under another name, only its STATUS tells. */
 static void compare(struct sync_list *l)
 {
-    if (find_known(l)) {
+    bool perhaps_renamed = find_known(l);
+    if (perhaps_renamed && !l->asked) {
+        l->asked = true;
+        if (ask_status(l)) {
+            return;
+        }
+    }
+    if (perhaps_renamed) {
         l->rename =
             sync_rename_start(l->conn, &l->sc, l->rows, l->row_count, on_renames, l);
     } else {
@@ -487,7 +496,7 @@ static void compare(struct sync_list *l)
     }
 }
 
-/* --- STATUS of the first listing --- */
+/* --- STATUS of new mailboxes --- */
 
 static void take_status(struct sync_list *l, const struct imap_status *status)
 {
@@ -522,18 +531,27 @@ static void on_status(struct imap_mailbox_status *op, const struct err *err,
     }
 }
 
-/* True if there is something to wait for. */
+static bool wants_status(const struct list_row *row)
+{
+    const struct imap_list_entry *e = &row->entry;
+    return row->known == NULL && row->status.has == 0 &&
+           (e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path);
+}
+
+/* Of new mailboxes. True if there is something to wait for. */
 static bool ask_status(struct sync_list *l)
 {
-    if (l->row_count > FIRST_STATUS_MAX) {
-        return false;
-    }
+    size_t count = 0;
     for (size_t i = 0; i < l->row_count; i++) {
-        const struct imap_list_entry *e = &l->rows[i].entry;
-        if ((e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path)) {
+        count += wants_status(&l->rows[i]);
+    }
+    l->status_count = 0;
+    for (size_t i = 0; i < l->row_count && count <= FIRST_STATUS_MAX; i++) {
+        if (wants_status(&l->rows[i])) {
             l->status_missing++;
-            l->status[l->status_count++] = imap_status_start(
-                l->conn, e->wire, status_items(l->conn), SYNC_SELECT_MS, on_status, l);
+            l->status[l->status_count++] =
+                imap_status_start(l->conn, l->rows[i].entry.wire, status_items(l->conn),
+                                  SYNC_SELECT_MS, on_status, l);
         }
     }
     return l->status_missing > 0;

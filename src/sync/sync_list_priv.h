@@ -16,7 +16,7 @@ struct list_row {
 /* --- sync_rename.c: which new rows are missing mailboxes under another name --- */
 
 /* Sets `known` and `renamed` of rows that are new. May select other mailboxes on the
- * connection: sc->on_select is called before. Ends with the errors of imap and store. */
+ * connection: sc->may_select is asked before. Ends with the errors of imap and store. */
 struct sync_rename;
 typedef void sync_rename_cb(struct sync_rename *op, const struct err *err, void *ctx);
 struct sync_rename *sync_rename_start(struct imap_conn *conn, const struct sync_ctx *sc,

@@ -149,7 +149,10 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 {
     uint32_t items =
         IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
-    if (modseq_of(conn, imap_conn_selected(conn)) != 0) {
+    const struct imap_selected *selected = imap_conn_selected(conn);
+    /* Before a mailbox is selected: what it will most likely have. */
+    if (selected == NULL ? imap_conn_has(conn, IMAP_CAP_CONDSTORE)
+                         : modseq_of(conn, selected) != 0) {
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
@@ -163,7 +166,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 void sync_pass_command(const struct sync_pass *p)
 {
     if (p->sc.on_command != NULL) {
-        p->sc.on_command(p->sc.ctx);
+        p->sc.on_command(p->sc.command_ctx);
     }
 }
 
@@ -318,8 +321,9 @@ static bool flags_are_due(const struct sync_pass *p)
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
-           p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
+    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) &&
+           p->uid_next != 0 && p->uid_next == m->srv_uid_next &&
+           p->highest_modseq == m->highest_modseq &&
            (p->highest_modseq != 0 || p->exists == 0) && sync_batch_is_empty(&p->batch) &&
            sync_live_is_empty(p->live);
 }

@@ -254,7 +254,7 @@ static void look(struct sync_rename *r)
         if (m == NULL) {
             continue;
         }
-        if (m->box == r->sc.busy_box) {
+        if (r->sc.is_busy != NULL && r->sc.is_busy(r->sc.ctx, m->box)) {
             postpone(r, m);
         } else if (!find_by_id(r) && find_by_sample(r)) {
             return;

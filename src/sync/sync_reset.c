@@ -14,7 +14,7 @@
 #include "postrider/base/log.h"
 
 enum {
-    RESETS_A_DAY = 3,
+    RESETS_A_DAY = 3, /* unless the settings say otherwise */
     DAY_MS = 24 * 3600 * 1000,
     REST_MS = 6 * 3600 * 1000
 };
@@ -24,9 +24,10 @@ bool sync_reset_rests(const struct mailbox *m)
     return m->rest_until_ms != 0 && clock_wall_ms() < m->rest_until_ms;
 }
 
-static bool is_too_often(const struct mailbox *m)
+static bool is_too_often(const struct sync_ctx *sc, const struct mailbox *m)
 {
-    return m->reset_count >= RESETS_A_DAY && clock_wall_ms() - m->reset_from_ms < DAY_MS;
+    uint32_t allowed = sc->resets_per_day > 0 ? sc->resets_per_day : RESETS_A_DAY;
+    return m->reset_count >= allowed && clock_wall_ms() - m->reset_from_ms < DAY_MS;
 }
 
 static void on_rested(struct store_commit *op ATTR_UNUSED, const struct err *err,
@@ -64,7 +65,7 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
         sync_pass_run(p);
         return false;
     }
-    if (is_too_often(m)) {
+    if (is_too_often(&p->sc, m)) {
         begin_rest(p);
         return false;
     }

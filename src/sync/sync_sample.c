@@ -8,7 +8,8 @@
 
 enum {
     SAMPLES = 5,
-    SAMPLES_ENOUGH = 4
+    SAMPLES_ENOUGH = 4,
+    AGAIN_MS = 20 /* the connection is in use: ask again */
 };
 
 struct sync_sample {
@@ -23,6 +24,7 @@ struct sync_sample {
     struct store_rank *rank;
     struct imap_select *select;
     struct imap_fetch *fetch;
+    struct timer again;
     sync_sample_cb *cb;
     void *ctx;
 };
@@ -51,8 +53,13 @@ static void sample_done(struct op *op)
     s->cb(s, &op->err, s->wanted > 0 && same >= enough, s->ctx);
 }
 
+static void sample_fini(struct op *op)
+{
+    timer_stop(&sample_of(op)->again);
+}
+
 static const struct op_type sample_type = {"compare a sample", sizeof(struct sync_sample),
-                                           sample_abort, sample_done, NULL};
+                                           sample_abort, sample_done, sample_fini};
 
 static bool row_is_same(const struct msg_row *stored, const struct imap_row *row)
 {
@@ -121,11 +128,22 @@ static void on_examined(struct imap_select *op ATTR_UNUSED, const struct err *er
     buf_fini(&text);
 }
 
+static void examine(struct sync_sample *s);
+
+static void on_again(struct timer *t)
+{
+    struct sync_sample *s = container_of(t, struct sync_sample, again);
+    if (op_is_running(&s->op)) {
+        examine(s);
+    }
+}
+
 static void examine(struct sync_sample *s)
 {
     struct imap_select_params params = {.mailbox = s->wire, .examine = true};
-    if (s->sc.on_select != NULL) {
-        s->sc.on_select(s->sc.ctx);
+    if (s->sc.may_select != NULL && !s->sc.may_select(s->sc.ctx)) {
+        timer_set(imap_conn_loop(s->conn), &s->again, AGAIN_MS, on_again);
+        return;
     }
     s->select = imap_select_start(s->conn, &params, SYNC_SELECT_MS, on_examined, s);
 }

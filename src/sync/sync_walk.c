@@ -137,7 +137,7 @@ static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err
  * the walk goes on. */
 static void walk_count(struct sync_pass *p)
 {
-    if (p->m->low_uid <= 1) {
+    if (p->m->low_uid <= 1 || p->sc.fast) {
         p->walk_counted = true;
         p->walk_hi = 0;
         return;
@@ -210,7 +210,7 @@ static void walk_commit_slice(struct sync_pass *p)
     }
     if (begin == 0 && is_last(p)) {
         m->phase = MAILBOX_PHASE_LIVE;
-        m->low_uid = 1;
+        m->low_uid = p->sc.fast ? m->start_uid : 1;
         m->last_uid = m->start_uid - 1;
         m->srv_uid_next = m->start_uid;
         m->highest_modseq = m->start_modseq;

@@ -150,3 +150,84 @@ def test_changes_are_folded_into_ids(daemon, dovecot, user):
     reply = daemon.request("GET", f"{path}?since={state}")
     assert (reply.status, reply.json["code"]) == (409, "cannotCalculateChanges")
     assert daemon.request("GET", f"{path}?since=x").status == 400
+
+
+def test_a_replay_delivers_again_with_the_same_ids(daemon, dovecot, consumer, user, new_user):
+    other = new_user()
+    for account in (user, other):
+        daemon.add_account(account, dovecot)
+        daemon.wait_state(account)
+    path = "/v1/webhooks/routes/default/cursor"
+    for n in range(3):
+        dovecot.deliver(user, mail.plain(n))
+        dovecot.deliver(other, mail.plain(n))
+    for account in (user, other):
+        consumer.wait("messageNew", account, count=3)
+    whole = drain(daemon, user)[0]
+    ids = [e["eventId"] for e in whole]
+
+    def told(account=user):
+        return [d.id for d in consumer.seen(account=account)]
+
+    def forget():
+        with consumer.lock:
+            consumer.deliveries.clear()
+    wait_until(lambda: told() == ids, 10, "all deliveries")
+    forget()
+    assert daemon.put(path, {"position": "start", "account": user}) == {
+        "route": "default", "account": user, "accounts": 1}
+    wait_until(lambda: len(told()) >= len(ids), 10, "the whole log again")
+    assert told() == ids and told(other) == []
+    forget()
+    assert daemon.put(path, {"after": whole[-3]["cursor"], "account": user})["accounts"] == 1
+    wait_until(lambda: len(told()) >= 2, 10, "the last two")
+    forget()
+    at = int(whole[2]["entryId"].split("-")[0])
+    iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 1000)) + f".{at % 1000:03}Z"
+    assert daemon.put(path, {"time": iso})["accounts"] == 2
+    want = [e["eventId"] for e in whole if int(e["entryId"].split("-")[0]) >= at]
+    wait_until(lambda: len(told()) >= len(want), 10, "what followed that time")
+    assert told() == want
+    # A consumer that fails holds the log up; skipping to the end lets go of it.
+    forget()
+    consumer.answer = lambda delivery: 500
+    dovecot.deliver(user, mail.plain(9))
+    wait_until(lambda: consumer.seen("messageNew", user, accepted=False), 10, "a refused delivery")
+    behind = daemon.get("/v1/webhooks/routes")["routes"][0]
+    assert (behind["id"], behind["enabled"], behind["accountsBehind"]) == ("default", True, 1)
+    assert behind["oldestUndelivered"]
+    daemon.put(path, {"position": "end"})
+    wait_until(lambda: daemon.get("/v1/webhooks/routes")["routes"][0]["accountsBehind"] == 0, 10, "nothing behind")
+    consumer.answer = lambda delivery: 200
+    forget()
+    dovecot.deliver(user, mail.plain(10))
+    assert consumer.wait("messageNew", user).data["subject"] == "Message 10"
+    assert daemon.get("/v1/webhooks/routes")["routes"][0]["oldestUndelivered"] is None
+    for body, status in (({}, 400), ({"position": "start", "after": "1-1"}, 400), ({"position": "middle"}, 400),
+                         ({"after": "x", "account": user}, 400), ({"position": "end", "account": "nobody"}, 404)):
+        assert daemon.request("PUT", path, body).status == status, body
+    assert daemon.request("PUT", "/v1/webhooks/routes/nobody/cursor", {"position": "end"}).status == 404
+
+
+def test_a_reader_behind_the_limit_of_bytes_is_told_of_the_gap(make_daemon, redis, dovecot, user):
+    dovecot.fill(user, mail.many(300, "gap"))
+    d = make_daemon(redis.url, changelog_max_bytes=30000).start()
+    d.add_account(user, dovecot)
+    d.wait_state(user)
+    begin = drain(d, user)[1]
+    state = d.get(f"/v1/account/{user}/changes")["newState"]
+    for change in "+-+":
+        dovecot.store(user, list(range(1, 301)), change + "FLAGS (\\Flagged)")
+        time.sleep(0.5)
+    wait_until(lambda: drain(d, user, after=begin)[2], 20, "the gap")
+    entries, cursor, gap = drain(d, user, after=begin)
+    assert gap and entries
+    assert drain(d, user, after=cursor)[2] is False
+    assert drain(d, user)[2] is False  # who never read misses nothing
+    assert d.request("GET", f"/v1/account/{user}/changes?since={state}").status == 409
+    first = d.request("GET", f"/v1/account/{user}/events/export?after={begin}").body.splitlines()[0]
+    assert json.loads(first) == {"gap": True}
+    metrics = d.request("GET", "/metrics").body.decode()
+    size = [line for line in metrics.splitlines() if line.startswith("postrider_log_bytes ")][0]
+    assert 0 < int(size.split()[1]) < 40000
+    assert 'postrider_route_entries_total{route="default",result="done"}' in metrics

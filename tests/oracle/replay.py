@@ -35,6 +35,7 @@ class Replay:
     reset: dict[int, dict[Key, Row]] = field(default_factory=dict)  # boxes renumbered since the last settling
     adopted: int = 0  # rows taken over silently from before a reset
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
+    moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
     last: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -112,12 +113,10 @@ class Replay:
         row.flags = value
 
     def message_moved(self, e: Entry) -> None:
-        """The departure has been told before, when it was seen."""
-        to = e.data["to"]
+        """The departure is an entry of its own: before this one, or behind it if the arrival was seen first."""
         source = message_key(e.data["from"]["id"])
-        if source in self.rows:
-            self._wrong(e, "tells of a move from where the message still is")
-        self._arrive(e, e.box, message_key(to["id"]), flag_set(e.data.get("flags", to.get("flags", ()))))
+        self.moved_from.append((e, source))
+        self._arrive(e, e.box, message_key(e.data["to"]["id"]), flag_set(e.data["flags"]))
 
     # --- mailboxes ---
 
@@ -146,7 +145,7 @@ class Replay:
 
     def mailbox_renamed(self, e: Entry) -> None:
         self._known_box(e)
-        old, new = e.data.get("oldPath", e.data.get("old")), e.data.get("path", e.data.get("new"))
+        old, new = e.data["old"]["path"], e.data["new"]["path"]
         for box, path in self.boxes.items():
             if path == old or path.startswith(f"{old}/"):
                 self.boxes[box] = new + path[len(old):]
@@ -174,6 +173,8 @@ class Replay:
                     out.append(f"log: UID {key[1]} of {m.path!r} is in the index without an entry")
             elif row.flags != flags:
                 out.append(f"log: UID {key[1]} of {m.path!r} has {sorted(row.flags)} by the log, {sorted(flags)} in the index")
+        out += [f"log entry {e}: the message has not left where it came from" for e, key in self.moved_from
+                if key in self.rows]
         out += [f"log: UID {key[1]} of {self.boxes.get(row.box)!r} is not in the index"
                 for key, row in self.rows.items() if key not in held]
         return out
@@ -186,6 +187,7 @@ class Replay:
                     self.adopted += 1
                     self.rows[m.number, uid] = Row(m.box, flags)
         self.reset.clear()
+        self.moved_from.clear()
         self.settled = True
 
 

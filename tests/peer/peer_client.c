@@ -11,7 +11,7 @@
  *   store SET +\Seen,word   copy SET NAME      move SET NAME      expunge SET
  *   append NAME TEXT        TEXT with escapes
  *   noop   create NAME   delete NAME   rename A,B   subscribe NAME   unsubscribe NAME
- *   notify items=flags,size,…
+ *   notify [scope=1…4] items=flags,size,…      scope: enum imap_notify_scope
  *   idle [max_ms=]   done   cancel (the last operation)   pause   resume   close
  *   sleep MS
  * %XX in a name is that byte. */
@@ -563,7 +563,9 @@ static bool do_noop(struct client *cl)
 
 static bool do_notify(struct client *cl)
 {
-    return started(cl, imap_notify_start(cl->conn, parse_items(value_of(cl, "items")),
+    uint64_t scope = number_of(cl, "scope", IMAP_NOTIFY_SELECTED);
+    return started(cl, imap_notify_start(cl->conn, (enum imap_notify_scope)scope,
+                                         parse_items(value_of(cl, "items")),
                                          cl->deadline_ms, on_simple, cl));
 }
 

@@ -18,7 +18,8 @@ enum {
     LINE_MAX_BYTES = 64 * 1024,
     OUT_MAX = 64 * 1024 * 1024,
     UIDVALIDITY = 7,
-    LOG_MAX = 256
+    LOG_MAX = 256,
+    SET_MAX = 1024
 };
 
 struct gone {
@@ -39,6 +40,8 @@ struct imap_fake {
     uint32_t *view; /* the session's: UIDs by sequence number */
     size_t view_count;
     bool lost_row, qresync;
+    struct imap_range set[SET_MAX]; /* of the command */
+    size_t set_count;
     struct buf out;
     size_t bytes;
     char log[LOG_MAX][16];
@@ -167,21 +170,40 @@ size_t imap_fake_commands(struct imap_fake *f, const char *word)
 
 /* --- sets --- */
 
-static bool set_has(const char *set, uint32_t n, uint32_t last)
+static const char *read_number(const char *at, uint32_t last, uint32_t *out)
 {
-    while (*set != '\0' && *set != ' ' && *set != ')') {
-        char *end;
-        uint64_t lo = *set == '*' ? last : strtoull(set, &end, 10), hi = lo;
-        end = *set == '*' ? (char *)(uintptr_t)(set + 1) : end;
-        if (*end == ':') {
-            set = end + 1;
-            hi = *set == '*' ? last : strtoull(set, &end, 10);
-            end = *set == '*' ? (char *)(uintptr_t)(set + 1) : end;
+    char *end;
+    if (*at == '*') {
+        *out = last;
+        return at + 1;
+    }
+    *out = (uint32_t)strtoul(at, &end, 10);
+    return end;
+}
+
+/* Fills f->set; "n:*" always names the last message. */
+static void read_set(struct imap_fake *f, const char *at, uint32_t last)
+{
+    f->set_count = 0;
+    while (f->set_count < SET_MAX && *at != '\0' && *at != ' ' && *at != ')') {
+        struct imap_range r;
+        at = read_number(at, last, &r.lo);
+        r.hi = r.lo;
+        if (*at == ':') {
+            at = read_number(at + 1, last, &r.hi);
         }
-        if ((n >= lo && n <= hi) || (n >= hi && n <= lo) || (lo > last && n == last)) {
+        r.lo = r.lo > last && r.hi > r.lo ? last : r.lo;
+        f->set[f->set_count++] = r;
+        at += *at == ',';
+    }
+}
+
+static bool set_has(const struct imap_fake *f, uint32_t n)
+{
+    for (size_t i = 0; i < f->set_count; i++) {
+        if (n >= f->set[i].lo && n <= f->set[i].hi) {
             return true;
         }
-        set = *end == ',' ? end + 1 : end;
     }
     return false;
 }
@@ -298,11 +320,12 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
     }
     f->view_count = 0;
     refresh(f, false);
-    buf_printf(&f->out,
-               "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
-               "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha "
-               "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n",
-               f->view_count, UIDVALIDITY);
+    buf_printf(
+        &f->out,
+        "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
+        "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha "
+        "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n",
+        f->view_count, UIDVALIDITY);
     if ((f->config.quirks & FAKE_NO_UIDNEXT) == 0) {
         buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n", f->uid_next);
     }
@@ -344,11 +367,12 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     last = by_uid ? last : (uint32_t)f->view_count;
     bool complete = true, refuses = false;
+    read_set(f, args, last);
     for (size_t i = 0; i < f->view_count; i++) {
-        const struct fake_message *m = find(f, f->view[i]);
-        if (!set_has(args, by_uid ? f->view[i] : (uint32_t)i + 1, last)) {
+        if (!set_has(f, by_uid ? f->view[i] : (uint32_t)i + 1)) {
             continue;
         }
+        const struct fake_message *m = find(f, f->view[i]);
         refuses = refuses || (m != NULL && is_refused(m, items));
     }
     if (refuses) {
@@ -360,10 +384,10 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
     }
     bool loses = !by_uid && (f->config.quirks & FAKE_LOSES_ROWS) != 0 && !f->lost_row;
     for (size_t i = 0; i < f->view_count; i++) {
-        const struct fake_message *m = find(f, f->view[i]);
-        if (!set_has(args, by_uid ? f->view[i] : (uint32_t)i + 1, last)) {
+        if (!set_has(f, by_uid ? f->view[i] : (uint32_t)i + 1)) {
             continue;
         }
+        const struct fake_message *m = find(f, f->view[i]);
         complete = complete && m != NULL;
         if (loses) {
             f->lost_row = true;
@@ -379,7 +403,8 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
                tag);
 }
 
-static bool matches(const struct fake_message *m, const char *key, uint32_t last)
+static bool matches(const struct imap_fake *f, const struct fake_message *m,
+                    const char *key)
 {
     static const struct {
         const char *key;
@@ -389,7 +414,7 @@ static bool matches(const struct fake_message *m, const char *key, uint32_t last
                  {"DRAFT", IMAP_FLAG_DRAFT},
                  {"DELETED", IMAP_FLAG_DELETED}};
     if (strncmp(key, "UID ", 4) == 0) {
-        return set_has(key + 4, m->uid, last);
+        return set_has(f, m->uid);
     }
     if (strncmp(key, "UNSEEN", 6) == 0) {
         return (m->flags & IMAP_FLAG_SEEN) == 0;
@@ -413,6 +438,9 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     const char *key = extended ? args + sizeof esearch - 1 : args;
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     uint32_t lo = 0, hi = 0;
+    if (strncmp(key, "UID ", 4) == 0) {
+        read_set(f, key + 4, last);
+    }
     const char *before = " ALL ";
     if (extended) {
         buf_printf(&f->out, "* ESEARCH (TAG \"%s\") UID", tag);
@@ -421,7 +449,7 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     }
     for (size_t i = 0; i <= f->view_count; i++) {
         const struct fake_message *m = i < f->view_count ? find(f, f->view[i]) : NULL;
-        bool hit = m != NULL && matches(m, key, last);
+        bool hit = m != NULL && matches(f, m, key);
         if (!extended && hit) {
             buf_printf(&f->out, " %u", m->uid);
         } else if (hit && lo != 0 && m->uid == hi + 1) {

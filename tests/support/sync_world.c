@@ -1,5 +1,7 @@
 #include "sync_world.h"
 
+#include "append_fixture.h"
+
 #include "postrider/base/mem.h"
 
 #include <setjmp.h>
@@ -80,6 +82,7 @@ static struct imap_conn *conn_open(struct sync_world *w, uint32_t caps_off)
                                       .tls = {.insecure = true},
                                       .user = w->user,
                                       .secret = STR("secret"),
+                                      .client_name = "test",
                                       .caps_off = caps_off};
     (void)imap_open_start(w->redis->net, &params, WORLD_SYNC_WAIT_MS, on_open, w);
     wait_ok(w);
@@ -276,43 +279,15 @@ void world_reload(struct sync_world *w)
 
 /* --- the other client --- */
 
-struct append {
-    struct sync_world *w;
-    char text[512];
-    size_t at;
-};
-
-static size_t append_read(void *ctx, char *buf, size_t size)
-{
-    struct append *a = ctx;
-    size_t left = strlen(a->text) - a->at;
-    size_t n = left < size ? left : size;
-    memcpy(buf, a->text + a->at, n);
-    a->at += n;
-    return n;
-}
-
-static void on_appended(struct imap_append *op, const struct err *err,
-                        const struct imap_append_result *result, void *ctx)
-{
-    (void)op;
-    (void)result;
-    struct append *a = ctx;
-    finish(a->w, err);
-}
-
 /* No two of them have the same size, before the sizes begin again. */
 static void append_one(struct sync_world *w)
 {
     static const unsigned sizes = 300;
-    struct append a = {.w = w};
-    (void)snprintf(a.text, sizeof a.text,
+    char text[512];
+    (void)snprintf(text, sizeof text,
                    "From: ann@example.com\r\nSubject: hello\r\n\r\n%*s Hello.\r\n",
                    (int)(w->appended++ % sizes), "");
-    struct imap_append_params params = {
-        .mailbox = str_of(mailbox_name), .size = strlen(a.text), .read = append_read};
-    (void)imap_append_start(w->other, &params, WORLD_SYNC_WAIT_MS, on_appended, &a);
-    wait_ok(w);
+    append_fixture_run(w->redis->loop, w->other, mailbox_name, text);
 }
 
 static void on_copied(struct imap_move *op, const struct err *err,

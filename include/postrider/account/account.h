@@ -9,8 +9,8 @@
  *          turn
  * Calls    loop thread
  * Units    milliseconds
- * Limits   one watching connection and at most ACCOUNT_WORK_MAX work connections an
- *          account; 32 handshakes at once per host; 256 waiting work requests an account
+ * Limits   one watching connection, at most ACCOUNT_WORK_MAX work connections and at most
+ *          ACCOUNT_SUB_MAX for named mailboxes an account, five in all; 32 handshakes at once per host; 256 waiting work requests an account
  * Errors   ERR_NO_ACCOUNT, ERR_UNAVAILABLE (not connected; message says the state and
  *          why), ERR_NO_MAILBOX, ERR_NO_MESSAGE, and what imap and store report */
 #ifndef POSTRIDER_ACCOUNT_ACCOUNT_H
@@ -23,18 +23,34 @@
 
 enum {
     ACCOUNT_WORK_MAX = 3,
+    ACCOUNT_SUB_MAX =
+        3, /* subconnections; a work connection less for each from the 2nd */
     ACCOUNT_WORK_IDLE_MS = 60000
 };
 
 struct accounts;
 struct account;
 
+/* How often is looked at mailboxes that nobody tells of (docs/ARCHITECTURE.md §Watching). 0
+ * = the default of the setting of that name. */
+struct account_poll_config {
+    int64_t hot_ms, cold_ms,
+        frozen_ms; /* between looks at one that changed lately, and at
+                                           those that have not for long and very long */
+    int64_t hot_for_ms, cold_after_ms, frozen_after_ms;
+    int64_t inbox_ms;      /* the watched mailbox of a server without IDLE */
+    int64_t idle_max_ms;   /* IDLE begins anew (RFC 2177: under 29 minutes) */
+    int64_t idle_check_ms; /* between proofs that IDLE tells what happens */
+};
+
 struct accounts_config {
-    int64_t poll_interval_ms; /* LIST-STATUS rounds over the mailboxes not watched */
+    int64_t poll_interval_ms; /* looks at mailboxes that nobody tells of */
+    struct account_poll_config poll;
     int64_t
         delete_confirm_ms; /* a second listing after this confirms a missing mailbox */
     int64_t
         move_window_ms; /* from a removal to an arrival that makes it a move; 0 = none */
+    uint32_t resets_per_day;      /* changes of UIDVALIDITY a mailbox may have; 0 = 3 */
     uint32_t batch_messages;      /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */
     uint32_t connect_total;       /* handshakes at once over all hosts */
@@ -56,10 +72,14 @@ typedef void accounts_stop_cb(void *ctx);
 void accounts_stop(struct accounts *as, accounts_stop_cb *cb, void *ctx);
 void accounts_free(struct accounts **as);
 
-/* Told by those who created, changed or deleted a record. Credentials or servers changed:
- * the actor reconnects. */
+/* Told by those who created, changed or deleted a record. The actor reconnects only if
+ * what its connections are made of changed; the rest takes effect on those that are. */
 void accounts_created(struct accounts *as, struct str id);
 void accounts_updated(struct accounts *as, struct str id);
+/* Forgets the index of all mailboxes, reads the record again and indexes anew; message ids
+ * stay. The callback comes when the index is gone, or could not be dropped. */
+typedef void accounts_flush_cb(const struct err *err, void *ctx);
+void accounts_flush(struct accounts *as, struct str id, accounts_flush_cb *cb, void *ctx);
 /* The actor is gone when the callback runs; call it before the record is deleted. */
 void accounts_deleted(struct accounts *as, struct str id, accounts_stop_cb *cb,
                       void *ctx);

@@ -56,8 +56,13 @@ struct config_redis {
 
 struct config_sync {
     int64_t poll_interval_s;
+    int64_t poll_hot_s, poll_cold_s, poll_frozen_s;
+    int64_t hot_for_s, cold_after_s, frozen_after_s;
+    int64_t inbox_poll_s;
+    int64_t idle_max_s, idle_check_s;
     int64_t delete_confirm_s;
     int64_t move_window_s;
+    int64_t resets_per_day;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;

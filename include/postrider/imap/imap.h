@@ -119,6 +119,9 @@ struct imap_conn_events {
     void (*on_row)(void *ctx, const struct imap_row *row); /* unsolicited FETCH */
     void (*on_list)(void *ctx, const struct imap_list_entry *entry);
     void (*on_status)(void *ctx, const struct imap_status *status);
+    /* NOTIFICATIONOVERFLOW: as if NOTIFY NONE had been said, so IDLE is silent, too (RFC
+     * 5465 §5.8). Nobody listens: the connection ends. */
+    void (*on_overflow)(void *ctx);
     void (*on_alert)(void *ctx, struct str text);
     /* Once; the connection is dead and must be closed with imap_conn_close. */
     void (*on_closed)(void *ctx, const struct err *err);
@@ -337,12 +340,21 @@ struct imap_simple *imap_rename_start(struct imap_conn *c, struct str from, stru
 struct imap_simple *imap_subscribe_start(struct imap_conn *c, struct str mailbox,
                                          bool subscribed, int64_t deadline_ms,
                                          imap_simple_cb *cb, void *ctx);
-/* NOTIFY for the selected mailbox, whichever it is: from here the server sends these items
- * of every new message by itself, as unsolicited rows behind EXISTS. NO and BAD leave
- * things as they were; ERR_UNSUPPORTED without the capability. A server that gives up
- * (NOTIFICATIONOVERFLOW) tells nothing at all any more: the connection ends. */
-struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
-                                      int64_t deadline_ms, imap_simple_cb *cb, void *ctx);
+/* What NOTIFY asks for; each one more than the one before. */
+enum imap_notify_scope {
+    IMAP_NOTIFY_NONE,     /* not asked */
+    IMAP_NOTIFY_SELECTED, /* the selected mailbox, whichever it is */
+    IMAP_NOTIFY_MESSAGES, /* arrivals and deletions in all personal mailboxes: on_status */
+    IMAP_NOTIFY_FLAGS,    /* also changes of flags there */
+    IMAP_NOTIFY_NAMES     /* also mailboxes that come, go, change their name: on_list */
+};
+/* NOTIFY (RFC 5465): from here the server sends these items of every new message of the
+ * selected mailbox by itself, as unsolicited rows behind EXISTS, and what the scope says
+ * of the others. NO and BAD leave things as they were; ERR_UNSUPPORTED without the
+ * capability. May be sent before a mailbox is selected. */
+struct imap_simple *imap_notify_start(struct imap_conn *c, enum imap_notify_scope scope,
+                                      uint32_t items, int64_t deadline_ms,
+                                      imap_simple_cb *cb, void *ctx);
 void imap_simple_cancel(struct imap_simple *op);
 
 struct imap_idle;

@@ -119,9 +119,10 @@ struct store_dirty *store_dirty_start(struct store *s, store_dirty_cb *cb, void 
 /* The account behind a name (keyed hash), from the directory; NULL if unknown. */
 const char *store_account_id_by_name(struct store *s, struct str name);
 
-/* Called after every commit that appended events, with the account: readers on this node
- * need no polling. */
-typedef void store_appended_cb(struct store *s, const struct store_acct *a, void *ctx);
+/* Called after every commit that appended `count` events, with the account: readers on
+ * this node need no polling. */
+typedef void store_appended_cb(struct store *s, const struct store_acct *a, size_t count,
+                               void *ctx);
 void store_set_appended_cb(struct store *s, store_appended_cb *cb, void *ctx);
 
 #endif

@@ -79,7 +79,8 @@ struct mailbox {
     uint32_t srv_uid_next;   /* as of the last pass */
     uint64_t highest_modseq; /* only what a complete pass reached; 0 = none */
     uint32_t exists;         /* as of the last pass */
-    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed */
+    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed;
+                         live: 1, or all below this is not indexed (fast indexer) */
     uint32_t
         start_uid; /* phase initial: UIDNEXT when it began; later UIDs are new mail */
     uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
@@ -106,6 +107,8 @@ struct mailbox {
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
     bool nonexistent; /* the server said so when it was to be selected */
+    int64_t changed_at_ms,
+        look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };
 
 /* A new record with nothing but its names; the commit that stores it sets its version. */

@@ -77,19 +77,23 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
-    uint32_t
-        busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
+    uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
     struct sync_learned *learned; /* may be NULL */
-    /* A pass is about to send a command: end IDLE. May be NULL. */
-    void (*on_command)(void *ctx);
+    /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
+    bool (*is_busy)(void *ctx, uint32_t box);
     sync_new_row_fn *on_new_row;
-    /* A listing is about to select another mailbox on its connection. May be NULL. */
-    void (*on_select)(void *ctx);
+    /* A listing wants to select another mailbox on its connection. False: not now, it asks
+     * again. May be NULL. */
+    bool (*may_select)(void *ctx);
     void *ctx;                /* of the three */
     struct sync_moves *moves; /* NULL: moves are not looked for */
     bool lost; /* the account was indexed before, and nothing of it is left */
+    /* A pass is about to send a command: end IDLE. May be NULL. */
+    void (*on_command)(void *ctx);
+    void *command_ctx;
 };
 
 /* --- live data --- */
@@ -139,18 +143,24 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 
+/* Does what STATUS told, be it little, differ from what the index was brought up to? */
+bool sync_status_differs(const struct mailbox *m, const struct imap_status *status);
+
 /* --- operations --- */
 
 /* What the index keeps of a new message, as imap_item bits, as far as this connection and
- * its selected mailbox have it. */
+ * its selected mailbox, if there is one, have it. */
 uint32_t sync_row_items(const struct imap_conn *conn);
 
 struct sync_list_result {
     size_t listed; /* mailboxes in this listing */
     size_t
         missing; /* known ones that were not in it: list again after delete_confirm_ms */
-    struct mailbox **changed; /* those whose STATUS differs from the index */
+    struct mailbox *
+        *changed; /* those to index, and whose STATUS differs from the index */
     size_t changed_count;
+    struct mailbox **untold; /* indexed ones of which the listing said no STATUS */
+    size_t untold_count;
 };
 struct sync_list;
 typedef void sync_list_cb(struct sync_list *op, const struct err *err,

@@ -389,6 +389,7 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "deleteV1AccountAccount",
         "getV1Accounts",
         "putV1AccountAccountReconnect",
+        "putV1AccountAccountFlush",
         "putV1AccountAccountSync",
         "postV1Verifyaccount",
         "getV1AccountAccountMailboxes",
@@ -413,6 +414,8 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "getV1AccountAccountEvents",
         "getV1AccountAccountEventsExport",
         "getV1AccountAccountChanges",
+        "getV1WebhooksRoutes",
+        "putV1WebhooksRoutesRouteCursor",
         "getV1Events",
         "getV1Changes",
     };

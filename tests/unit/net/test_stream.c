@@ -1,6 +1,6 @@
 #include "postrider/net/net.h"
 
-#include "loop_fixture.h"
+#include "net_fixture.h"
 #include "server_fixture.h"
 #include "tls_fixture.h"
 
@@ -412,16 +412,14 @@ static void last_words_are_read_although_writing_fails(void **state)
 static int setup(void **state)
 {
     (void)state;
-    loop = loop_fixture_new();
-    net = net_new(loop, NULL);
+    net_fixture_open(&loop, &net, NULL);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_free(&net);
-    loop_fixture_free(&loop);
+    net_fixture_close(&loop, &net);
     return 0;
 }
 

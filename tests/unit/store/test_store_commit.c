@@ -421,8 +421,10 @@ static void commits_of_an_account_wait_for_each_other(void **state)
 
 static unsigned appended;
 
-static void on_appended(struct store *s, const struct store_acct *a, void *ctx)
+static void on_appended(struct store *s, const struct store_acct *a, size_t count,
+                        void *ctx)
 {
+    assert_true(count > 0);
     (void)s;
     struct fixture *f = ctx;
     assert_string_equal(a->id, f->w.acct.id);

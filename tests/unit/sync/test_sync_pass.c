@@ -1,5 +1,6 @@
 /* The pass against a real Dovecot and a real Redis, each case with QRESYNC, with
  * CONDSTORE only, and with neither. */
+#include "sync_priv.h"
 #include "sync_world.h"
 
 #include <setjmp.h>
@@ -487,6 +488,29 @@ static void a_cursor_ahead_of_the_server_is_not_trusted(void **state)
     sync_world_free(&w);
 }
 
+static void scattered_deletions_are_found_by_probing(void **state)
+{
+    struct sync_world *w = begin(state);
+    w->sc.batch_messages = 1000;
+    w->caps_off |= IMAP_CAP_ESEARCH;
+    other_append(w, 5000);
+    world_disconnect(w);
+    world_connect(w);
+    world_sync(w);
+    world_disconnect(w);
+    other_expunge(w, "1,2500:2600,4998");
+    world_connect(w);
+    assert_in_range(sync_probe_budget(w->conn, w->m, 5000 - 1), 100, UINT32_MAX);
+    world_sync(w);
+    world_check(w);
+    world_disconnect(w);
+    other_expunge(w, "777,5000");
+    world_connect(w);
+    world_sync(w);
+    world_check(w);
+    sync_world_free(&w);
+}
+
 /* clang-format off */
 #define IN_ALL_MODES(f)                                                                  \
     {#f ", QRESYNC", f, NULL, NULL, &offers_all},                                \
@@ -522,6 +546,7 @@ int main(void)
         IN_ALL_MODES(a_pass_without_changes_writes_nothing),
         IN_ALL_MODES(a_first_cursor_begins_with_a_full_comparison),
         IN_ALL_MODES(a_cursor_ahead_of_the_server_is_not_trusted),
+        IN_ALL_MODES(scattered_deletions_are_found_by_probing),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
