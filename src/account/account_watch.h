@@ -130,6 +130,8 @@ bool account_subs_touch(struct account *a, uint32_t box);
 bool account_subs_are_busy_with(const struct account *a, uint32_t box);
 /* Runs what waited for the listing or for another pass. */
 void account_subs_next(struct account *a);
+/* Stops or resumes reading from them. */
+void account_subs_hold(struct account *a, bool held);
 
 /* --- the record (account_update.c) --- */
 
