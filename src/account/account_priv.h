@@ -421,7 +421,9 @@ struct accounts {
     struct list all;
     uint32_t handshakes; /* slots granted, of all hosts */
     int64_t started_ms;
-    uint32_t walks; /* granted */
+    size_t on_their_way; /* accounts not heard yet, when looked at last … */
+    int64_t progress_ms; /* … and when it had become less */
+    uint32_t walks;      /* granted */
     struct list walks_waiting;
     struct timer walks_look;
     struct accounts_audits audits;

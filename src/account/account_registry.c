@@ -31,7 +31,7 @@ struct accounts *accounts_new(struct net *net, struct store *store,
     if (as->config.walk_concurrency == 0) {
         as->config.walk_concurrency = WALKS;
     }
-    as->started_ms = loop_now_ms(as->loop);
+    as->started_ms = as->progress_ms = loop_now_ms(as->loop);
     as->ca_file = mem_strdup(config->ca_file);
     as->config.ca_file = as->ca_file;
     as->by_id = map_new(NULL);

@@ -328,6 +328,15 @@ void account_subs_end(struct account *a)
     }
 }
 
+void account_subs_hold(struct account *a, bool held)
+{
+    for (size_t i = 0; i < ACCOUNT_SUB_MAX; i++) {
+        if (a->subs[i] != NULL) {
+            account_conn_hold(&a->subs[i]->c, held);
+        }
+    }
+}
+
 bool account_subs_are_quiet(const struct account *a)
 {
     return account_subs_count(a) == 0;

@@ -189,6 +189,8 @@ bool account_subs_are_behind(const struct account *a, uint32_t box);
 bool account_subs_view(const struct account *a, size_t i, struct conn_view *out);
 /* Runs what waited for the listing or for another pass. */
 void account_subs_next(struct account *a);
+/* Stops or resumes reading from them. */
+void account_subs_hold(struct account *a, bool held);
 
 /* --- the record (account_update.c) --- */
 

@@ -40,6 +40,9 @@ struct sync_batch {
     size_t vanished_count, vanished_cap;
 };
 
+/* Room for one more item. */
+void *sync_grow(void *items, size_t count, size_t *cap, size_t size);
+void sync_keywords_sort(uint8_t *ids, size_t count);
 void sync_batch_fini(struct sync_batch *b);
 void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);

@@ -102,15 +102,6 @@ void sync_probe_cancel(struct sync_probe *p)
 
 /* --- gaps --- */
 
-static void *make_room(void *items, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap) {
-        return items;
-    }
-    *cap = *cap > 0 ? *cap * 2 : 32;
-    return mem_realloc(items, *cap * size);
-}
-
 /* A gap whose ends are known: closed, read off, or to be cut. */
 static void put_gap(struct sync_probe *p, struct gap gap)
 {
@@ -119,12 +110,12 @@ static void put_gap(struct sync_probe *p, struct gap gap)
         return;
     }
     if (inside > 0) {
-        p->gaps = make_room(p->gaps, p->gap_count, &p->gap_cap, sizeof *p->gaps);
+        p->gaps = sync_grow(p->gaps, p->gap_count, &p->gap_cap, sizeof *p->gaps);
         p->gaps[p->gap_count++] = gap;
         return;
     }
     for (int64_t rank = gap.rank_lo + 1; rank < gap.rank_hi; rank++) {
-        p->ranks = make_room(p->ranks, p->rank_count, &p->rank_cap, sizeof *p->ranks);
+        p->ranks = sync_grow(p->ranks, p->rank_count, &p->rank_cap, sizeof *p->ranks);
         p->ranks[p->rank_count++] = (uint32_t)rank;
     }
 }

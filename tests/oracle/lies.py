@@ -29,19 +29,19 @@ MESSAGES = 60
 
 
 class VanishAll(Lies):
-    def vanished(self, name: str, gone: str) -> str:
+    def vanished(self, name: str, gone: str, earlier: bool) -> str:
         return f"1:{EVERYTHING}"
 
 
 class VanishMore(Lies):
-    """Tells of more departures than happened."""
+    """Tells of more departures than happened, next to an EXISTS that contradicts."""
 
-    def vanished(self, name: str, gone: str) -> str:
-        return "1:20" + ("," + gone if gone else "")
+    def vanished(self, name: str, gone: str, earlier: bool) -> str:
+        return "1:20" + ("," + gone if gone else "") if earlier else gone
 
 
 class VanishNothing(Lies):
-    def vanished(self, name: str, gone: str) -> str:
+    def vanished(self, name: str, gone: str, earlier: bool) -> str:
         return ""
 
 

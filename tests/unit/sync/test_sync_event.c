@@ -198,7 +198,7 @@ static void ids_are_the_same_for_the_same_change_only(void **state)
     sync_event_new(&w->sc, w->m, &row, NULL, &one);
     sync_event_new_id(&w->sc, w->m, 12, id);
     assert_string_equal(one.id, id);
-    assert_int_equal(strlen(id), EVENT_ID_SIZE - 1);
+    assert_int_equal(strlen(id), CRYPTO_UUID_SIZE - 1);
     sync_event_new_id(&w->sc, w->m, 13, id);
     assert_string_not_equal(one.id, id);
     w->m->epoch++;
