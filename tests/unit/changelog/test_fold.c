@@ -1,4 +1,5 @@
 /* What a row of entries comes to. */
+#include "postrider/base/mem.h"
 #include "postrider/changelog/fold.h"
 #include "postrider/json/json.h"
 
@@ -10,7 +11,7 @@
 
 #include <cmocka.h>
 
-struct step {
+struct change {
     enum event_type type;
     const char *id;   /* of the message */
     const char *path; /* "A" is mailbox 1, "B" mailbox 2 */
@@ -18,7 +19,7 @@ struct step {
 
 struct row {
     const char *name;
-    struct step steps[6];
+    struct change steps[6];
     const char *want; /* created|updated|destroyed|boxes created|destroyed|reset */
 };
 
@@ -56,11 +57,12 @@ static const struct row rows[] = {
     {"a mailbox is reset, and told anew",
      {UPDATED("u", "A"), BOX(RESET, "A"), NEW("n", "A")},
      "n|||||A"},
+    {"moved", {DELETED("d", "A"), {EVENT_MESSAGE_MOVED, "n", "B"}}, "n||d|||"},
     {"a mailbox goes and comes again", {BOX(DELETED, "A"), BOX(NEW, "A")}, "|||||A"},
     {"events of the account", {{EVENT_ACCOUNT_INITIALIZED, NULL, NULL}}, "|||||"},
 };
 
-static void add(struct changelog_fold *f, const struct step *s)
+static void add(struct changelog_fold *f, const struct change *s)
 {
     struct log_entry entry = {.readable = true};
     uint32_t box = s->path == NULL ? 0 : s->path[0] == 'A' ? 1 : 2;
@@ -89,7 +91,7 @@ static void entries_come_to_this(void **state)
         json_t *out = json_object();
         changelog_fold_init(&f);
         for (size_t k = 0; k < ARRAY_LEN(rows[i].steps); k++) {
-            const struct step *s = &rows[i].steps[k];
+            const struct change *s = &rows[i].steps[k];
             if (s->id != NULL || s->path != NULL ||
                 s->type == EVENT_ACCOUNT_INITIALIZED) {
                 add(&f, s);
@@ -112,6 +114,35 @@ static void entries_come_to_this(void **state)
     }
 }
 
+static void add_rename(struct changelog_fold *f, const char *from, const char *to)
+{
+    struct log_entry entry = {.readable = true};
+    event_init(&entry.event, EVENT_MAILBOX_RENAMED, 1, 1, 0, to, NULL,
+               json_pack("{s:{s:s}}", "old", "path", from));
+    changelog_fold_add(f, &entry);
+    event_fini(&entry.event);
+}
+
+static void renames_keep_their_order(void **state)
+{
+    (void)state;
+    struct changelog_fold f;
+    json_t *out = json_object();
+    changelog_fold_init(&f);
+    add_rename(&f, "A", "C");
+    add_rename(&f, "C", "D");
+    add(&f, &(struct change){EVENT_MAILBOX_NEW, NULL, "B"});
+    add_rename(&f, "B", "E");
+    changelog_fold_put(&f, out);
+    char *text = json_dumps(json_get_obj(out, "mailboxes"), JSON_COMPACT);
+    assert_string_equal(text,
+                        "{\"created\":[\"E\"],\"destroyed\":[],\"reset\":[],\"renamed\":["
+                        "{\"from\":\"A\",\"to\":\"C\"},{\"from\":\"C\",\"to\":\"D\"}]}");
+    mem_free(text);
+    json_decref(out);
+    changelog_fold_fini(&f);
+}
+
 static void a_damaged_entry_changes_nothing(void **state)
 {
     (void)state;
@@ -127,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_come_to_this),
+        cmocka_unit_test(renames_keep_their_order),
         cmocka_unit_test(a_damaged_entry_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

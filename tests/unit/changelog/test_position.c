@@ -57,7 +57,7 @@ static void what_is_no_position_is_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_false(changelog_position_parse(str_of(bad[i]), &kept));
     }
-    for (size_t len = 4; len < text.len; len++) {
+    for (size_t len = 5; len < text.len; len++) {
         assert_false(changelog_position_parse(str_from(buf_str(&text).ptr, len), &kept));
     }
     assert_int_equal(kept.at[9].ms, 0);
