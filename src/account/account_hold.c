@@ -1,12 +1,14 @@
 /* Backpressure: while the store cannot keep up, mail servers are not read. Connections
  * stay, no deadline runs, and nothing is lost: what was not read is still to come. */
 #include "account_priv.h"
+#include "account_watch.h"
 
 #include "postrider/base/log.h"
 
 static void account_hold(struct account *a, bool held)
 {
     account_conn_hold(&a->watch, held);
+    account_subs_hold(a, held);
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         if (a->work[i] != NULL) {
             account_conn_hold(&a->work[i]->c, held);

@@ -7,7 +7,8 @@
 enum {
     LOOK_MS = 50,
     FULL_MS = 1000,
-    START_MAX_MS = 60000 /* a host that hangs does not hold the others up for longer */
+    HANG_MS = 2000,
+    START_MAX_MS = 60000
 };
 
 static void walks_run(struct accounts *as);
@@ -17,21 +18,22 @@ static void on_look(struct timer *t)
     walks_run(container_of(t, struct accounts, walks_look));
 }
 
-/* An account that waits for a slot or connects for the first time since the start. */
-static bool any_on_its_way(const struct accounts *as)
+/* Accounts that wait for a slot or connect for the first time since the start. A host that
+ * hangs holds the others up only as long as some get through. */
+static bool any_on_its_way(struct accounts *as)
 {
-    if (loop_now_ms(as->loop) - as->started_ms > START_MAX_MS) {
-        return false;
-    }
+    size_t count = 0;
+    int64_t now_ms = loop_now_ms(as->loop);
     list_foreach (node, &as->all) {
         const struct account *a = container_of(node, struct account, node);
-        if (!a->heard &&
-            (a->phase == ACCOUNT_PHASE_LOADING || a->phase == ACCOUNT_PHASE_QUEUED ||
-             a->phase == ACCOUNT_PHASE_OPENING)) {
-            return true;
-        }
+        count += !a->heard &&
+                 (a->phase == ACCOUNT_PHASE_LOADING || a->phase == ACCOUNT_PHASE_QUEUED ||
+                  a->phase == ACCOUNT_PHASE_OPENING);
     }
-    return false;
+    as->progress_ms = count < as->on_their_way ? now_ms : as->progress_ms;
+    as->on_their_way = count;
+    return count > 0 && now_ms - as->started_ms < START_MAX_MS &&
+           now_ms - as->progress_ms < HANG_MS;
 }
 
 unsigned account_fill_percent(const struct account *a)

@@ -67,12 +67,20 @@ static const struct field_spec delta_query[] = {
           F_DOC("About how many messages and mailboxes to list")),
 };
 
+static const struct field_spec delta_renamed_fields[] = {
+    F_STR("from", FIELD_REQUIRED, F_DOC("Former path")),
+    F_STR("to", FIELD_REQUIRED, F_DOC("Path from then on")),
+};
+
 static const struct field_spec delta_mailboxes_fields[] = {
     F_ARR("created", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)), F_DOC("Paths")),
     F_ARR("destroyed", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)),
           F_DOC("Paths; their messages are gone with them")),
     F_ARR("reset", FIELD_REQUIRED, F_ITEM(F_STR(NULL, 0)),
           F_DOC("Paths; their messages have new ids: list them anew")),
+    F_ARR("renamed", FIELD_REQUIRED,
+          F_ITEM(F_OBJ(NULL, 0, F_FIELDS(delta_renamed_fields))),
+          F_DOC("In order; ids of messages stay")),
 };
 
 static const struct field_spec delta_fields[] = {

@@ -23,12 +23,14 @@ void changelog_fold_init(struct changelog_fold *f)
 {
     f->messages = json_object();
     f->mailboxes = json_object();
+    f->renamed = json_array();
 }
 
 void changelog_fold_fini(struct changelog_fold *f)
 {
     json_decref(f->messages);
     json_decref(f->mailboxes);
+    json_decref(f->renamed);
     *f = (struct changelog_fold){0};
 }
 
@@ -98,6 +100,26 @@ static void add_mailbox(struct changelog_fold *f, const struct event *e, enum wh
     }
 }
 
+/* Ids stay: no message is touched. The new path goes by the former one's name, if that is
+ * one of the created. */
+static void add_rename(struct changelog_fold *f, const struct event *e)
+{
+    const char *from = json_get_cstr(json_get_obj(e->data, "old"), "path");
+    if (from == NULL || e->path == NULL) {
+        return;
+    }
+    const json_t *known = json_object_get(f->mailboxes, from);
+    if (known != NULL && json_integer_value(known) == WHAT_CREATED) {
+        (void)json_object_del(f->mailboxes, from);
+        json_put_int(f->mailboxes, e->path, WHAT_CREATED);
+        return;
+    }
+    json_t *pair = json_object();
+    json_put_cstr(pair, "from", from);
+    json_put_cstr(pair, "to", e->path);
+    json_push(f->renamed, pair);
+}
+
 void changelog_fold_add(struct changelog_fold *f, const struct log_entry *entry)
 {
     static const struct {
@@ -105,6 +127,7 @@ void changelog_fold_add(struct changelog_fold *f, const struct log_entry *entry)
         bool message, mailbox;
     } rows[EVENT_TYPE_COUNT] = {
         [EVENT_MESSAGE_NEW] = {WHAT_CREATED, true, false},
+        [EVENT_MESSAGE_MOVED] = {WHAT_CREATED, true, false},
         [EVENT_MESSAGE_UPDATED] = {WHAT_UPDATED, true, false},
         [EVENT_MESSAGE_DELETED] = {WHAT_DESTROYED, true, false},
         [EVENT_MAILBOX_NEW] = {WHAT_CREATED, false, true},
@@ -120,12 +143,15 @@ void changelog_fold_add(struct changelog_fold *f, const struct log_entry *entry)
         add_message(f, e, rows[e->type].what);
     } else if (rows[e->type].mailbox) {
         add_mailbox(f, e, rows[e->type].what);
+    } else if (e->type == EVENT_MAILBOX_RENAMED) {
+        add_rename(f, e);
     }
 }
 
 size_t changelog_fold_count(const struct changelog_fold *f)
 {
-    return json_object_size(f->messages) + json_object_size(f->mailboxes);
+    return json_object_size(f->messages) + json_object_size(f->mailboxes) +
+           json_array_size(f->renamed);
 }
 
 /* Lists of what was found, by name; a list that stays empty is there all the same. */
@@ -158,5 +184,6 @@ void changelog_fold_put(const struct changelog_fold *f, json_t *out)
     {
         list_push(mailboxes, json_integer_value(value), key);
     }
+    json_put(mailboxes, "renamed", json_incref(f->renamed));
     json_put(out, "mailboxes", mailboxes);
 }

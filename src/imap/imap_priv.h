@@ -52,10 +52,10 @@ struct imap_cmd;
 enum imap_order {
     IMAP_ORDER_ALONE, /* nothing before it is unanswered, nothing is sent behind it; but
                          SELECT follows a LIST at once while nothing is selected */
-    IMAP_ORDER_LIST,  /* NOTIFY, LIST, and what is asked right after authentication: beside
+    IMAP_ORDER_LIST, /* NOTIFY, LIST, and what is asked right after authentication: beside
                          others of its kind, whose answers cannot be mistaken for its own */
-    IMAP_ORDER_UID,   /* beside others of its kind */
-    IMAP_ORDER_SEQ    /* beside others of its kind: an EXPUNGE that a UID command lets
+    IMAP_ORDER_UID,  /* beside others of its kind */
+    IMAP_ORDER_SEQ   /* beside others of its kind: an EXPUNGE that a UID command lets
                          through would shift its numbers */
 };
 

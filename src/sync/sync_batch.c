@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static void *grow(void *items, size_t count, size_t *cap, size_t size)
+void *sync_grow(void *items, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap) {
         return items;
@@ -42,7 +42,7 @@ bool sync_batch_is_empty(const struct sync_batch *b)
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range)
 {
     b->vanished =
-        grow(b->vanished, b->vanished_count, &b->vanished_cap, sizeof *b->vanished);
+        sync_grow(b->vanished, b->vanished_count, &b->vanished_cap, sizeof *b->vanished);
     b->vanished[b->vanished_count++] = range;
 }
 
@@ -56,7 +56,7 @@ void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from)
 
 void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
 {
-    b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+    b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
     sync_flag_row_copy(&b->arena, &b->flags[b->flag_count++], row);
 }
 
@@ -73,6 +73,13 @@ static struct msg_row row_copy(struct arena *arena, const struct msg_row *row)
 static int cmp_u8(const void *a, const void *b)
 {
     return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+void sync_keywords_sort(uint8_t *ids, size_t count)
+{
+    if (count > 1) {
+        qsort(ids, count, 1, cmp_u8);
+    }
 }
 
 /* Keyword names as rising dictionary ids. Names beyond a full dictionary are not indexed.
@@ -93,9 +100,7 @@ static const uint8_t *keyword_ids(struct arena *arena, struct mailbox *m,
             ids[n++] = (uint8_t)id;
         }
     }
-    if (n > 1) {
-        qsort(ids, n, 1, cmp_u8);
-    }
+    sync_keywords_sort(ids, n);
     *count_out = n;
     return ids;
 }
@@ -112,7 +117,7 @@ uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size)
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
                     bool announce)
 {
-    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
     struct sync_new_row *out = &b->news[b->new_count++];
     *out = (struct sync_new_row){
         .internaldate_ms = row->internaldate_ms, .size = row->size, .announce = announce};
@@ -132,7 +137,7 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
 
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
 {
-    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
     struct sync_new_row *copy = &b->news[b->new_count++];
     *copy = *row;
     copy->row = row_copy(&b->arena, &row->row);
@@ -145,7 +150,7 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
     }
     for (size_t i = 0; i < live->row_count; i++) {
         const struct sync_flag_row *row = &live->rows[i];
-        b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+        b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
         struct sync_flag_row *copy = &b->flags[b->flag_count++];
         *copy = *row;
         copy->keywords = row->keyword_count > 0
@@ -256,7 +261,8 @@ void sync_diff_delete(struct sync_diff *d, const struct msg_row *row)
     if (d->delete_count > 0 && d->deletes[d->delete_count - 1].uid == row->uid) {
         return;
     }
-    d->deletes = grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
+    d->deletes =
+        sync_grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
     d->deletes[d->delete_count++] =
         (struct msg_row){.uid = row->uid,
                          .fingerprint = row->fingerprint,
@@ -266,14 +272,15 @@ void sync_diff_delete(struct sync_diff *d, const struct msg_row *row)
 
 void sync_diff_late(struct sync_diff *d, uint32_t uid)
 {
-    d->late = grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
+    d->late = sync_grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
     d->late[d->late_count++] = uid;
 }
 
 void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
                       const struct msg_row *after)
 {
-    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
+    d->changes =
+        sync_grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
     d->changes[d->change_count++] = (struct sync_change){
         .before = row_copy(&d->arena, before), .after = row_copy(&d->arena, after)};
 }

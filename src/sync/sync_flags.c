@@ -9,7 +9,6 @@
 #include "postrider/base/clock.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum {
     FLAG_SEARCH_MS = 20000, /* one that takes longer costs the server too much */
@@ -214,11 +213,6 @@ static uint8_t flags_of(struct sync_flag_sets sets, uint32_t uid)
     return flags;
 }
 
-static int cmp_u8(const void *a, const void *b)
-{
-    return *(const uint8_t *)a - *(const uint8_t *)b;
-}
-
 static void put_keywords(const struct sync_flag_sets *sets, struct arena *arena,
                          const struct msg_row *stored, struct msg_row *out)
 {
@@ -234,7 +228,7 @@ static void put_keywords(const struct sync_flag_sets *sets, struct arena *arena,
             ids[count++] = sets->keyword_ids[i];
         }
     }
-    qsort(ids, count, 1, cmp_u8);
+    sync_keywords_sort(ids, count);
     bool same = count == stored->keyword_count &&
                 (count == 0 || memcmp(ids, stored->keywords, count) == 0);
     out->keyword_count = (uint8_t)count;

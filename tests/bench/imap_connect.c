@@ -3,23 +3,15 @@
  * "+". Prints as one JSON object how long it took until all had got there. Without any work
  * besides, it is the floor of a start with that many accounts.
  *     imap_connect PORT USER-PREFIX COUNT PASSWORD       (users are PREFIX0, PREFIX1, ...) */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
+#include "imap_bare.h"
+
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <time.h>
 
 enum {
     LINE_MAX_BYTES = 8192,
-    STACK_BYTES = 256 * 1024,
-    SILENCE_S = 120
+    STACK_BYTES = 256 * 1024
 };
 
 struct client {
@@ -31,37 +23,6 @@ struct client {
     char held[LINE_MAX_BYTES]; /* read, not looked at yet */
     size_t held_len;
 };
-
-static void die(const char *what)
-{
-    fprintf(stderr, "imap_connect: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void open_tls(struct client *c)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)c->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval silence = {.tv_sec = SILENCE_S};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
-        die("cannot connect");
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
-    c->ssl = SSL_new(c->ctx);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, fd) != 1 || SSL_connect(c->ssl) != 1) {
-        die("no TLS");
-    }
-}
 
 /* Reads lines up to one that begins with this. */
 static void read_until(struct client *c, const char *head)
@@ -102,7 +63,7 @@ static void *run(void *ptr)
     struct client *c = ptr;
     char login[200];
     (void)snprintf(login, sizeof(login), "LOGIN %s %s", c->user, c->password);
-    open_tls(c);
+    c->ssl = open_tls(c->ctx, c->port);
     read_until(c, "* OK");
     command(c, login, "a OK");
     command(c, "SELECT INBOX", "a OK");
@@ -112,10 +73,10 @@ static void *run(void *ptr)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5 || atol(argv[3]) < 1) {
+    size_t count = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
+    if (count == 0) {
         die("usage: imap_connect PORT USER-PREFIX COUNT PASSWORD");
     }
-    size_t count = (size_t)atol(argv[3]);
     struct client *clients = calloc(count, sizeof(*clients));
     pthread_t *threads = calloc(count, sizeof(*threads));
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -128,7 +89,7 @@ int main(int argc, char **argv)
     double start = now();
     for (size_t i = 0; i < count; i++) {
         clients[i].ctx = ctx;
-        clients[i].port = (int)atol(argv[1]);
+        clients[i].port = (int)strtol(argv[1], NULL, 10);
         clients[i].password = argv[4];
         (void)snprintf(clients[i].user, sizeof(clients[i].user), "%s%zu", argv[2], i);
         if (pthread_create(&threads[i], &attr, run, &clients[i]) != 0) {

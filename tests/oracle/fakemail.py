@@ -68,8 +68,8 @@ class Lies:
     def uid_validity(self, name: str, value: int, selecting: bool) -> int:
         return value
 
-    def vanished(self, name: str, gone: str) -> str:
-        """The set of VANISHED (EARLIER) and of VANISHED; empty: nothing is said."""
+    def vanished(self, name: str, gone: str, earlier: bool) -> str:
+        """The set of VANISHED (EARLIER) or of VANISHED; empty: nothing is said."""
         return gone
 
     def status(self, name: str, count: int) -> int:
@@ -179,7 +179,7 @@ class Session:
         if not gone:
             return
         if self.qresync:
-            said = self.server.lies.vanished(self.name, print_set(gone))
+            said = self.server.lies.vanished(self.name, print_set(gone), False)
             if said:
                 self.say(f"* VANISHED {said}")
         else:
@@ -275,7 +275,7 @@ class Session:
         if vanished:
             present = set(self.known)
             gone = [u for low, high in wanted for u in range(low, min(high, box.uid_next - 1) + 1) if u not in present]
-            said = self.server.lies.vanished(self.name, print_set(gone))
+            said = self.server.lies.vanished(self.name, print_set(gone), True)
             if said:
                 self.say(f"* VANISHED (EARLIER) {said}")
         for m in box.shown():

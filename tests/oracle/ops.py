@@ -237,7 +237,10 @@ class Ops:
             return None
         self._leave()
         self.imap.run(f"RENAME {encode_name(old)} {encode_name(new)}")
-        self.boxes = [new + b[len(old):] if b == old or b.startswith(old + "/") else b for b in self.boxes]
+        def renamed(name: str) -> str:
+            return new + name[len(old):] if name == old or name.startswith(old + "/") else name
+        self.boxes = [renamed(b) for b in self.boxes]
+        self.flagged = {renamed(b) for b in self.flagged}
         return f"{old} to {new}"
 
     def delete(self) -> str | None:

@@ -55,6 +55,7 @@ struct accounts_config {
     uint32_t connect_concurrency; /* handshakes at once per host */
     uint32_t connect_total;       /* handshakes at once over all hosts */
     uint32_t walk_concurrency;    /* accounts that build their first index at once */
+    int64_t audit_interval_ms;    /* between proofs of a mailbox's index; 0 = none */
     const char *ca_file;          /* authorities for mail servers, or NULL */
 };
 
@@ -90,6 +91,22 @@ struct store *accounts_store(struct accounts *as);
 struct net *accounts_net(struct accounts *as);
 const struct accounts_config *accounts_config_get(const struct accounts *as);
 
+enum account_audit_outcome {
+    ACCOUNT_AUDIT_EQUAL,
+    ACCOUNT_AUDIT_LATE,       /* equal after another look: the change was on its way */
+    ACCOUNT_AUDIT_DRIFT,      /* not equal: everything is compared */
+    ACCOUNT_AUDIT_UNREPAIRED, /* not equal after that either */
+    ACCOUNT_AUDIT_UNSETTLED,
+    ACCOUNT_AUDIT_FAILED,
+    ACCOUNT_AUDIT_COUNT
+};
+const char *account_audit_outcome_name(enum account_audit_outcome outcome);
+
+struct accounts_audits {
+    uint64_t outcomes[ACCOUNT_AUDIT_COUNT];
+    uint64_t missing, extra, stale; /* messages in which an index differed */
+};
+
 struct accounts_totals {
     size_t accounts, connected, connecting, syncing, errors;
     size_t connections;
@@ -99,6 +116,9 @@ struct accounts_totals {
     size_t barred, parked; /* left alone on the server's wish; waiting for the store */
     bool held;             /* the store cannot keep up: nothing is read */
     uint64_t holds;        /* times that happened */
+    struct accounts_audits audits;
+    int64_t oldest_sync_ms; /* age of the oldest complete look of a connected account */
+    int64_t oldest_any_ms;  /* the same of all that are switched on */
 };
 void accounts_totals_get(const struct accounts *as, struct accounts_totals *out);
 
@@ -115,6 +135,12 @@ size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
+/* What is known of the account, for who looks for a fault (API.md, diagnose). */
+json_t *account_diagnose(const struct account *a) ATTR_RETURNS_NONNULL;
+/* The same of an account without an actor here, as far as the store has it. `state` may be
+ * NULL. */
+json_t *account_diagnose_stored(const struct account_entry *entry,
+                                const json_t *state) ATTR_RETURNS_NONNULL;
 void account_reconnect(struct account *a);
 /* One pass over all mailboxes soon. */
 void account_sync_now(struct account *a);

@@ -94,6 +94,9 @@ struct mailbox {
     int64_t reset_from_ms; /* … this, and no more than a day */
     int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */
     int64_t stored_ms;     /* when a pass last had something to store */
+    /* The server shows only the newest messages, from this UID on; 0: it shows all. What
+     * it stopped showing is not indexed. */
+    uint32_t window_floor;
     /* Not stored: how often in a row it could not be selected, and when to try again. */
     uint32_t select_failures;
     int64_t parked_until_ms; /* wall time */
@@ -107,6 +110,7 @@ struct mailbox {
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
     bool nonexistent; /* the server said so when it was to be selected */
+    bool suspect;     /* proved to differ: the next pass compares all of it */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };

@@ -3,6 +3,7 @@
 
 #include "loop_fixture.h"
 
+#include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
 #include <setjmp.h>
@@ -29,7 +30,7 @@ static int setup(void **state)
     w->as.config.walk_concurrency = 2;
     w->as.config.batch_messages = 1000;
     w->as.hosts = map_new(host_slots_free);
-    w->as.started_ms = loop_now_ms(w->as.loop);
+    w->as.started_ms = w->as.progress_ms = loop_now_ms(w->as.loop);
     list_init(&w->as.all);
     list_init(&w->as.walks_waiting);
     w->a.as = &w->as;
@@ -323,6 +324,40 @@ static void first_indexes_wait_for_those_not_heard_yet_and_for_each_other(void *
     mem_free(many);
 }
 
+static void a_host_that_hangs_does_not_hold_first_indexes_up(void **state)
+{
+    struct world *w = *state;
+    struct account *two = mem_array(2, sizeof *two);
+    for (size_t i = 0; i < 2; i++) {
+        two[i] = (struct account){.as = &w->as, .next = {.fn = on_next}};
+        list_init(&two[i].node);
+        list_append(&w->as.all, &two[i].node);
+    }
+    two[0].phase = ACCOUNT_PHASE_ONLINE;
+    two[1].phase = ACCOUNT_PHASE_OPENING;
+    assert_false(account_walk_take(&two[0]));
+    loop_fixture_run_for(w->as.loop, 1000);
+    assert_int_equal(w->as.walks, 0);
+    loop_fixture_run_for(w->as.loop, 1500);
+    assert_int_equal(w->as.walks, 1);
+    account_walk_give(&two[0]);
+    loop_undefer(&two[0].next);
+    mem_free(two);
+}
+
+static void credentials_refused_for_three_days_are_given_up(void **state)
+{
+    struct world *w = *state;
+    const int64_t hour_ms = 60 * MINUTE;
+    assert_false(account_limits_gave_up(&w->a));
+    w->a.limits.refused_since_ms = clock_wall_ms() - 71 * hour_ms;
+    assert_false(account_limits_gave_up(&w->a));
+    w->a.limits.refused_since_ms = clock_wall_ms() - 72 * hour_ms;
+    assert_true(account_limits_gave_up(&w->a));
+    account_limits_forget(&w->a);
+    assert_false(account_limits_gave_up(&w->a));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -334,6 +369,8 @@ int main(void)
         TEST(throttling_halves_what_is_asked_at_once),
         TEST(extensions_go_one_by_one_after_two_protocol_failures),
         TEST(too_many_connections_leave_one_to_work_with),
+        TEST(credentials_refused_for_three_days_are_given_up),
+        TEST(a_host_that_hangs_does_not_hold_first_indexes_up),
         TEST(slots_are_limited_by_host_and_over_all),
         TEST(grants_that_end_at_once_do_not_pile_up),
         TEST(a_host_that_throttled_gets_half),
