@@ -18,8 +18,10 @@ static const struct quirk_row quirk_table[] = {
     {NULL, "wildduck", NULL, SYNC_QUIRK_LATE},
     {NULL, "wild duck", NULL, SYNC_QUIRK_LATE},
     {NULL, "zimbra", NULL, SYNC_QUIRK_LATE},
-    {"XYMHIGHESTMODSEQ", NULL, NULL, SYNC_QUIRK_LATE}, /* Yahoo, AOL */
-    {"X-CM-EXT-1", NULL, NULL, SYNC_QUIRK_LATE},       /* 163.com */
+    /* Yahoo, AOL */
+    {"XYMHIGHESTMODSEQ", NULL, NULL, SYNC_QUIRK_LATE | SYNC_QUIRK_WINDOW},
+    {"UIDONLY", NULL, "stalwart", SYNC_QUIRK_WINDOW},
+    {"X-CM-EXT-1", NULL, NULL, SYNC_QUIRK_LATE}, /* 163.com */
 };
 
 static bool has_word(struct str words, const char *word)

@@ -51,7 +51,9 @@ bool mailbox_is_synced(const struct mailbox *m);
 enum sync_quirk {
     SYNC_QUIRK_FALSE_VANISHED = 1
                                 << 0, /* says of messages that are there that they went */
-    SYNC_QUIRK_LATE = 1 << 1          /* shows messages later than others above them */
+    SYNC_QUIRK_LATE = 1 << 1,         /* shows messages later than others above them */
+    /* shows but the newest messages of a mailbox, some multiple of ten thousand */
+    SYNC_QUIRK_WINDOW = 1 << 2
 };
 /* By capability words and ID; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
