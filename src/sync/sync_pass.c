@@ -524,7 +524,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         (void)snprintf(set, 40, "%u:%u",
                        exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
         out->set = str_of(set);
-        return shows_late && exists > 0 && !sync_live_is_passive(p->live);
+        return shows_late && exists > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {

@@ -493,6 +493,24 @@ static void a_message_that_shows_late_is_found(void **state)
     }
 }
 
+static void the_newest_messages_are_looked_at_again_where_some_show_late(void **state)
+{
+    static const char *const ids[] = {NULL, "Zimbra"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct two t = begin(
+            (struct imap_fake_config){.capabilities = "CONDSTORE", .id = ids[i]}, 300);
+        (void)imap_fake_bytes(t.fake, true);
+        imap_fake_add(t.fake, 1);
+        world_listen(t.w);
+        world_sync_live(t.w);
+        assert_int_equal(imap_fake_commands(t.fake, "FETCH"), i);
+        assert_in_range(imap_fake_bytes(t.fake, true), 1, 4 * KIB);
+        check(&t);
+        end(&t);
+    }
+}
+
 /* --- mailboxes that cannot be selected --- */
 
 static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
@@ -540,6 +558,7 @@ int main(void)
         cmocka_unit_test(a_message_that_is_refused_does_not_hide_the_others),
         cmocka_unit_test(a_server_that_refuses_everything_is_not_believed),
         cmocka_unit_test(a_message_that_shows_late_is_found),
+        cmocka_unit_test(the_newest_messages_are_looked_at_again_where_some_show_late),
         cmocka_unit_test(a_mailbox_that_is_refused_three_times_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
