@@ -498,7 +498,7 @@ static void the_newest_messages_are_looked_at_again_where_some_show_late(void **
     static const char *const ids[] = {NULL, "Zimbra"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        struct two t = begin(
+        struct fake_world t = fake_world_begin(
             (struct imap_fake_config){.capabilities = "CONDSTORE", .id = ids[i]}, 300);
         (void)imap_fake_bytes(t.fake, true);
         imap_fake_add(t.fake, 1);
@@ -507,7 +507,7 @@ static void the_newest_messages_are_looked_at_again_where_some_show_late(void **
         assert_int_equal(imap_fake_commands(t.fake, "FETCH"), i);
         assert_in_range(imap_fake_bytes(t.fake, true), 1, 4 * KIB);
         check(&t);
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
