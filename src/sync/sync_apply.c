@@ -124,15 +124,25 @@ static bool is_fetched(const struct sync_batch *b, uint32_t uid)
     return lo < b->new_count && b->news[lo].row.uid == uid;
 }
 
+static int cmp_uid(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
- * server did not show them. */
+ * server did not show them. Flags and a search may both have told of one. */
 static void keep_late(struct sync_pass *p, uint32_t top)
 {
     struct sync_diff *d = &p->diff;
     size_t kept = 0;
     p->late_more = d->late_count >= SYNC_LATE_MAX;
+    if (d->late_count > 1) {
+        qsort(d->late, d->late_count, sizeof *d->late, cmp_uid);
+    }
     for (size_t i = 0; i < d->late_count; i++) {
-        if (d->late[i] <= top && !is_fetched(&p->prior, d->late[i])) {
+        bool again = kept > 0 && d->late[kept - 1] == d->late[i];
+        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
             d->late[kept++] = d->late[i];
         }
     }

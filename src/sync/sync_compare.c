@@ -201,11 +201,11 @@ enum step sync_compare_search(struct op *op)
 /* --- LATE --- */
 
 /* Below last_uid, and not there before: visible late if it is young, else mail that was
- * restored, which nobody wants to hear of as new. */
+ * restored, which nobody wants to hear of as new; unless it was us who missed it. */
 static bool announces_late(const struct sync_pass *p, const struct imap_row *row)
 {
     return sync_announces(&p->sc, row) && !sync_window_is_below(p->m, row->uid) &&
-           row->internaldate_ms >= clock_wall_ms() - FRESH_MS;
+           (p->proves || row->internaldate_ms >= clock_wall_ms() - FRESH_MS);
 }
 
 static void on_late_row(void *ctx, const struct imap_row *row)

@@ -161,6 +161,9 @@ typedef void sync_probe_cb(struct sync_probe *op, const struct err *err,
 struct sync_probe *sync_probe_start(const struct sync_probe_params *params,
                                     sync_probe_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
 void sync_probe_cancel(struct sync_probe *op);
+/* Bytes of the answer to a search for the UIDs of segments first … end - 1. */
+uint64_t sync_search_bytes(const struct imap_conn *conn, const struct mailbox *m,
+                           size_t first, size_t end) ATTR_PURE;
 /* Rows after which asking for all UIDs is cheaper; 0: it is from the beginning. */
 uint32_t sync_probe_budget(const struct imap_conn *conn, const struct mailbox *m,
                            uint32_t server_count) ATTR_PURE;
@@ -296,6 +299,7 @@ struct sync_pass {
     bool flushing;     /* prior is on its way to the store, the fetch goes on */
     bool unordered;    /* rows do not come in rising UID order: no partial commits */
     bool must_search;  /* something was seen that only a comparison of UIDs can explain */
+    bool proves;       /* the index was proved to differ: UIDs and flags are compared */
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */

@@ -14,6 +14,7 @@
 #include "postrider/base/arena.h"
 #include "postrider/event/event.h"
 #include "postrider/store/store.h"
+#include "postrider/store/store_thread.h"
 #include "postrider/store/store_tombstone.h"
 
 enum {
@@ -211,6 +212,9 @@ struct store_commit_params {
     int64_t tombstones_ttl_ms; /* all of the account go this long after an addition */
     const uint64_t *tombstone_keys; /* to forget */
     size_t tombstone_key_count;
+    const struct thread_fact *threads; /* those of one mailbox in rising UID order */
+    size_t thread_count;               /* ≤ THREAD_FACTS_MAX */
+    const struct thread_progress *thread_progress; /* NULL = none was made */
     uint32_t next_number; /* 0 = unchanged: counter of mailbox ids and numbers */
     const char *state;    /* NULL = unchanged: new account state */
     json_t *state_info;   /* merged into the account's state record (lastError, syncTime,
