@@ -73,6 +73,8 @@ void account_free(struct account **ap)
     json_decref(a->record);
     mem_free(a->pending.items);
     mem_free(a->held.items);
+    account_audit_fini(a);
+    account_server_fini(a);
     a->magic = 0;
     mem_free(a);
 }
@@ -206,6 +208,7 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
     account_take_record(a, record);
     if (first) {
         account_limits_restore(a, state);
+        account_audit_restore(a, state);
     }
     a->load_boxes = store_mailboxes_start(a->as->store, &a->acct, on_boxes, a);
 }
@@ -235,6 +238,7 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
         return;
     }
     account_conn_attach(&a->watch, conn);
+    account_server_note(a, conn);
     a->phase = ACCOUNT_PHASE_ONLINE;
     a->connected_ms = loop_now_ms(a->as->loop);
     a->settled = false;

@@ -1,6 +1,8 @@
 /* A connection of an account and the events it brings. */
 #include "account_priv.h"
 
+#include "postrider/base/clock.h"
+
 static void live_changed(struct account_conn *c)
 {
     if (c->on_live != NULL) {
@@ -81,6 +83,7 @@ static const struct imap_conn_events events = {.on_exists = on_exists,
 void account_conn_attach(struct account_conn *c, struct imap_conn *conn)
 {
     c->conn = conn;
+    c->since_ms = clock_wall_ms();
     sync_live_reset(&c->live);
     imap_conn_set_events(conn, &events, c);
     imap_conn_hold(conn, c->account->as->held);

@@ -74,6 +74,7 @@ void account_fail(struct account *a, const struct err *cause)
         accounts_drop(a);
         return;
     }
+    account_errors_note(a, "watch", &err);
     if (may_park(a, &err)) {
         park(a, &err);
         return;

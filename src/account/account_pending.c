@@ -57,10 +57,15 @@ static void boxes_remove(struct pending_boxes *set, size_t at)
             (--set->count - at) * sizeof *set->items);
 }
 
+bool account_pending_has(const struct account *a, uint32_t box)
+{
+    return boxes_have(&a->pending, box) || boxes_have(&a->held, box);
+}
+
 void account_pending_add(struct account *a, uint32_t box)
 {
     const struct mailbox *m = mailbox_table_by_box(&a->table, box);
-    if (m != NULL && !boxes_have(&a->pending, box) && !boxes_have(&a->held, box)) {
+    if (m != NULL && !account_pending_has(a, box)) {
         boxes_add(&a->pending, box, account_rank(m));
     }
 }
@@ -115,6 +120,7 @@ void account_take_status(struct account *a, const struct imap_status *status)
 void account_take_result(struct account *a, struct mailbox *m,
                          const struct sync_pass_result *result)
 {
+    account_audit_passed(a, m);
     if (result->added + result->updated + result->deleted > 0 && !result->was_initial) {
         account_poll_changed(a, m);
     }
@@ -146,6 +152,7 @@ static void pass_failed(struct account *a, const struct err *err)
            LOG_ERR_FIELDS(err));
     struct err why = *err;
     enum account_class klass = account_class_of(err);
+    account_errors_note(a, "pass", &why);
     hold_box(a, a->sync_box);
     sync_finish(a, true);
     if (klass == ACCOUNT_CLASS_STORE || klass == ACCOUNT_CLASS_THROTTLED) {

@@ -53,6 +53,7 @@ int64_t account_reaction_delay_ms(const struct err *err,
 struct account_conn {
     struct account *account;
     struct imap_conn *conn;
+    int64_t since_ms; /* wall clock; conn was attached */
     struct sync_live live;
     /* Is it an arrival, noted as such? NULL: none is. */
     bool (*takes_row)(struct account_conn *c, const struct imap_row *row);
@@ -198,6 +199,38 @@ bool account_work_is_quiet(const struct account *a);
 size_t account_work_count(const struct account *a);
 struct work_conn *account_work_slot(struct account_work *w);
 
+/* --- what is shown of it to who looks for a fault (account_diagnose.c) --- */
+
+enum {
+    ACCOUNT_ERRORS_MAX = 10
+};
+
+struct account_error {
+    int64_t at_ms; /* wall clock; the last time */
+    uint32_t times;
+    const char *role; /* what failed; static */
+    enum err_code code;
+    char peer_code[ERR_PEER_CODE_MAX];
+};
+
+/* The last ones, a ring; the same one again and again takes one place. */
+struct account_errors {
+    struct account_error items[ACCOUNT_ERRORS_MAX];
+    size_t count; /* ever put in */
+};
+
+/* What the last watching connection found. */
+struct account_server {
+    char *name; /* NULL: none was ever up */
+    char *caps;
+    uint32_t enabled; /* enum imap_cap bits */
+    uint32_t quirks;  /* enum sync_quirk bits */
+};
+
+void account_errors_note(struct account *a, const char *role, const struct err *err);
+void account_server_note(struct account *a, const struct imap_conn *conn);
+void account_server_fini(struct account *a);
+
 /* --- the actor --- */
 
 struct account {
@@ -257,6 +290,9 @@ struct account {
     int64_t born_at_ms; /* its table was loaded first */
     struct account_poll poll;
     struct account_health health;
+    struct account_audit audit;
+    struct account_server server;
+    struct account_errors errors;
     struct sub_conn *subs[ACCOUNT_SUB_MAX];
     /* passes of the other mailboxes, one after the other on a work connection */
     struct pending_boxes pending;
@@ -348,6 +384,10 @@ const char *account_host(const struct account *a);
 /* A look at all mailboxes is complete: commits the time, with the state if that changes. */
 void account_tell_synced(struct account *a);
 
+/* Since the end of the last complete look at all mailboxes, or since the actor began; -1:
+ * the record asks for no connection. */
+int64_t account_sync_age_ms(const struct account *a);
+
 /* account_params.c: a record's imap section as connection parameters; strings in the
  * arena. */
 bool account_imap_params(struct arena *arena, struct accounts *as, json_t *record,
@@ -386,6 +426,7 @@ struct accounts {
     uint32_t walks;      /* granted */
     struct list walks_waiting;
     struct timer walks_look;
+    struct accounts_audits audits;
     struct loop_hook hook;
     uint64_t holds;
     bool held;      /* the store cannot keep up: nothing is read from mail servers */

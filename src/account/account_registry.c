@@ -248,6 +248,7 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
     *out = (struct accounts_totals){.handshakes = as->handshakes,
                                     .walks = as->walks,
                                     .held = as->held,
+                                    .audits = as->audits,
                                     .holds = as->holds};
     list_foreach (node, &as->all) {
         const struct account *a = container_of(node, struct account, node);
@@ -260,6 +261,13 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
         out->full += account_fill_percent(a) >= ACCOUNT_FULL_PASS;
         out->barred += account_limits_wait_ms(a) > 0;
         out->parked += a->parked;
+        int64_t age_ms = account_sync_age_ms(a);
+        if (age_ms > out->oldest_any_ms) {
+            out->oldest_any_ms = age_ms;
+        }
+        if (str_eq_c(state, "connected") && age_ms > out->oldest_sync_ms) {
+            out->oldest_sync_ms = age_ms;
+        }
         out->connections +=
             (a->watch.conn != NULL) + account_work_count(a) + account_subs_count(a);
     }

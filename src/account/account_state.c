@@ -57,9 +57,9 @@ static void commit_run(struct account *a)
         return;
     }
     a->commit_again = false;
-    json_t *info =
-        json_pack("{s:o, s:b, s:o}", "lastError", last_error_json(a), "initialized",
-                  (int)a->initialized, "refused", account_limits_json(a));
+    json_t *info = json_pack("{s:o, s:b, s:o, s:o}", "lastError", last_error_json(a),
+                             "initialized", (int)a->initialized, "refused",
+                             account_limits_json(a), "audit", account_audit_json(a));
     if (a->sync_time_ms > 0) {
         json_put_time(info, "syncTime", a->sync_time_ms);
     }

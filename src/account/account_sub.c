@@ -100,6 +100,7 @@ static void sub_fail(struct sub_conn *s, const struct err *err)
     enum account_class klass = account_class_of(err);
     log_at(LOG_DEBUG, "account", "subconnection lost", LOG_S("account", a->acct.name),
            LOG_ERR_FIELDS(err));
+    account_errors_note(a, "subconnection", &why);
     s->state = SUB_STATE_WAITING;
     sub_close(s);
     timer_set(
@@ -374,6 +375,35 @@ bool account_subs_touch(struct account *a, uint32_t box)
     }
     s->select_due = true;
     sub_next(s);
+    return true;
+}
+
+bool account_subs_are_behind(const struct account *a, uint32_t box)
+{
+    for (size_t i = 0; i < ACCOUNT_SUB_MAX; i++) {
+        const struct sub_conn *s = a->subs[i];
+        if (s != NULL && s->box == box &&
+            (s->pass != NULL || s->select_due || !sync_live_is_empty(&s->c.live))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool account_subs_view(const struct account *a, size_t i, struct conn_view *out)
+{
+    static const char *const names[] = {[SUB_STATE_OPENING] = "opening",
+                                        [SUB_STATE_READY] = "busy",
+                                        [SUB_STATE_WAITING] = "waiting",
+                                        [SUB_STATE_DROPPED] = "closing"};
+    const struct sub_conn *s = a->subs[i];
+    if (s == NULL) {
+        return false;
+    }
+    bool idles = s->state == SUB_STATE_READY && s->idle != NULL;
+    *out = (struct conn_view){.conn = &s->c,
+                              .state = idles ? "idle" : names[s->state],
+                              .box = s->selected ? s->box : 0};
     return true;
 }
 

@@ -30,7 +30,7 @@ static bool is_busy(void *ctx, uint32_t box)
 {
     const struct account *a = ctx;
     return box == a->sync_box || (a->pass != NULL && box == a->watch_box) ||
-           account_subs_are_busy_with(a, box);
+           account_subs_are_busy_with(a, box) || account_audit_is_busy_with(a, box);
 }
 
 struct sync_ctx account_sync_ctx(struct account *a)
@@ -378,6 +378,7 @@ void account_watch_begin(struct account *a)
     a->online_since_ms = loop_now_ms(a->as->loop);
     account_poll_begin(a);
     account_health_begin(a);
+    account_audit_begin(a);
     next_soon(a);
 }
 
@@ -385,6 +386,7 @@ void account_watch_rest(struct account *a)
 {
     account_poll_end(a);
     account_health_end(a);
+    account_audit_end(a);
     account_subs_end(a);
     account_pending_end(a);
     timer_stop(&a->move_round);
@@ -405,5 +407,6 @@ bool account_watch_is_quiet(const struct account *a)
 {
     return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
            a->sync_work == NULL && account_poll_is_quiet(a) &&
-           account_health_is_quiet(a) && account_subs_are_quiet(a);
+           account_health_is_quiet(a) && account_audit_is_quiet(a) &&
+           account_subs_are_quiet(a);
 }

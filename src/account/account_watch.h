@@ -5,6 +5,7 @@
  *          account_poll.c    when to look at what nobody tells of
  *          account_health.c  does IDLE tell what happens?
  *          account_sub.c     connections of their own for named mailboxes
+ *          account_audit.c   does the index equal the server?
  *          account_scope.c   which mailboxes, in which order, how thoroughly
  * Owner    the account; all of it is embedded there or ends with account_watch_end
  * Units    milliseconds of the loop's clock */
@@ -13,6 +14,7 @@
 
 #include "postrider/account/account.h"
 #include "postrider/loop/backoff.h"
+#include "postrider/sync/sync_audit.h"
 
 enum {
     POLL_ASK_MAX = 4, /* STATUS commands at a time */
@@ -49,6 +51,8 @@ struct pending_boxes {
 };
 
 void account_pending_add(struct account *a, uint32_t box);
+/* A pass over it waits, or was held back. */
+bool account_pending_has(const struct account *a, uint32_t box);
 void account_pending_run(struct account *a);
 void account_pending_end(struct account *a);
 /* The server told of a mailbox that is not selected. */
@@ -115,9 +119,60 @@ void account_health_end(struct account *a);
 bool account_health_is_quiet(const struct account *a);
 void account_health_proved(struct account *a, const struct sync_pass_result *result);
 
+/* --- proofs that the index equals the server (account_audit.c) --- */
+
+enum audit_stage {
+    AUDIT_STAGE_NONE,
+    AUDIT_STAGE_SUSPECT, /* it differed once; a pass was asked for */
+    AUDIT_STAGE_REPAIR   /* it differed after that; a pass compares everything */
+};
+
+/* Times are of the wall clock unless said otherwise; 0 = never. Outlives connections. */
+struct audit_box {
+    uint32_t box;
+    enum audit_stage stage;
+    struct sync_audit_cursor cursor;
+    int64_t next_at_ms; /* loop's clock */
+    int64_t pass_ms;    /* a pass ended well */
+    int64_t audit_ms;
+    enum account_audit_outcome outcome; /* of that audit */
+    int64_t proof_ms;                   /* it was equal */
+};
+
+struct account_audit {
+    struct timer timer;
+    struct audit_box *boxes; /* sorted by box */
+    size_t count, cap;
+    unsigned left; /* audits of this turn */
+    uint32_t box;  /* the one at hand, or 0 */
+    struct account_work *work;
+    struct sync_audit *op;
+    int64_t proof_ms, drift_ms; /* the last ones of any mailbox */
+};
+
+void account_audit_begin(struct account *a);
+void account_audit_end(struct account *a);
+bool account_audit_is_quiet(const struct account *a);
+void account_audit_fini(struct account *a);
+/* Its record must stay. */
+bool account_audit_is_busy_with(const struct account *a, uint32_t box);
+/* A pass over it ended well. */
+void account_audit_passed(struct account *a, const struct mailbox *m);
+/* NULL: nothing is known of it yet. */
+const struct audit_box *account_audit_box(const struct account *a, uint32_t box);
+/* For the state record. */
+json_t *account_audit_json(const struct account *a);
+void account_audit_restore(struct account *a, const json_t *state);
+
 /* --- subconnections (account_sub.c) --- */
 
 struct sub_conn;
+struct account_conn;
+struct conn_view {
+    const struct account_conn *conn;
+    const char *state;
+    uint32_t box; /* selected, 0 = none */
+};
 /* Opens and closes what the record and the table ask for now. */
 void account_subs_update(struct account *a);
 void account_subs_end(struct account *a);
@@ -128,6 +183,10 @@ bool account_subs_serve(const struct account *a, uint32_t box);
 /* Compares it with the server now; false: no subconnection serves it. */
 bool account_subs_touch(struct account *a, uint32_t box);
 bool account_subs_are_busy_with(const struct account *a, uint32_t box);
+/* There is something to do for one that has it: a pass, or news to look at. */
+bool account_subs_are_behind(const struct account *a, uint32_t box);
+/* The i-th one for who wants to see it; false: there is none in this place. */
+bool account_subs_view(const struct account *a, size_t i, struct conn_view *out);
 /* Runs what waited for the listing or for another pass. */
 void account_subs_next(struct account *a);
 /* Stops or resumes reading from them. */

@@ -86,6 +86,7 @@ static void on_work_ended(struct account_conn *c, const struct err *err)
     struct account *a = c->account;
     struct err why = *err; /* lies in the connection */
     on_work_lost(c, err);
+    account_errors_note(a, "work", &why);
     account_limits_note(a, &why);
     if (account_class_of(&why) == ACCOUNT_CLASS_THROTTLED) {
         account_fail(a, &why); /* the whole account is asked to be quiet */
@@ -111,6 +112,7 @@ static void requests_fail(struct account *a, const struct err *err)
 static void on_refused(struct account *a, const struct err *err)
 {
     const struct account_reaction *reaction = account_reaction_get(err);
+    account_errors_note(a, "work", err);
     /* Without any connection the waiting ones would wait for nothing. */
     if (account_work_count(a) == 0) {
         requests_fail(a, err);

@@ -15,6 +15,7 @@ enum {
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
+    API_DIAGNOSE_ROUTES = 1,
     API_EVENT_ROUTES = 7
 };
 
@@ -23,6 +24,7 @@ extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
 extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
 extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
+extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
@@ -34,7 +36,7 @@ api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_
 api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
-api_handler api_metrics_get;
+api_handler api_metrics_get, api_account_diagnose;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
     api_state_stream, api_routes_list, api_route_cursor_set;
 

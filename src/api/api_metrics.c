@@ -186,6 +186,9 @@ static void put_totals(struct buf *out, const struct accounts_totals *t)
 {
     put_one(out, "postrider_imap_connections", "gauge",
             "Open connections to IMAP servers.", t->connections);
+    put_one(out, "postrider_accounts_connected", "gauge",
+            "Accounts that are connected by this process, all of them in order.",
+            t->connected);
     put_one(out, "postrider_imap_handshakes", "gauge",
             "Connections to IMAP servers on their way.", t->handshakes);
     put_one(out, "postrider_accounts_indexing", "gauge",
@@ -202,6 +205,37 @@ static void put_totals(struct buf *out, const struct accounts_totals *t)
             t->held);
     put_one(out, "postrider_backpressure_total", "counter",
             "Times the store could not keep up.", t->holds);
+}
+
+static void put_audits(struct buf *out, const struct accounts_totals *t)
+{
+    static const char age[] = "postrider_freshness_age_seconds";
+    static const char audits[] = "postrider_audit_total";
+    static const char drift[] = "postrider_drift_total";
+    const struct accounts_audits *a = &t->audits;
+    const struct {
+        const char *kind;
+        uint64_t count;
+    } kinds[] = {{"missing", a->missing}, {"extra", a->extra}, {"flags", a->stale}};
+    put_head(
+        out, age, "gauge",
+        "Longest time since the last complete look at all mailboxes of an account: of "
+        "those connected, and of all that are switched on.");
+    (void)buf_printf(out, "%s{accounts=\"connected\"} %lld\n%s{accounts=\"all\"} %lld\n",
+                     age, (long long)(t->oldest_sync_ms / MS_PER_S), age,
+                     (long long)(t->oldest_any_ms / MS_PER_S));
+    put_head(out, audits, "counter", "Audits of mailboxes by what they found.");
+    for (int i = 0; i < ACCOUNT_AUDIT_COUNT; i++) {
+        (void)buf_printf(out, "%s{result=\"%s\"} %llu\n", audits,
+                         account_audit_outcome_name((enum account_audit_outcome)i),
+                         (unsigned long long)a->outcomes[i]);
+    }
+    put_head(out, drift, "counter",
+             "Messages in which an index differed from the server for no good reason.");
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        (void)buf_printf(out, "%s{kind=\"%s\"} %llu\n", drift, kinds[i].kind,
+                         (unsigned long long)kinds[i].count);
+    }
 }
 
 static void put_process(struct buf *out, struct api_services *services, struct api *api)
@@ -233,6 +267,7 @@ void api_metrics_get(struct api_call *call)
     accounts_totals_get(services->accounts, &totals);
     put_accounts(&out, services->store);
     put_totals(&out, &totals);
+    put_audits(&out, &totals);
     put_loop(&out, store_loop(services->store));
     put_webhooks(&out, services->webhooks);
     put_changelog(&out, services->changelog);

@@ -120,6 +120,7 @@ static void make_readers(struct app *app)
                  .inbox_ms = c->sync.inbox_poll_s * 1000,
                  .idle_max_ms = c->sync.idle_max_s * 1000,
                  .idle_check_ms = c->sync.idle_check_s * 1000},
+        .audit_interval_ms = c->sync.audit_interval_s * 1000,
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .move_window_ms = c->sync.move_window_s * 1000,
         .resets_per_day = (uint32_t)c->sync.resets_per_day,

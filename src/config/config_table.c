@@ -111,6 +111,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Seconds after which IDLE is ended and begun anew."},
     {"sync", "idle_check_s", CONFIG_KIND_INT, AT(sync.idle_check_s), .min = 1, .max = 86400, .fallback = "900",
      .doc = "Seconds of silence in IDLE after which another connection asks whether there was nothing to tell."},
+    {"sync", "audit_interval_s", CONFIG_KIND_INT, AT(sync.audit_interval_s), .min = 0, .max = 2592000, .fallback = "21600",
+     .doc = "Seconds between proofs that the index of a mailbox equals the server; 0 makes none."},
     {"sync", "delete_confirm_s", CONFIG_KIND_INT, AT(sync.delete_confirm_s), .min = 0, .max = 3600, .fallback = "60",
      .doc = "Seconds a mailbox must stay missing before it counts as deleted."},
     {"sync", "move_window_s", CONFIG_KIND_INT, AT(sync.move_window_s), .min = 0, .max = 3600, .fallback = "120",

@@ -146,8 +146,8 @@ struct imap_simple *imap_notify_start(struct imap_conn *c, enum imap_notify_scop
         [IMAP_NOTIFY_SELECTED] = "",
         [IMAP_NOTIFY_MESSAGES] = " (PERSONAL (MessageNew MessageExpunge))",
         [IMAP_NOTIFY_FLAGS] = " (PERSONAL (MessageNew MessageExpunge FlagChange))",
-        [IMAP_NOTIFY_NAMES] = " (PERSONAL (MessageNew MessageExpunge FlagChange"
-                              " MailboxName SubscriptionChange))"};
+        [IMAP_NOTIFY_NAMES] = (" (PERSONAL (MessageNew MessageExpunge FlagChange"
+                               " MailboxName SubscriptionChange))")};
     struct imap_simple *op =
         new_op(c, &(struct simple_start){SIMPLE_NOTIFY, deadline_ms, cb, ctx});
     if (!imap_conn_has(c, IMAP_CAP_NOTIFY)) {

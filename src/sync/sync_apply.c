@@ -64,7 +64,7 @@ static void late_before(struct sync_pass *p, uint32_t uid)
 }
 
 /* Flags found by search hold for all rows that nothing else was said of. */
-static void compare_row(struct sync_pass *p, const struct msg_row *row)
+static void compare_flags(struct sync_pass *p, const struct msg_row *row)
 {
     const struct sync_batch *b = &p->prior;
     struct sync_diff *d = &p->diff;
@@ -79,28 +79,34 @@ static void compare_row(struct sync_pass *p, const struct msg_row *row)
     }
 }
 
+static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
+{
+    if (!p->flushing && p->expunged_at < p->expunged_count &&
+        p->expunged[p->expunged_at] == rank) {
+        p->expunged_at++;
+        sync_diff_delete(&p->diff, row);
+        return;
+    }
+    if (p->searched) {
+        late_before(p, row->uid);
+        p->server_next = row->uid + 1;
+        if (!imap_set_contains(&p->server_uids, row->uid)) {
+            sync_diff_delete(&p->diff, row);
+            return;
+        }
+    }
+    compare_flags(p, row);
+}
+
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
                            size_t count, void *ctx)
 {
     struct sync_pass *p = ctx;
     for (size_t i = 0; i < count; i++) {
-        const struct msg_row *row = &rows[i];
+        size_t deletes = p->diff.delete_count;
         uint32_t rank = p->scan_rank++;
-        if (!p->flushing && p->expunged_at < p->expunged_count &&
-            p->expunged[p->expunged_at] == rank) {
-            p->expunged_at++;
-            sync_diff_delete(&p->diff, row);
-            continue;
-        }
-        if (p->searched) {
-            late_before(p, row->uid);
-            p->server_next = row->uid + 1;
-            if (!imap_set_contains(&p->server_uids, row->uid)) {
-                sync_diff_delete(&p->diff, row);
-                continue;
-            }
-        }
-        compare_row(p, row);
+        compare_row(p, rank, &rows[i]);
+        sync_window_row(p, rank, &rows[i], p->diff.delete_count > deletes);
     }
 }
 
@@ -118,15 +124,25 @@ static bool is_fetched(const struct sync_batch *b, uint32_t uid)
     return lo < b->new_count && b->news[lo].row.uid == uid;
 }
 
+static int cmp_uid(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
- * server did not show them. */
+ * server did not show them. Flags and a search may both have told of one. */
 static void keep_late(struct sync_pass *p, uint32_t top)
 {
     struct sync_diff *d = &p->diff;
     size_t kept = 0;
     p->late_more = d->late_count >= SYNC_LATE_MAX;
+    if (d->late_count > 1) {
+        qsort(d->late, d->late_count, sizeof *d->late, cmp_uid);
+    }
     for (size_t i = 0; i < d->late_count; i++) {
-        if (d->late[i] <= top && !is_fetched(&p->prior, d->late[i])) {
+        bool again = kept > 0 && d->late[kept - 1] == d->late[i];
+        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
             d->late[kept++] = d->late[i];
         }
     }
@@ -212,9 +228,7 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     if (b->vanished_count > 0) {
         widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
     }
-    if (by_rank) {
-        p->scan_rank = rank_of_segment(p->m, lo);
-    }
+    p->scan_rank = rank_of_segment(p->m, lo);
     return *hi > 0 && p->m->count > 0;
 }
 
@@ -226,6 +240,7 @@ static bool prepare_prior(struct sync_pass *p)
     sync_batch_sort(&p->prior);
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
+    p->window = (struct sync_window){0};
     p->expunged_at = 0;
     p->server_at = 0;
     p->server_next = 0;
@@ -270,7 +285,7 @@ static bool too_many_vanished(const struct sync_pass *p)
 static bool is_doubtful(const struct sync_pass *p, bool quiet)
 {
     return too_many_vanished(p) || p->must_search || p->refused ||
-           (quiet ? !p->agrees : p->expunged_count > 0);
+           sync_window_is_open(p) || (quiet ? !p->agrees : p->expunged_count > 0);
 }
 
 enum step sync_apply_check(struct op *op)
@@ -310,6 +325,7 @@ enum step sync_apply_check(struct op *op)
         sync_pass_enter(p, PASS_STATE_LATE);
         return STEP_MORE;
     }
+    sync_window_settle(p);
     sync_pass_enter(p, PASS_STATE_COMMIT);
     return STEP_MORE;
 }
@@ -342,6 +358,12 @@ static bool slice_is_last(const struct sync_pass *p, const struct slice *s)
            s->delete_end == p->diff.delete_count;
 }
 
+static size_t first_told(const struct sync_pass *p, const struct slice *s)
+{
+    size_t first = p->window.passed > p->delete_at ? p->window.passed : p->delete_at;
+    return first < s->delete_end ? first : s->delete_end;
+}
+
 static struct event *build_events(struct sync_pass *p, const struct slice *s,
                                   size_t *count_out)
 {
@@ -363,7 +385,7 @@ static struct event *build_events(struct sync_pass *p, const struct slice *s,
         sync_event_updated(&p->sc, p->m, &d->changes[i].before, &d->changes[i].after,
                            &events[n++]);
     }
-    for (size_t i = p->delete_at; i < s->delete_end; i++) {
+    for (size_t i = first_told(p, s); i < s->delete_end; i++) {
         sync_move_left(&p->moved, &p->sc, p->m, &d->deletes[i]);
         sync_event_deleted(&p->sc, p->m, d->deletes[i].uid, &events[n++]);
     }
@@ -422,6 +444,7 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
     m->low_uid = p->sc.fast ? m->last_uid + 1 : m->low_uid;
     bool ends = !p->flushing && slice_is_last(p, s);
     if (ends && (p->agrees || p->compared)) {
+        m->window_floor = p->window.floor;
         m->exists = sync_pass_exists(p);
         uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
         m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
@@ -435,6 +458,7 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
     /* last_full_ms alone is worth no write: it goes along with the next. */
     return m->last_uid != before.last_uid || m->exists != before.exists ||
            m->srv_uid_next != before.srv_uid_next ||
+           m->window_floor != before.window_floor ||
            m->highest_modseq != before.highest_modseq;
 }
 
@@ -505,7 +529,7 @@ enum step sync_apply_commit(struct op *op)
     uint32_t *deletes = build_deletes(p, &slice, &delete_count);
     p->result.added += (uint32_t)(slice.new_end - p->new_at);
     p->result.updated += (uint32_t)(slice.change_end - p->change_at);
-    p->result.deleted += (uint32_t)delete_count;
+    p->result.deleted += (uint32_t)(slice.delete_end - first_told(p, &slice));
     bool moved = advance_cursors(p, &slice);
     bool idle = !moved && row_count + delete_count == 0;
     if (!idle) {

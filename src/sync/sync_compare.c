@@ -101,8 +101,9 @@ static uint32_t indexed_on_server(const struct sync_pass *p)
 
 enum pass_state sync_compare_state(const struct sync_pass *p)
 {
-    bool certain = !p->must_search && !p->refused && p->live->row_count == 0 &&
-                   !p->live->exists_changed && !p->live->resync;
+    bool certain = !p->must_search && !p->refused && !sync_window_is_open(p) &&
+                   p->live->row_count == 0 && !p->live->exists_changed &&
+                   !p->live->resync;
     return certain && !p->probed &&
                    sync_probe_budget(p->conn, p->m, indexed_on_server(p)) > 0
                ? PASS_STATE_PROBE
@@ -200,11 +201,11 @@ enum step sync_compare_search(struct op *op)
 /* --- LATE --- */
 
 /* Below last_uid, and not there before: visible late if it is young, else mail that was
- * restored, which nobody wants to hear of as new. */
+ * restored, which nobody wants to hear of as new; unless it was us who missed it. */
 static bool announces_late(const struct sync_pass *p, const struct imap_row *row)
 {
-    return sync_announces(&p->sc, row) &&
-           row->internaldate_ms >= clock_wall_ms() - FRESH_MS;
+    return sync_announces(&p->sc, row) && !sync_window_is_below(p->m, row->uid) &&
+           (p->proves || row->internaldate_ms >= clock_wall_ms() - FRESH_MS);
 }
 
 static void on_late_row(void *ctx, const struct imap_row *row)

@@ -286,7 +286,13 @@ static void on_select_vanished(void *ctx, const struct imap_set *uids)
 static enum step step_select(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    const struct mailbox *m = p->m;
+    struct mailbox *m = p->m;
+    if (m->suspect) {
+        /* Without a cursor all flags are read; the UIDs are compared in any case. */
+        p->proves = p->must_search = true;
+        m->highest_modseq = 0;
+        m->last_full_ms = 0;
+    }
     p->resynced = m->phase == MAILBOX_PHASE_LIVE && m->highest_modseq != 0 &&
                   m->uid_validity != 0 && m->last_uid != 0 && m->count > 0 &&
                   sync_trusts_vanished(p);
@@ -323,7 +329,7 @@ static bool mailbox_is_unchanged(const struct sync_pass *p)
     const struct mailbox *m = p->m;
     return p->exists == m->exists && (m->count == m->exists || p->sc.fast) &&
            p->uid_next != 0 && p->uid_next == m->srv_uid_next &&
-           p->highest_modseq == m->highest_modseq &&
+           p->highest_modseq == m->highest_modseq && !p->proves &&
            (p->highest_modseq != 0 || p->exists == 0) && sync_batch_is_empty(&p->batch) &&
            sync_live_is_empty(p->live);
 }
@@ -518,7 +524,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         (void)snprintf(set, 40, "%u:%u",
                        exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
         out->set = str_of(set);
-        return shows_late && exists > 0 && !sync_live_is_passive(p->live);
+        return shows_late && exists > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -577,6 +583,8 @@ static enum step step_changed(struct op *op)
 
 static enum step step_end(struct op *op)
 {
+    struct sync_pass *p = pass_of(op);
+    p->m->suspect = p->m->suspect && !(p->proves && p->compared);
     op_complete(op);
     return STEP_DONE;
 }

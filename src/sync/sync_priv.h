@@ -144,6 +144,9 @@ typedef void sync_probe_cb(struct sync_probe *op, const struct err *err,
 struct sync_probe *sync_probe_start(const struct sync_probe_params *params,
                                     sync_probe_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
 void sync_probe_cancel(struct sync_probe *op);
+/* Bytes of the answer to a search for the UIDs of segments first … end - 1. */
+uint64_t sync_search_bytes(const struct imap_conn *conn, const struct mailbox *m,
+                           size_t first, size_t end) ATTR_PURE;
 /* Rows after which asking for all UIDs is cheaper; 0: it is from the beginning. */
 uint32_t sync_probe_budget(const struct imap_conn *conn, const struct mailbox *m,
                            uint32_t server_count) ATTR_PURE;
@@ -192,6 +195,17 @@ struct sync_rescue *sync_rescue_start(struct imap_conn *conn, const uint32_t *ui
                                       sync_rescue_row *on_row, sync_rescue_cb *cb,
                                       void *ctx) ATTR_RETURNS_NONNULL;
 void sync_rescue_cancel(struct sync_rescue *op);
+
+/* --- servers that show but the newest messages (sync_window.c) --- */
+
+/* What a pass learned of the lower end of the mailbox. */
+struct sync_window {
+    uint32_t leading;    /* so many of the lowest indexed messages are not shown */
+    uint32_t first_kept; /* UID of the one behind them; 0 = none was seen yet */
+    /* as sync_window_settle found them: */
+    size_t passed;  /* deletes, from the first, that need be none: they are not told */
+    uint32_t floor; /* the lowest UID shown; 0: all are */
+};
 
 /* --- the pass --- */
 
@@ -264,9 +278,11 @@ struct sync_pass {
     struct sync_batch prior; /* being committed while the next one fills */
     struct sync_diff diff;
     size_t new_at, change_at, delete_at; /* what of prior and diff is committed */
+    struct sync_window window;
     bool flushing;     /* prior is on its way to the store, the fetch goes on */
     bool unordered;    /* rows do not come in rising UID order: no partial commits */
     bool must_search;  /* something was seen that only a comparison of UIDs can explain */
+    bool proves;       /* the index was proved to differ: UIDs and flags are compared */
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
@@ -316,6 +332,17 @@ enum pass_state sync_compare_state(const struct sync_pass *p);
 /* May VANISHED be believed? */
 bool sync_trusts_vanished(const struct sync_pass *p);
 void sync_vanished_was_false(struct sync_pass *p);
+
+/* sync_window.c */
+/* To be called for the stored rows in their order, `rank` counted from 0. */
+void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
+                     bool is_gone);
+/* Is more to be asked before the lowest messages are said to be deleted? */
+bool sync_window_is_open(const struct sync_pass *p);
+/* Before the commits of what was compared. */
+void sync_window_settle(struct sync_pass *p);
+/* A message below those that are shown came into sight again. */
+bool sync_window_is_below(const struct mailbox *m, uint32_t uid);
 
 /* sync_park.c: the mailbox cannot be selected. */
 void sync_park(struct mailbox *m, const struct err *err);

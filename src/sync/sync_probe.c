@@ -402,22 +402,21 @@ static uint32_t digits(uint32_t n)
     return count;
 }
 
-/* Bytes of the answer to a search for all UIDs. With ESEARCH it has a range for each run of
- * UIDs; how many runs a segment can have follows from how far its UIDs reach. */
-static uint64_t search_bytes(const struct imap_conn *conn, const struct mailbox *m)
+/* With ESEARCH the answer has a range for each run of UIDs; how many runs a segment can
+ * have follows from how far its UIDs reach. */
+uint64_t sync_search_bytes(const struct imap_conn *conn, const struct mailbox *m,
+                           size_t first, size_t end)
 {
-    uint64_t uid_bytes = digits(m->last_uid) + 1;
-    if (!imap_conn_has(conn, IMAP_CAP_ESEARCH)) {
-        return uid_bytes * m->count;
-    }
-    uint64_t runs = 0;
-    for (size_t i = 0; i < m->segment_count; i++) {
+    uint64_t uid_bytes = digits(m->last_uid) + 1, runs = 0, count = 0;
+    for (size_t i = first; i < end; i++) {
         const struct segment_entry *s = &m->segments[i];
         uint32_t holes = s->last_uid - s->first_uid + 1 - s->count;
         runs += holes < s->count ? holes : s->count;
-        runs += i == 0 || s->first_uid != s[-1].last_uid + 1;
+        runs += i == first || s->first_uid != s[-1].last_uid + 1;
+        count += s->count;
     }
-    return 60 + 2 * uid_bytes * runs;
+    return imap_conn_has(conn, IMAP_CAP_ESEARCH) ? 60 + 2 * uid_bytes * runs
+                                                 : uid_bytes * count;
 }
 
 uint32_t sync_probe_budget(const struct imap_conn *conn, const struct mailbox *m,
@@ -429,7 +428,8 @@ uint32_t sync_probe_budget(const struct imap_conn *conn, const struct mailbox *m
     /* One deletion, or one block of them, takes about 65 rows; scattered ones share. */
     uint64_t gone = m->count - server_count;
     uint64_t alone = 2200 * gone, shared = 1100 * gone + 2000;
-    uint64_t probe = alone < shared ? alone : shared, search = search_bytes(conn, m);
+    uint64_t probe = alone < shared ? alone : shared,
+             search = sync_search_bytes(conn, m, 0, m->segment_count);
     uint64_t rows = 3 * search / 2 / ROW_BYTES;
     return probe >= search ? 0 : rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX;
 }

@@ -89,7 +89,8 @@ bool mailbox_is_synced(const struct mailbox *m)
     /* Virtual mailboxes show messages of others: indexing them would announce all twice.
      */
     static const char *const virtual_uses[] = {"\\All", "\\Flagged", "\\Important"};
-    if ((m->list_attrs & (IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT)) != 0 ||
+    if ((m->list_attrs & (IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT |
+                          (uint32_t)SYNC_LIST_COPIES)) != 0 ||
         m->gone_since_ms != 0) {
         return false;
     }

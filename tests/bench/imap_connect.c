@@ -73,10 +73,10 @@ static void *run(void *ptr)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5 || atol(argv[3]) < 1) {
+    size_t count = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
+    if (count == 0) {
         die("usage: imap_connect PORT USER-PREFIX COUNT PASSWORD");
     }
-    size_t count = (size_t)atol(argv[3]);
     struct client *clients = calloc(count, sizeof(*clients));
     pthread_t *threads = calloc(count, sizeof(*threads));
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     double start = now();
     for (size_t i = 0; i < count; i++) {
         clients[i].ctx = ctx;
-        clients[i].port = (int)atol(argv[1]);
+        clients[i].port = (int)strtol(argv[1], NULL, 10);
         clients[i].password = argv[4];
         (void)snprintf(clients[i].user, sizeof(clients[i].user), "%s%zu", argv[2], i);
         if (pthread_create(&threads[i], &attr, run, &clients[i]) != 0) {

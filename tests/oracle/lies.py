@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rig.certs import Authority
 from rig.consumer import Consumer
@@ -14,6 +14,7 @@ from rig.process import HOST, wait_until
 from rig.redis import Redis
 
 from check import Failed, compare
+import kinds
 from fakemail import EVERYTHING, FakeMail, Lies, Mailbox
 from index import Dump, Index, NotNow
 from replay import Replay
@@ -128,7 +129,7 @@ class Case:
     lies: Callable[[], Lies]
     seconds: float = 2.5  # how long the server lies
     window: int = 0
-    not_yet: str = ""  # why the daemon cannot pass; such a case runs when it is named
+    forever: bool = False  # it is a kind of server, not a fault
 
 
 CASES = (
@@ -150,7 +151,19 @@ CASES = (
     Case("one wrong UIDVALIDITY in STATUS", CONDSTORE, StatusSpuriousValidity),
     Case("one wrong UIDVALIDITY in SELECT", CONDSTORE, SelectSpuriousValidity),
     Case("HIGHESTMODSEQ going back", QRESYNC, ModseqBack),
-    Case("a window of ten thousand", PLAIN, Lies, window=10000, not_yet="moving windows are not recognised"),
+    Case("a window of ten thousand", PLAIN, Lies, window=10000),
+    Case("of Coremail", "IMAP4rev1 ID X-CM-EXT-1 UIDPLUS", kinds.Coremail, forever=True),
+    Case("of iCloud", QRESYNC + " ID XAPPLEPUSHSERVICE", kinds.ICloud, forever=True),
+    Case("of James", QRESYNC + " ID", kinds.James, forever=True),
+    Case("of Purelymail", CONDSTORE, kinds.Purelymail, forever=True),
+    Case("of Zoho", CONDSTORE + " ID", kinds.Zoho, forever=True),
+    Case("of Courier", "IMAP4rev1 IDLE UIDPLUS NAMESPACE", kinds.Courier, forever=True),
+    Case("of Yandex", "IMAP4rev1 ID IDLE UIDPLUS", kinds.Yandex, forever=True),
+    Case("of Tencent", "IMAP4rev1 ID IDLE UIDPLUS NAMESPACE", kinds.Tencent, forever=True),
+    Case("of Cyrus", QRESYNC + " ID ESEARCH", kinds.Cyrus, forever=True),
+    Case("of Stalwart", QRESYNC + " ID UIDONLY ESEARCH", kinds.Stalwart, forever=True),
+    Case("of Proton", "IMAP4rev1 ID IDLE UIDPLUS MOVE UNSELECT", kinds.Proton, forever=True),
+    Case("of a hostile kind", QRESYNC, kinds.Hostile, forever=True),
 )
 
 
@@ -159,7 +172,7 @@ class Liar:
 
     def __init__(self, case: Case, directory: str) -> None:
         self.case, self.dir = case, directory
-        self.server = FakeMail(case.capability)
+        self.server = FakeMail(case.capability, case.lies() if case.forever else None)
         for n, name in enumerate(NAMES):
             self.server.boxes[name] = Mailbox(1000 + n)
             self.server.boxes[name].add(MESSAGES)
@@ -182,17 +195,20 @@ class Liar:
                 box.add(self.case.window)
         self.daemon.post("/v1/account", {"account": "liar", "name": "liar", "notifyFrom": LONG_AGO, "imap": {
             "auth": {"user": "u", "pass": "p"}, "host": HOST, "port": self.server.port, "secure": False}})
+        self.old = self.hidden()
         self.dump = Dump(dump_program(), self.redis.url, os.path.join(self.daemon.settings["data_dir"], "secret.key"),
                          "liar", os.path.join(self.dir, "index_dump.log"))
         self.agree("at first")
-        self.server.lies = self.case.lies()
+        if not self.case.forever:
+            self.server.lies = self.case.lies()
         self.change(1)
         time.sleep(self.case.seconds / 2)
         self.daemon.put("/v1/account/liar/reconnect", {"reconnect": True})
         time.sleep(self.case.seconds / 2)
         self.look()
         self.judge("while it lied")
-        self.server.lies = Lies()
+        if not self.case.forever:
+            self.server.lies = Lies()
         self.change(2)
         self.daemon.put("/v1/account/liar/reconnect", {"reconnect": True})  # it may be waiting after a failure
         self.agree("in the end")
@@ -205,12 +221,14 @@ class Liar:
                 box = self.server.boxes[name]
                 box.add()
                 box.flag(box.shown()[-3].uid, "\\Flagged")
-                if not self.case.window:
+                if self.case.window:
+                    box.remove(*(m.uid for m in box.shown()[100:103]))  # older ones come into sight again
+                else:
                     box.remove(turn * 5)
 
     def truth(self) -> dict[str, Box]:
         with self.server.lock:
-            return {name: Box(name, b.uid_validity, b.uid_next, b.modseq,
+            return {name: Box(name, self.server.lies.uid_validity(name, b.uid_validity, True), b.uid_next, b.modseq,
                               {m.uid: frozenset(f.lower() for f in m.flags) for m in b.shown()})
                     for name, b in self.server.boxes.items()}
 
@@ -220,6 +238,8 @@ class Liar:
         except NotNow as e:
             return [str(e)]
         self.replay.feed(self.index.entries)
+        if self.case.window:
+            self.replay.pass_by(self.hidden(), self.index)
         return self.replay.differences(self.index)
 
     def agree(self, when: str) -> None:
@@ -228,17 +248,20 @@ class Liar:
             own = self.look()
             return own + self.against_truth()
         try:
-            wait_until(lambda: not open_points(), WAIT, "agreement", pause=0.1)
+            wait_until(lambda: not open_points(), WAIT * 3 if self.case.window else WAIT, "agreement", pause=0.1)
         except AssertionError:
             raise Failed([f"{when}: {p}" for p in open_points()]) from None
         self.replay.settle(self.index)
 
+    def hidden(self) -> set[tuple[str, int]]:
+        with self.server.lock:
+            return {(name, m.uid) for name, b in self.server.boxes.items() if b.window for m in b.messages[:-b.window]}
+
     def against_truth(self) -> list[str]:
-        if not self.case.window:
-            return compare(self.index, self.truth(), "CONDSTORE" in self.case.capability)
-        # Messages that the window left behind may stay in the index.
-        return [f"index: {m.path!r} lacks {sorted(t.rows.keys() - m.rows.keys())}" for m in self.index.boxes.values()
-                if (t := self.truth()[m.path]).rows.keys() - m.rows.keys()]
+        copies = [m for m in self.index.boxes.values() if m.path in self.server.lies.copies]
+        return [f"index: {m.path!r} holds copies" for m in copies if m.rows] + compare(
+            replace(self.index, boxes={b: m for b, m in self.index.boxes.items() if m not in copies}), self.truth(),
+            "CONDSTORE" in self.case.capability)
 
     def judge(self, when: str) -> None:
         """No departure of what is there (I6, I16), no departure of a mailbox, no reset."""
@@ -247,6 +270,8 @@ class Liar:
         for e in self.replay.ids.values():
             if e.type == "messageDeleted" and (e.path, e.uid) in there:
                 problems.append(f"{when}: {e}: is on the server")
+            if e.type == "messageNew" and (e.path, e.uid) in self.old:
+                problems.append(f"{when}: {e}: is an old message")
             if e.type in ("mailboxDeleted", "mailboxReset", "mailboxNew"):
                 problems.append(f"{when}: {e}: did not happen")
         if problems:

@@ -36,6 +36,7 @@ class Replay:
     adopted: int = 0  # rows taken over silently from before a reset
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
     moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
+    passed: set[tuple[str, int]] = field(default_factory=set)  # what a moving window left behind, by path and UID
     last: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -144,14 +145,25 @@ class Replay:
         self.rows = {k: r for k, r in self.rows.items() if r.box != e.box}
 
     def mailbox_renamed(self, e: Entry) -> None:
+        """Each mailbox has an entry of its own: what is below one that was renamed may have another name of its own."""
+        if e.box not in self.boxes and not self.settled:
+            self.boxes[e.box] = e.data["old"]["path"]
         self._known_box(e)
-        old, new = e.data["old"]["path"], e.data["new"]["path"]
-        for box, path in self.boxes.items():
-            if path == old or path.startswith(f"{old}/"):
-                self.boxes[box] = new + path[len(old):]
+        if self.boxes[e.box] != e.data["old"]["path"]:
+            self._wrong(e, f"is about a mailbox that was {self.boxes[e.box]!r}")
+        self.boxes[e.box] = e.data["new"]["path"]
 
     def account(self, e: Entry) -> None:
         pass
+
+    def pass_by(self, hidden: set[tuple[str, int]], index: Index) -> None:
+        """Messages that a moving window left behind leave without an entry, and come back so."""
+        self.passed |= hidden
+        for key in [k for k, r in self.rows.items() if (self.boxes.get(r.box), k[1]) in hidden]:
+            del self.rows[key]
+        for m in index.boxes.values():
+            for uid in (u for u in m.rows if (m.path, u) in self.passed and (m.number, u) not in self.left):
+                self.rows.setdefault((m.number, uid), Row(m.box, m.rows[uid]))
 
     # --- the end of it ---
 

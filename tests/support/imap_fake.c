@@ -121,6 +121,22 @@ void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyw
     unlock(f);
 }
 
+static int cmp_uid(const void *a, const void *b)
+{
+    const struct fake_message *x = a, *y = b;
+    return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+void imap_fake_swap(struct imap_fake *f, uint32_t uid, const struct fake_message *other)
+{
+    lock(f);
+    struct fake_message *m = find(f, uid);
+    CHECK(m != NULL);
+    *m = *other;
+    qsort(f->messages, f->count, sizeof *f->messages, cmp_uid);
+    unlock(f);
+}
+
 void imap_fake_trouble(struct imap_fake *f, uint32_t uid, enum fake_trouble trouble)
 {
     lock(f);
@@ -416,6 +432,9 @@ static bool matches(const struct imap_fake *f, const struct fake_message *m,
     if (strncmp(key, "UID ", 4) == 0) {
         return set_has(f, m->uid);
     }
+    if (strncmp(key, "ALL", 3) == 0) {
+        return true;
+    }
     if (strncmp(key, "UNSEEN", 6) == 0) {
         return (m->flags & IMAP_FLAG_SEEN) == 0;
     }
@@ -535,6 +554,7 @@ static const struct {
     {"ENABLE", do_enable},
     {"LOGIN", do_ok},
     {"SELECT", do_select},
+    {"EXAMINE", do_select},
     {"NOOP", do_noop},
     {"FETCH", do_seq_fetch},
     {"UID", do_uid},

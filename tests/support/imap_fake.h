@@ -56,6 +56,8 @@ struct imap_fake_config *imap_fake_config(struct imap_fake *f);
 uint32_t imap_fake_add(struct imap_fake *f, size_t count); /* returns the last UID */
 void imap_fake_expunge(struct imap_fake *f, uint32_t lo, uint32_t hi);
 void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyword);
+/* The message becomes another one, and nobody is told. */
+void imap_fake_swap(struct imap_fake *f, uint32_t uid, const struct fake_message *other);
 void imap_fake_trouble(struct imap_fake *f, uint32_t uid, enum fake_trouble trouble);
 const struct fake_message *imap_fake_find(const struct imap_fake *f, uint32_t uid);
 size_t imap_fake_count(const struct imap_fake *f);

@@ -60,6 +60,7 @@ struct config_sync {
     int64_t hot_for_s, cold_after_s, frozen_after_s;
     int64_t inbox_poll_s;
     int64_t idle_max_s, idle_check_s;
+    int64_t audit_interval_s;
     int64_t delete_confirm_s;
     int64_t move_window_s;
     int64_t resets_per_day;

@@ -95,6 +95,9 @@ struct mailbox {
     int64_t reset_from_ms; /* … this, and no more than a day */
     int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */
     int64_t stored_ms;     /* when a pass last had something to store */
+    /* The server shows only the newest messages, from this UID on; 0: it shows all. What
+     * it stopped showing is not indexed. */
+    uint32_t window_floor;
     /* Not stored: how often in a row it could not be selected, and when to try again. */
     uint32_t select_failures;
     int64_t parked_until_ms; /* wall time */

@@ -51,9 +51,14 @@ bool mailbox_is_synced(const struct mailbox *m);
 enum sync_quirk {
     SYNC_QUIRK_FALSE_VANISHED = 1
                                 << 0, /* says of messages that are there that they went */
-    SYNC_QUIRK_LATE = 1 << 1          /* shows messages later than others above them */
+    SYNC_QUIRK_LATE = 1 << 1,         /* shows messages later than others above them */
+    /* shows but the newest messages of a mailbox, some multiple of ten thousand */
+    SYNC_QUIRK_WINDOW = 1 << 2,
+    /* the mailboxes below "Labels" hold copies of messages of others */
+    SYNC_QUIRK_LABEL_COPIES = 1 << 3,
+    SYNC_QUIRK_SLOW_STATUS = 1 << 4 /* STATUS often is no cheaper than SELECT */
 };
-/* By capability words and ID; enum sync_quirk bits. */
+/* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
 
 /* What the passes of one account found out about its server. The actor keeps it as long as
@@ -62,6 +67,11 @@ struct sync_learned {
     uint32_t false_vanished;      /* times that VANISHED proved wrong */
     int64_t qresync_off_until_ms; /* loop time */
     int64_t flag_search_off_until_ms;
+};
+
+/* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
+enum sync_list_mark {
+    SYNC_LIST_COPIES = 1 << 16 /* holds what others hold, too: not indexed */
 };
 
 /* --- context --- */

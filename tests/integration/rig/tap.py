@@ -35,10 +35,11 @@ class Connection:
 
 
 class Tap:
-    def __init__(self, port, delay=0):
+    def __init__(self, port, delay=0, alter=lambda client, data: data):
         """port: of the server, on this host. delay: seconds that the server's bytes take; what the client
-        sends meanwhile it has sent without waiting for them."""
-        self.target, self.delay, self.connections = port, delay, []
+        sends meanwhile it has sent without waiting for them. alter(from the client?, bytes): what passes
+        instead."""
+        self.target, self.delay, self.alter, self.connections = port, delay, alter, []
         self.listener = socket.create_server((HOST, 0), backlog=100)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -48,6 +49,7 @@ class Tap:
             try:
                 client, _ = self.listener.accept()
                 server = socket.create_connection((HOST, self.target), 10)
+                server.settimeout(None)
             except OSError:
                 return
             connection = Connection()
@@ -62,7 +64,7 @@ class Tap:
                 if not is_client:
                     time.sleep(self.delay)
                 connection.note(is_client, data)
-                sink.sendall(data)
+                sink.sendall(self.alter(is_client, data))
         except OSError:
             pass
         connection.open = False
