@@ -183,6 +183,15 @@ static bool holds_copies(const struct sync_list *l, const struct imap_list_entry
            str_split(&rest, e->delimiter, &top) && str_ieq_c(top, "Labels");
 }
 
+/* NOTIFY tells of names in between, and of some that are there no more. What belongs to the
+ * answer says whether there are children (RFC 5258 §3.4: it was asked for). */
+static bool is_pushed(const struct imap_conn *conn, const struct imap_list_entry *entry)
+{
+    const uint32_t children =
+        IMAP_LIST_HAS_CHILDREN | IMAP_LIST_NO_CHILDREN | IMAP_LIST_NOINFERIORS;
+    return imap_conn_has(conn, IMAP_CAP_NOTIFY) && (entry->attrs & children) == 0;
+}
+
 static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
@@ -191,6 +200,9 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
         return;
     }
     bool inbox = is_inbox(entry->path);
+    if (is_pushed(l->conn, entry)) {
+        return;
+    }
     if (map_get(l->listed, entry->wire) != NULL || (inbox && l->has_inbox)) {
         return; /* listed twice */
     }
@@ -203,6 +215,7 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     struct list_row *row = &l->rows[l->row_count++];
     struct arena *arena = &l->op.arena;
     *row = (struct list_row){.entry = *entry};
+    row->entry.attrs &= ~(uint32_t)IMAP_LIST_NO_CHILDREN;
     row->entry.wire = arena_str(arena, entry->wire);
     row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row->entry.special_use = arena_str(arena, entry->special_use);
@@ -446,8 +459,12 @@ static void compare_all(struct sync_list *l)
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
     sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
-    for (size_t i = 0; i < l->row_count; i++) {
-        compare_row(l, &l->rows[i]);
+    /* Names become free before others take them. */
+    for (size_t i = 0; i < 2 * l->row_count; i++) {
+        struct list_row *row = &l->rows[i % l->row_count];
+        if (row->renamed == (i < l->row_count)) {
+            compare_row(l, row);
+        }
     }
     find_missing(l);
     commit_slice(l);
