@@ -98,7 +98,7 @@ static void one_deletion_among_many_costs_little(void **state)
     }
 }
 
-static void hear_flags(const struct two *t, uint32_t number, uint8_t flags)
+static void hear_flags(const struct fake_world *t, uint32_t number, uint8_t flags)
 {
     struct imap_row row = {
         .seq = number, .has = IMAP_ITEM_FLAGS, .flags = {.system = flags}};
@@ -109,7 +109,8 @@ static void hear_flags(const struct two *t, uint32_t number, uint8_t flags)
 static void flags_told_by_number_need_no_command(void **state)
 {
     (void)state;
-    struct two t = begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 500);
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 500);
     imap_fake_expunge(t.fake, 3, 9);
     world_sync(t.w);
     imap_fake_flags(t.fake, 8 + 7, IMAP_FLAG_SEEN, false);
@@ -124,7 +125,7 @@ static void flags_told_by_number_need_no_command(void **state)
     assert_int_equal(imap_fake_bytes(t.fake, true), 0);
     assert_int_equal(t.w->result.updated, 3);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 /* Something else was said, too: what the number meant is asked for. */
@@ -132,7 +133,8 @@ static void flags_told_by_number_beside_other_news_are_compared(void **state)
 {
     (void)state;
     for (int beside = 0; beside < 2; beside++) {
-        struct two t = begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
         imap_fake_flags(t.fake, 9, IMAP_FLAG_SEEN, false);
         if (beside == 0) {
             imap_fake_expunge(t.fake, 5, 5);
@@ -143,7 +145,7 @@ static void flags_told_by_number_beside_other_news_are_compared(void **state)
         hear_flags(&t, beside == 0 ? 8 : 9, IMAP_FLAG_SEEN);
         world_sync_live(t.w);
         check(&t);
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
