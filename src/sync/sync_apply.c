@@ -81,6 +81,7 @@ static void compare_flags(struct sync_pass *p, const struct msg_row *row)
 
 static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
 {
+    const struct sync_flag_row *told = sync_numbers_of(p, rank);
     if (!p->flushing && p->expunged_at < p->expunged_count &&
         p->expunged[p->expunged_at] == rank) {
         p->expunged_at++;
@@ -95,7 +96,11 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
             return;
         }
     }
-    compare_flags(p, row);
+    if (told != NULL) {
+        sync_diff_flags(&p->diff, p->m, row, told);
+    } else {
+        compare_flags(p, row);
+    }
 }
 
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
@@ -178,10 +183,10 @@ static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
     *hi = last > *hi ? last : *hi;
 }
 
-/* The UIDs of the segments that hold the expunged ranks. */
-static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+/* The UIDs of the segments that hold these ranks. */
+static void ranks_to_uids(const struct sync_pass *p, uint32_t first, uint32_t last,
+                          uint32_t *lo, uint32_t *hi)
 {
-    uint32_t first = p->expunged[0], last = p->expunged[p->expunged_count - 1];
     uint32_t base = 0;
     for (size_t i = 0; i < p->m->segment_count; i++) {
         const struct segment_entry *s = &p->m->segments[i];
@@ -213,14 +218,17 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
-    bool by_rank = p->expunged_count > 0 && !p->flushing;
     if (p->searched || (p->has_flag_sets && !p->flushing)) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
     }
-    if (by_rank) {
-        ranks_to_uids(p, lo, hi);
+    if (p->expunged_count > 0 && !p->flushing) {
+        ranks_to_uids(p, p->expunged[0], p->expunged[p->expunged_count - 1], lo, hi);
+    }
+    if (p->numbered_count > 0) {
+        ranks_to_uids(p, p->numbered[0].number - 1,
+                      p->numbered[p->numbered_count - 1].number - 1, lo, hi);
     }
     if (b->flag_count > 0) {
         widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
@@ -241,7 +249,7 @@ static bool prepare_prior(struct sync_pass *p)
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
     p->window = (struct sync_window){0};
-    p->expunged_at = 0;
+    p->expunged_at = p->numbered_at = 0;
     p->server_at = 0;
     p->server_next = 0;
     if (!scan_range(p, &lo, &hi)) {

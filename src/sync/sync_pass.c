@@ -374,6 +374,7 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
