@@ -173,6 +173,9 @@ static struct audit_box *choose(struct account *a, int64_t *wait_ms)
     for (size_t i = 0; i < a->table.count; i++) {
         const struct mailbox *m = a->table.items[i];
         struct audit_box *b = find_box(u, m->box);
+        if (b == NULL) {
+            continue; /* it is learned of before the next look */
+        }
         int64_t until = b->stage == AUDIT_STAGE_NONE ? early : now;
         if (b->next_at_ms <= until && is_ready(a, m) &&
             (best == NULL || b->next_at_ms < best->next_at_ms)) {

@@ -186,6 +186,9 @@ static void put_totals(struct buf *out, const struct accounts_totals *t)
 {
     put_one(out, "postrider_imap_connections", "gauge",
             "Open connections to IMAP servers.", t->connections);
+    put_one(out, "postrider_accounts_connected", "gauge",
+            "Accounts that are connected by this process, all of them in order.",
+            t->connected);
     put_one(out, "postrider_imap_handshakes", "gauge",
             "Connections to IMAP servers on their way.", t->handshakes);
     put_one(out, "postrider_accounts_indexing", "gauge",

@@ -133,7 +133,7 @@ static int cmp_uid(const void *a, const void *b)
 }
 
 /* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
- * server did not show them. Both the search and a row of flags may have told of one. */
+ * server did not show them. Flags and a search may both have told of one. */
 static void keep_late(struct sync_pass *p, uint32_t top)
 {
     struct sync_diff *d = &p->diff;
@@ -143,8 +143,8 @@ static void keep_late(struct sync_pass *p, uint32_t top)
         qsort(d->late, d->late_count, sizeof *d->late, cmp_uid);
     }
     for (size_t i = 0; i < d->late_count; i++) {
-        if ((kept == 0 || d->late[i] != d->late[kept - 1]) && d->late[i] <= top &&
-            !is_fetched(&p->prior, d->late[i])) {
+        bool again = kept > 0 && d->late[kept - 1] == d->late[i];
+        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
             d->late[kept++] = d->late[i];
         }
     }

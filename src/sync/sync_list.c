@@ -41,6 +41,7 @@ struct sync_list {
     struct imap_mailbox_status *status[FIRST_STATUS_MAX];
     size_t status_count, status_missing;
     struct store_commit *commit;
+    uint32_t quirks;
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
     size_t row_count, row_cap;
@@ -174,6 +175,14 @@ static bool is_inbox(struct str path)
     return str_ieq_c(path, "INBOX");
 }
 
+/* Proton's bridge: each label is a mailbox "Labels/name". */
+static bool holds_copies(const struct sync_list *l, const struct imap_list_entry *e)
+{
+    struct str rest = e->path, top = STR_NULL;
+    return (l->quirks & SYNC_QUIRK_LABEL_COPIES) != 0 && e->delimiter != 0 &&
+           str_split(&rest, e->delimiter, &top) && str_ieq_c(top, "Labels");
+}
+
 static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
@@ -197,6 +206,7 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     row->entry.wire = arena_str(arena, entry->wire);
     row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row->entry.special_use = arena_str(arena, entry->special_use);
+    row->entry.attrs |= holds_copies(l, &row->entry) ? (uint32_t)SYNC_LIST_COPIES : 0;
     row->entry.status = NULL;
     if (entry->status != NULL) {
         row->status = *entry->status;
@@ -307,8 +317,8 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
     dirty.m = m;
     /* A pass that works on it stores the record itself. */
     bool busy = is_busy(l, m);
-    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     bool differs = take_listing(m, row) && !busy;
+    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     if (differs || now_live || row->renamed) {
         l->dirty[l->dirty_count++] = dirty;
     }
@@ -436,6 +446,7 @@ static void compare_all(struct sync_list *l)
     l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
+    sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
     for (size_t i = 0; i < l->row_count; i++) {
         compare_row(l, &l->rows[i]);
     }
@@ -587,6 +598,7 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->cb = cb;
     l->ctx = ctx;
     l->listed = map_new(NULL);
+    l->quirks = sync_quirks(conn);
     l->first = sc->table->count == 0;
     struct imap_list_params params = {.status_items = l->first ? 0 : status_items(conn)};
     l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);

@@ -158,7 +158,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
-        items |= IMAP_ITEM_GM_MSGID;
+        items |= IMAP_ITEM_GM_MSGID | IMAP_ITEM_GM_LABELS;
     } else if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
         items |= IMAP_ITEM_EMAILID;
     }
@@ -518,6 +518,9 @@ static bool changed_params(struct sync_pass *p, char set[40],
 {
     bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
     *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
+    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+        out->items |= IMAP_ITEM_GM_LABELS;
+    }
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
     }
@@ -526,7 +529,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         (void)snprintf(set, 40, "%u:%u",
                        exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
         out->set = str_of(set);
-        return shows_late && exists > 0 && !sync_live_is_passive(p->live);
+        return shows_late && exists > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {

@@ -218,7 +218,7 @@ static bool dump_log(struct dump *d)
 
 static void dump(struct dump *d, const char *after)
 {
-    (void)snprintf(d->after, sizeof d->after, "%s", after);
+    (void)snprintf(d->after, sizeof d->after, "%.*s", (int)sizeof d->after - 1, after);
     (void)store_account_get_start(d->store, str_of(d->id), on_account, d);
     bool ok = wait_done(d) && dump_mailboxes(d) && dump_log(d);
     print(ok ? json_pack("{s:s}", "kind", "end")

@@ -145,11 +145,13 @@ class Replay:
         self.rows = {k: r for k, r in self.rows.items() if r.box != e.box}
 
     def mailbox_renamed(self, e: Entry) -> None:
+        """Each mailbox has an entry of its own: what is below one that was renamed may have another name of its own."""
+        if e.box not in self.boxes and not self.settled:
+            self.boxes[e.box] = e.data["old"]["path"]
         self._known_box(e)
-        old, new = e.data["old"]["path"], e.data["new"]["path"]
-        for box, path in self.boxes.items():
-            if path == old or path.startswith(f"{old}/"):
-                self.boxes[box] = new + path[len(old):]
+        if self.boxes[e.box] != e.data["old"]["path"]:
+            self._wrong(e, f"is about a mailbox that was {self.boxes[e.box]!r}")
+        self.boxes[e.box] = e.data["new"]["path"]
 
     def account(self, e: Entry) -> None:
         pass
