@@ -14,7 +14,9 @@
  * guard). */
 enum {
     VANISH_GUARD_MIN = 50,
-    VANISH_GUARD_PERCENT = 10
+    VANISH_GUARD_PERCENT = 10,
+    MOVE_WAIT_MS = 100,
+    MOVE_WAITS = 15
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -520,15 +522,45 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
     }
 }
 
+static void on_move_wait(struct timer *t)
+{
+    struct sync_pass *p = container_of(t, struct sync_pass, move_wait);
+    bool told = p->sc.moves->next_key != p->move_key;
+    p->move_waits = told ? MOVE_WAITS : p->move_waits + 1;
+    if (op_is_running(&p->op) && p->flushing) {
+        (void)sync_apply_commit(&p->op);
+    } else {
+        sync_pass_run(p);
+    }
+}
+
+/* A connection may tell of an arrival before another one tells of the removal. Mail that is
+ * really new does not look like it was anywhere before, and never waits. */
+static bool waits_for_removal(struct sync_pass *p)
+{
+    if (p->move_waits >= MOVE_WAITS || p->new_at > 0 ||
+        (p->move_waits == 0 && !sync_move_awaits(&p->sc, p->m, &p->prior))) {
+        return false;
+    }
+    if (p->move_waits == 0) {
+        p->move_key = p->sc.moves->next_key;
+    }
+    timer_set(p->op.loop, &p->move_wait, MOVE_WAIT_MS, on_move_wait);
+    return true;
+}
+
 enum step sync_apply_commit(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    if (p->commit != NULL) {
+    if (p->commit != NULL || timer_is_set(&p->move_wait)) {
         return STEP_WAIT;
     }
     if (p->canceled) {
         sync_pass_run(p);
         return STEP_DONE;
+    }
+    if (waits_for_removal(p)) {
+        return STEP_WAIT;
     }
     struct slice slice = next_slice(p);
     size_t event_count, row_count, delete_count;

@@ -310,6 +310,9 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct timer move_wait; /* for the removal of a message that arrived */
+    unsigned move_waits;
+    uint64_t move_key; /* of the tombstone that comes next, when the wait began */
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */

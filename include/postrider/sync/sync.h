@@ -104,6 +104,7 @@ struct sync_ctx {
     bool (*may_select)(void *ctx);
     void *ctx;                /* of the three */
     struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool settled;             /* every mailbox was looked at since the connection is up */
     bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
