@@ -50,6 +50,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .on_new_row = account_on_new_row,
         .ctx = a,
         .moves = &a->moves,
+        .settled = strcmp(a->state, "connected") == 0,
         .lost = a->lost,
     };
 }
@@ -374,6 +375,9 @@ void account_watch_begin(struct account *a)
     a->inbox_due = true;
     a->notify_due = true;
     a->notify_scope = IMAP_NOTIFY_NONE;
+    for (size_t i = 0; i < a->table.count; i++) {
+        a->table.items[i]->unheard = false;
+    }
     a->told_items = 0;
     a->online_since_ms = loop_now_ms(a->as->loop);
     account_poll_begin(a);

@@ -91,6 +91,7 @@ static void forget_live_deletes(struct sync_pass *p)
 {
     p->live->expunged_count = 0;
     p->live->vanished_count = 0;
+    sync_numbers_forget(p);
 }
 
 static uint32_t indexed_on_server(const struct sync_pass *p)

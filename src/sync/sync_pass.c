@@ -99,6 +99,7 @@ static void pass_abort(struct op *op)
     sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
     sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
@@ -114,6 +115,7 @@ static void pass_fini(struct op *op)
     sync_batch_fini(&p->prior);
     sync_walk_fini(p);
     sync_diff_fini(&p->diff);
+    timer_stop(&p->move_wait);
     sync_move_plan_fini(&p->moved);
     sync_rebuild_free(&p->rebuild);
 }
@@ -374,6 +376,7 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
