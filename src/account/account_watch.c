@@ -46,6 +46,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .learned = &a->learned,
         .new_items = account_content_items,
         .fast = a->fast,
+        .threads = account_has_threads(a),
         .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,
@@ -321,6 +322,7 @@ void account_watch_next(struct account *a)
     account_pending_run(a);
     if (a->sync_work == NULL && a->pending.count == 0) {
         settle(a);
+        account_threads_run(a);
     } else if (strcmp(a->state, "connected") != 0) {
         account_set_state(a, "syncing");
     }
@@ -387,6 +389,7 @@ void account_watch_rest(struct account *a)
     account_poll_end(a);
     account_health_end(a);
     account_audit_end(a);
+    account_threads_end(a);
     account_subs_end(a);
     account_pending_end(a);
     timer_stop(&a->move_round);
@@ -408,5 +411,5 @@ bool account_watch_is_quiet(const struct account *a)
     return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
            a->sync_work == NULL && account_poll_is_quiet(a) &&
            account_health_is_quiet(a) && account_audit_is_quiet(a) &&
-           account_subs_are_quiet(a);
+           account_threads_is_quiet(a) && account_subs_are_quiet(a);
 }

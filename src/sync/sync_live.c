@@ -119,13 +119,20 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
     }
     l->arrivals = arrivals;
     struct sync_flag_row flags;
+    struct imap_envelope *envelope = NULL;
     sync_flag_row_copy(&l->arena, &flags, row);
+    if (row->envelope != NULL && sc->threads) {
+        envelope = ARENA_NEW(&l->arena, struct imap_envelope);
+        envelope->message_id = arena_str(&l->arena, row->envelope->message_id);
+        envelope->in_reply_to = arena_str(&l->arena, row->envelope->in_reply_to);
+    }
     l->arrivals[l->arrival_count++] =
         (struct imap_row){.has = need,
                           .uid = row->uid,
                           .modseq = row->modseq,
                           .internaldate_ms = row->internaldate_ms,
                           .size = row->size,
+                          .envelope = envelope,
                           .flags = {.system = flags.system,
                                     .keywords = flags.keywords,
                                     .keyword_count = flags.keyword_count},

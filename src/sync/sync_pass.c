@@ -17,6 +17,8 @@
  * may be the last one before a crash: the next pass derives the rest again. */
 #include "sync_priv.h"
 
+#include "postrider/sync/sync_thread.h"
+
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
@@ -200,6 +202,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .change_count = 1,
                                          .events = events,
                                          .event_count = event_count,
+                                         .threads = p->facts,
+                                         .thread_count = p->fact_count,
                                          .next_number = next_number};
     if (!sync_reset_rests(p->m)) {
         p->m->stored_ms = clock_wall_ms();
@@ -366,6 +370,7 @@ static void take_arrivals(struct sync_pass *p)
         const struct imap_row *row = &p->live->arrivals[i];
         if (row->uid > p->m->last_uid) {
             sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+            sync_batch_thread(&p->batch, &p->sc, p->m, row);
         }
     }
 }
@@ -461,6 +466,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
         sync_apply_flush(p);
     }
@@ -482,8 +488,9 @@ static enum step step_new(struct op *op)
     (void)snprintf(set, sizeof set, "%u:4294967295", p->m->last_uid + 1);
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = str_of(set),
-                                       .items =
-                                           sync_row_items(p->conn) | p->sc.new_items};
+                                       .items = sync_row_items(p->conn) | p->sc.new_items,
+                                       .sections = &sync_thread_references,
+                                       .section_count = p->sc.threads ? 1 : 0};
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;
