@@ -65,11 +65,14 @@ static const struct op_type enrich_type = {"enrich", sizeof(struct enrich_reques
 /* Content and the log's facts in one object; the flags are those of the time of the event. */
 static void take_data(struct enrich_request *r, json_t *message)
 {
+    static const char *const kept[] = {"seemsLikeNew", "path"};
     r->data = json_copy(message);
     json_object_update_missing(r->data, r->thin);
-    json_t *seems = json_object_get(r->thin, "seemsLikeNew");
-    if (seems != NULL) {
-        json_object_set(r->data, "seemsLikeNew", seems);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        json_t *fact = json_object_get(r->thin, kept[i]);
+        if (fact != NULL) {
+            json_object_set(r->data, kept[i], fact);
+        }
     }
 }
 

@@ -270,7 +270,7 @@ static void fetch_message(struct account_call *c)
         .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
                  IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
                  IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                 IMAP_ITEM_GM_THRID,
+                 IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS,
         .sections = header,
         .section_count = g->headers ? 1 : 0};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);

@@ -126,8 +126,17 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
     out->row.uid = row->uid;
     out->row.modseq = row->modseq;
     out->row.flags = row->flags.system;
-    out->row.keywords = keyword_ids(&b->arena, m, row->flags.keywords,
-                                    row->flags.keyword_count, &out->row.keyword_count);
+    const struct str *words = row->flags.keywords;
+    size_t word_count = row->flags.keyword_count;
+    struct sync_flag_row labelled;
+    if (row->label_count > 0) {
+        sync_flag_row_copy(&b->arena, &labelled, row);
+        words = labelled.keywords;
+        word_count = labelled.keyword_count;
+    }
+    out->has_labels = (row->has & IMAP_ITEM_GM_LABELS) != 0;
+    out->row.keywords =
+        keyword_ids(&b->arena, m, words, word_count, &out->row.keyword_count);
     const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
     if ((row->has & marks) != 0) {
         out->row.fingerprint = sync_fingerprint(row->internaldate_ms, row->size);
@@ -200,6 +209,11 @@ static void merge_new(struct sync_new_row *row, const struct sync_new_row *later
     if (later->thread.own == 0) {
         row->thread = earlier.thread;
     }
+    if (earlier.has_labels && !later->has_labels) {
+        row->row.keywords = earlier.row.keywords;
+        row->row.keyword_count = earlier.row.keyword_count;
+        row->has_labels = true;
+    }
     if (later->row.modseq == 0) {
         row->row.modseq = earlier.row.modseq;
     }
@@ -244,6 +258,7 @@ void sync_batch_sort(struct sync_batch *b)
     kept = 0;
     for (size_t i = 0; i < b->flag_count; i++) {
         if (kept > 0 && b->flags[kept - 1].uid == b->flags[i].uid) {
+            sync_label_carry(&b->arena, &b->flags[kept - 1], &b->flags[i]);
             b->flags[kept - 1] = b->flags[i];
         } else {
             b->flags[kept++] = b->flags[i];
@@ -325,6 +340,9 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     after.flags = server->system;
     after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
                                  &after.keyword_count);
+    if (!server->has_labels) {
+        sync_label_keep(&d->arena, m, stored, &after);
+    }
     after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
     if (after.flags == stored->flags && same_keywords(&after, stored)) {
         return; /* a MODSEQ that moved without a visible change is not worth a write */

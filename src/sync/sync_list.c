@@ -445,6 +445,7 @@ static void compare_all(struct sync_list *l)
     l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
+    sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
     for (size_t i = 0; i < l->row_count; i++) {
         compare_row(l, &l->rows[i]);
     }

@@ -144,15 +144,17 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
 void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
                         const struct imap_row *row)
 {
-    size_t n = row->flags.keyword_count;
-    n = n > MAILBOX_KEYWORDS_MAX ? MAILBOX_KEYWORDS_MAX : n;
-    *out = (struct sync_flag_row){.uid = row->uid,
-                                  .modseq = row->modseq,
-                                  .system = row->flags.system,
-                                  .keyword_count = (uint8_t)n,
-                                  .keywords =
-                                      n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL};
+    const size_t max = MAILBOX_KEYWORDS_MAX;
+    size_t n = row->flags.keyword_count < max ? row->flags.keyword_count : max;
+    size_t room = n + row->label_count < max ? n + row->label_count : max;
+    *out = (struct sync_flag_row){
+        .uid = row->uid,
+        .modseq = row->modseq,
+        .system = row->flags.system,
+        .has_labels = (row->has & IMAP_ITEM_GM_LABELS) != 0,
+        .keywords = room > 0 ? ARENA_ARRAY(arena, struct str, room) : NULL};
     for (size_t i = 0; i < n; i++) {
         out->keywords[i] = arena_str(arena, row->flags.keywords[i]);
     }
+    out->keyword_count = (uint8_t)sync_label_words(arena, row, out->keywords, n, room);
 }

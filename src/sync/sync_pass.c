@@ -158,7 +158,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
-        items |= IMAP_ITEM_GM_MSGID;
+        items |= IMAP_ITEM_GM_MSGID | IMAP_ITEM_GM_LABELS;
     } else if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
         items |= IMAP_ITEM_EMAILID;
     }
@@ -523,6 +523,9 @@ static bool changed_params(struct sync_pass *p, char set[40],
 {
     bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
     *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
+    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+        out->items |= IMAP_ITEM_GM_LABELS;
+    }
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
     }

@@ -27,7 +27,7 @@ struct sync_new_row {
     int64_t internaldate_ms;
     uint64_t size;
     uint32_t order; /* of arrival among rows of one UID */
-    bool announce;
+    bool announce, has_labels;
     struct thread_fact thread; /* own = 0: nothing is known */
 };
 
@@ -63,6 +63,23 @@ void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
 /* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
 void sync_batch_sort(struct sync_batch *b);
+
+/* --- labels (sync_label.c) --- */
+
+/* Labels of a row as marked words behind `keywords`, which has room for them. Gives the
+ * number of all words. */
+size_t sync_label_words(struct arena *arena, const struct imap_row *row,
+                        struct str *keywords, size_t count, size_t max);
+bool sync_is_label(const struct mailbox *m, uint8_t id);
+bool sync_has_label(const struct mailbox *m, const struct msg_row *row, const char *name);
+/* Nothing was said of labels: `row` has those of `stored`. */
+void sync_label_keep(struct arena *arena, const struct mailbox *m,
+                     const struct msg_row *stored, struct msg_row *row);
+/* What an earlier row of the same message said of labels holds on. */
+void sync_label_carry(struct arena *arena, const struct sync_flag_row *earlier,
+                      struct sync_flag_row *later);
+/* Path and special use of a message for who does not know of All Mail. */
+const char *sync_label_path(const struct mailbox *m, const struct msg_row *row);
 
 /* --- diff: pure --- */
 

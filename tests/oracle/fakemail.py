@@ -24,6 +24,8 @@ class Message:
     modseq: int
     flags: set[str] = field(default_factory=set)
     at: float = field(default_factory=time.time)
+    labels: set[str] = field(default_factory=set)  # X-GM-LABELS, as on the wire
+    number: int = 0  # X-GM-MSGID; 0 = of the UID
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Mailbox:
     uid_next: int = 1
     modseq: int = 1
     messages: list[Message] = field(default_factory=list)
+    attributes: str = ""  # of LIST
     window: int = 0  # only so many of the newest are shown; 0 = all
 
     def shown(self) -> list[Message]:
@@ -48,11 +51,16 @@ class Mailbox:
         self.messages = [m for m in self.messages if m.uid not in uids]
 
     def flag(self, uid: int, flag: str) -> None:
+        self._change(uid).flags ^= {flag}
+
+    def label(self, uid: int, label: str) -> None:
+        self._change(uid).labels ^= {label}
+
+    def _change(self, uid: int) -> Message:
         self.modseq += 1
-        for m in self.messages:
-            if m.uid == uid:
-                m.flags ^= {flag}
-                m.modseq = self.modseq
+        changed = next(m for m in self.messages if m.uid == uid)
+        changed.modseq = self.modseq
+        return changed
 
 
 class Lies:
@@ -215,6 +223,10 @@ class Session:
         if "INTERNALDATE" in items:
             parts.append(f'INTERNALDATE "{time.strftime(DATE, time.gmtime(m.at))}"')
             parts.append(f"RFC822.SIZE {100 + m.uid}")
+        if "X-GM-MSGID" in items:
+            parts.append(f"X-GM-MSGID {m.number or 1600000000000000000 + m.uid}")
+        if "X-GM-LABELS" in items:
+            parts.append(f"X-GM-LABELS ({' '.join(sorted(m.labels))})")
         if "ENVELOPE" in items:
             parts.append(f'ENVELOPE (NIL "Number {m.uid}" NIL NIL NIL NIL NIL NIL NIL '
                          f'"<{box.uid_validity}.{m.uid}@example.com>")')
@@ -253,7 +265,7 @@ class Session:
         if names is None:
             return "NO not now"
         for name in names:
-            self.say(f'* LIST () "/" "{name}"')
+            self.say(f'* LIST ({self.server.boxes[name].attributes}) "/" "{name}"')
             if "STATUS (" in rest.upper():
                 self._status(name)
         return None

@@ -20,7 +20,10 @@
 enum {
     SEGMENT_ROWS = 256,
     MAILBOX_KEYWORDS_MAX = 250,
-    MSG_EMAILID_MAX = 64
+    MSG_EMAILID_MAX = 64,
+    /* Labels (Gmail) stand in the dictionary of keywords, behind this byte, which no
+     * keyword has. */
+    MAILBOX_LABEL_MARK = 1
 };
 
 /* One indexed message. */

@@ -43,6 +43,9 @@ struct mailbox *mailbox_table_by_number(const struct mailbox_table *t, uint32_t 
 struct mailbox *mailbox_table_by_use(const struct mailbox_table *t,
                                      const char *special_use);
 struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
+/* The mailbox whose labels tell what the mailboxes that are not indexed hold; NULL: each
+ * holds its own. */
+struct mailbox *mailbox_table_all(const struct mailbox_table *t);
 /* Is it one to sync: selectable, not virtual? */
 bool mailbox_is_synced(const struct mailbox *m);
 
@@ -71,7 +74,8 @@ struct sync_learned {
 
 /* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
 enum sync_list_mark {
-    SYNC_LIST_COPIES = 1 << 16 /* holds what others hold, too: not indexed */
+    SYNC_LIST_COPIES = 1 << 16, /* holds what others hold, too: not indexed */
+    SYNC_LIST_ALL = 1 << 17 /* holds everything that the former show: Gmail's All Mail */
 };
 
 /* --- context --- */
@@ -114,6 +118,7 @@ struct sync_flag_row {
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
+    bool has_labels;      /* they are among the keywords, marked; else nothing was said */
     uint32_t order;       /* of arrival among rows of one UID */
     struct str *keywords; /* in the arena */
 };
