@@ -33,6 +33,11 @@ static bool is_busy(void *ctx, uint32_t box)
            account_subs_are_busy_with(a, box) || account_audit_is_busy_with(a, box);
 }
 
+static uint32_t content_items(const struct account *a)
+{
+    return account_content_items | (account_has_threads(a) ? IMAP_ITEM_REFERENCES : 0);
+}
+
 struct sync_ctx account_sync_ctx(struct account *a)
 {
     return (struct sync_ctx){
@@ -44,13 +49,14 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .resets_per_day = a->as->config.resets_per_day,
         .learned = &a->learned,
-        .new_items = account_content_items,
+        .new_items = content_items(a),
         .fast = a->fast,
         .threads = account_has_threads(a),
         .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,
         .moves = &a->moves,
+        .settled = strcmp(a->state, "connected") == 0,
         .lost = a->lost,
     };
 }
@@ -206,9 +212,9 @@ static void notify_start(struct account *a)
     a->notify_scope =
         a->notify_refused != IMAP_NOTIFY_NONE ? a->notify_refused - 1 : IMAP_NOTIFY_NAMES;
     a->asked_items = sync_row_items(a->watch.conn);
-    a->notify = imap_notify_start(a->watch.conn, a->notify_scope,
-                                  a->asked_items | account_content_items, NOTIFY_MS,
-                                  on_notify, a);
+    a->notify =
+        imap_notify_start(a->watch.conn, a->notify_scope,
+                          a->asked_items | content_items(a), NOTIFY_MS, on_notify, a);
 }
 
 static void on_status(struct account_conn *c, const struct imap_status *status)
@@ -376,6 +382,9 @@ void account_watch_begin(struct account *a)
     a->inbox_due = true;
     a->notify_due = true;
     a->notify_scope = IMAP_NOTIFY_NONE;
+    for (size_t i = 0; i < a->table.count; i++) {
+        a->table.items[i]->unheard = false;
+    }
     a->told_items = 0;
     a->online_since_ms = loop_now_ms(a->as->loop);
     account_poll_begin(a);

@@ -91,6 +91,7 @@ static void forget_live_deletes(struct sync_pass *p)
 {
     p->live->expunged_count = 0;
     p->live->vanished_count = 0;
+    sync_numbers_forget(p);
 }
 
 static uint32_t indexed_on_server(const struct sync_pass *p)
@@ -239,7 +240,7 @@ enum step sync_compare_late(struct op *op)
     struct sync_pass *p = pass_of(op);
     if (p->rescue == NULL) {
         uint32_t items = sync_row_items(p->conn) | (p->refused ? p->sc.new_items : 0) |
-                         (p->sc.threads ? IMAP_ITEM_ENVELOPE : 0);
+                         (p->sc.threads ? IMAP_ITEM_ENVELOPE | IMAP_ITEM_REFERENCES : 0);
         sync_pass_command(p);
         p->rescue = sync_rescue_start(p->conn, p->diff.late, p->diff.late_count, items,
                                       on_late_row, on_late_end, p);

@@ -312,6 +312,7 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         dirty.old_use =
             m->special_use[0] != '\0' ? arena_strdup(&l->op.arena, m->special_use) : NULL;
         take_name(m, &row->entry);
+        m->unheard = true;
     }
     dirty.m = m;
     /* A pass that works on it stores the record itself. */

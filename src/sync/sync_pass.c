@@ -17,8 +17,6 @@
  * may be the last one before a crash: the next pass derives the rest again. */
 #include "sync_priv.h"
 
-#include "postrider/sync/sync_thread.h"
-
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
@@ -101,6 +99,7 @@ static void pass_abort(struct op *op)
     sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
     sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
@@ -116,6 +115,7 @@ static void pass_fini(struct op *op)
     sync_batch_fini(&p->prior);
     sync_walk_fini(p);
     sync_diff_fini(&p->diff);
+    timer_stop(&p->move_wait);
     sync_move_plan_fini(&p->moved);
     sync_rebuild_free(&p->rebuild);
 }
@@ -379,6 +379,7 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
@@ -488,9 +489,8 @@ static enum step step_new(struct op *op)
     (void)snprintf(set, sizeof set, "%u:4294967295", p->m->last_uid + 1);
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = str_of(set),
-                                       .items = sync_row_items(p->conn) | p->sc.new_items,
-                                       .sections = &sync_thread_references,
-                                       .section_count = p->sc.threads ? 1 : 0};
+                                       .items =
+                                           sync_row_items(p->conn) | p->sc.new_items};
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;

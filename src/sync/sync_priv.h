@@ -47,6 +47,8 @@ void sync_keywords_sort(uint8_t *ids, size_t count);
 void sync_batch_fini(struct sync_batch *b);
 void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row);
 size_t sync_batch_size(const struct sync_batch *b);
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
 void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from);
@@ -108,6 +110,9 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid);
  * d->arena. */
 void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
                       const struct msg_row *after);
+/* One stored row against what the server told of its flags. */
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server);
 /* One stored row against the batch: deleted, changed, or as it was. Rows in rising order.
  */
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
@@ -290,6 +295,8 @@ struct sync_pass {
     size_t claimed;         /* deletes that had to be proved */
     uint32_t *expunged;     /* live EXPUNGE numbers, in order; in op.arena */
     size_t expunged_count, expunged_at;
+    struct sync_flag_row *numbered; /* live flags by number, rising; in op.arena */
+    size_t numbered_count, numbered_at;
     uint32_t scan_rank;              /* of the stored row that comes next */
     struct imap_set server_uids;     /* of PASS_STATE_SEARCH; in op.arena */
     struct sync_flag_sets flag_sets; /* in op.arena */
@@ -309,6 +316,9 @@ struct sync_pass {
     bool walk_counted; /* walk_hi is known */
     struct thread_fact *facts; /* of the next commit; its caller's */
     size_t fact_count;
+    struct timer move_wait; /* for the removal of a message that arrived */
+    unsigned move_waits;
+    uint64_t move_key; /* of the tombstone that comes next, when the wait began */
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
@@ -340,6 +350,16 @@ bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       struct event *events, size_t event_count, uint32_t next_number,
                       store_commit_cb *cb);
+/* sync_numbers.c: flags of which the server told the number of the message only */
+
+/* Takes them from the live record. Where the numbers say nothing certain, the record asks
+ * for a comparison instead. */
+void sync_numbers_take(struct sync_pass *p);
+/* The numbers were of a mailbox that turned out to be another: a comparison is due. */
+void sync_numbers_forget(struct sync_pass *p);
+/* What was told of the stored row that has this rank, or NULL; ranks in rising order. */
+const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
+
 /* The connection says how many messages there are now. */
 uint32_t sync_pass_exists(const struct sync_pass *p);
 

@@ -12,14 +12,9 @@ enum {
     SET_BYTES = 60 * 1024
 };
 
-#define CONSTANT(text)                                                                   \
-    {                                                                                    \
-        .ptr = (text), .len = sizeof(text) - 1                                           \
-    }
-
-const struct str sync_thread_references = CONSTANT("HEADER.FIELDS (REFERENCES)");
-const struct str sync_thread_headers =
-    CONSTANT("HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)");
+static const struct str headers_section = {
+    .ptr = "HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)",
+    .len = sizeof "HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)" - 1};
 
 bool sync_thread_is_told(const struct imap_conn *conn)
 {
@@ -211,7 +206,7 @@ static void fetch(struct sync_threads *t)
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = buf_str(&text),
                                        .items = IMAP_ITEM_UID,
-                                       .sections = &sync_thread_headers,
+                                       .sections = &headers_section,
                                        .section_count = 1};
     t->fetch = imap_fetch_start(t->conn, &params, SYNC_COMMAND_MS, &events, t);
     buf_fini(&text);

@@ -42,6 +42,9 @@ class Truth:
         return self._steadily(self._paths)
 
     def snapshot(self) -> dict[str, Box]:
+        # A session of Dovecot that saw many renames can go on listing what was, for ever.
+        self.close()
+
         def read() -> dict[str, Box]:
             # Dovecot goes on listing some deleted mailboxes that have children.
             boxes = (self._box(path) for path in self._paths())

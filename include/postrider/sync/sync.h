@@ -105,6 +105,7 @@ struct sync_ctx {
     bool (*may_select)(void *ctx);
     void *ctx;                /* of the three */
     struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool settled;             /* every mailbox was looked at since the connection is up */
     bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
@@ -115,6 +116,7 @@ struct sync_ctx {
 
 struct sync_flag_row {
     uint32_t uid;
+    uint32_t number; /* of sequence, where the server told no UID; uid is 0 then */
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
@@ -130,6 +132,8 @@ struct sync_live {
     bool resync;         /* something that needs a comparison with the server */
     struct sync_flag_row *rows;
     size_t row_count, row_cap;
+    struct sync_flag_row *numbered; /* flags of a message by its number, in this order */
+    size_t numbered_count, numbered_cap;
     struct imap_range *vanished;
     size_t vanished_count, vanished_cap;
     uint32_t
@@ -156,6 +160,8 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row);
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                        const struct mailbox *m, uint32_t items,
                        const struct imap_row *row);
+/* Are its sequence numbers those of before anything else that was said? */
+bool sync_live_numbers_hold(const struct sync_live *l);
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 

@@ -15,9 +15,6 @@ enum {
     SYNC_THREAD_ROWS = 400
 };
 
-/* Section of a FETCH that has what an ENVELOPE lacks, and all that is needed. */
-extern const struct str sync_thread_references, sync_thread_headers;
-
 /* Does the server say itself which messages are a thread? */
 bool sync_thread_is_told(const struct imap_conn *conn);
 /* The id of the first Message-ID in a header's value; 0 = there is none. */
