@@ -439,6 +439,21 @@ static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
     return uids;
 }
 
+/* What the new ones tell of threads. */
+static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
+                                       size_t *count_out)
+{
+    struct thread_fact *facts = mem_array(s->new_end - p->new_at, sizeof *facts);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        if (p->prior.news[i].thread.own != 0) {
+            facts[n++] = p->prior.news[i].thread;
+        }
+    }
+    *count_out = n;
+    return facts;
+}
+
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
  */
 static bool advance_cursors(struct sync_pass *p, const struct slice *s)
@@ -577,7 +592,11 @@ enum step sync_apply_commit(struct op *op)
                                         .upsert_count = row_count,
                                         .deletes = deletes,
                                         .delete_count = delete_count};
+        p->facts = build_facts(p, &slice, &p->fact_count);
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+        mem_free(p->facts);
+        p->facts = NULL;
+        p->fact_count = 0;
     }
     mem_free(events);
     mem_free(rows);

@@ -202,6 +202,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .change_count = 1,
                                          .events = events,
                                          .event_count = event_count,
+                                         .threads = p->facts,
+                                         .thread_count = p->fact_count,
                                          .next_number = next_number};
     if (!sync_reset_rests(p->m)) {
         p->m->stored_ms = clock_wall_ms();
@@ -368,6 +370,7 @@ static void take_arrivals(struct sync_pass *p)
         const struct imap_row *row = &p->live->arrivals[i];
         if (row->uid > p->m->last_uid) {
             sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+            sync_batch_thread(&p->batch, &p->sc, p->m, row);
         }
     }
 }
@@ -464,6 +467,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
         sync_apply_flush(p);
     }
