@@ -98,7 +98,8 @@ void account_poll_throttled(struct account *a)
 static bool is_looked_at(const struct account *a, const struct mailbox *m)
 {
     return account_syncs(a, m) && m->phase == MAILBOX_PHASE_LIVE &&
-           m->box != a->watch_box && a->notify_scope < IMAP_NOTIFY_FLAGS &&
+           m->box != a->watch_box &&
+           (a->notify_scope < IMAP_NOTIFY_FLAGS || m->unheard) &&
            !account_subs_serve(a, m->box);
 }
 

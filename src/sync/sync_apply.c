@@ -14,7 +14,9 @@
  * guard). */
 enum {
     VANISH_GUARD_MIN = 50,
-    VANISH_GUARD_PERCENT = 10
+    VANISH_GUARD_PERCENT = 10,
+    MOVE_WAIT_MS = 100,
+    MOVE_WAITS = 15
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -446,6 +448,21 @@ static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
     return uids;
 }
 
+/* What the new ones tell of threads. */
+static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
+                                       size_t *count_out)
+{
+    struct thread_fact *facts = mem_array(s->new_end - p->new_at, sizeof *facts);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        if (p->prior.news[i].thread.own != 0) {
+            facts[n++] = p->prior.news[i].thread;
+        }
+    }
+    *count_out = n;
+    return facts;
+}
+
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
  */
 static bool advance_cursors(struct sync_pass *p, const struct slice *s)
@@ -529,15 +546,45 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
     }
 }
 
+static void on_move_wait(struct timer *t)
+{
+    struct sync_pass *p = container_of(t, struct sync_pass, move_wait);
+    bool told = p->sc.moves->next_key != p->move_key;
+    p->move_waits = told ? MOVE_WAITS : p->move_waits + 1;
+    if (op_is_running(&p->op) && p->flushing) {
+        (void)sync_apply_commit(&p->op);
+    } else {
+        sync_pass_run(p);
+    }
+}
+
+/* A connection may tell of an arrival before another one tells of the removal. Mail that is
+ * really new does not look like it was anywhere before, and never waits. */
+static bool waits_for_removal(struct sync_pass *p)
+{
+    if (p->move_waits >= MOVE_WAITS || p->new_at > 0 ||
+        (p->move_waits == 0 && !sync_move_awaits(&p->sc, p->m, &p->prior))) {
+        return false;
+    }
+    if (p->move_waits == 0) {
+        p->move_key = p->sc.moves->next_key;
+    }
+    timer_set(p->op.loop, &p->move_wait, MOVE_WAIT_MS, on_move_wait);
+    return true;
+}
+
 enum step sync_apply_commit(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    if (p->commit != NULL) {
+    if (p->commit != NULL || timer_is_set(&p->move_wait)) {
         return STEP_WAIT;
     }
     if (p->canceled) {
         sync_pass_run(p);
         return STEP_DONE;
+    }
+    if (waits_for_removal(p)) {
+        return STEP_WAIT;
     }
     struct slice slice = next_slice(p);
     size_t event_count, row_count, delete_count;
@@ -554,7 +601,11 @@ enum step sync_apply_commit(struct op *op)
                                         .upsert_count = row_count,
                                         .deletes = deletes,
                                         .delete_count = delete_count};
+        p->facts = build_facts(p, &slice, &p->fact_count);
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+        mem_free(p->facts);
+        p->facts = NULL;
+        p->fact_count = 0;
     }
     mem_free(events);
     mem_free(rows);

@@ -1,5 +1,7 @@
 #include "sync_priv.h"
 
+#include "postrider/sync/sync_thread.h"
+
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
@@ -144,6 +146,15 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
     }
 }
 
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row)
+{
+    if (sc->threads && !sc->fast) {
+        (void)sync_thread_fact(sc->store, sc->acct, m, row,
+                               &b->news[b->new_count - 1].thread);
+    }
+}
+
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
 {
     b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
@@ -198,6 +209,9 @@ static void merge_new(struct sync_new_row *row, const struct sync_new_row *later
     }
     if (later->row.email_id.ptr == NULL) {
         row->row.email_id = earlier.row.email_id;
+    }
+    if (later->thread.own == 0) {
+        row->thread = earlier.thread;
     }
     if (earlier.has_labels && !later->has_labels) {
         row->row.keywords = earlier.row.keywords;

@@ -121,6 +121,24 @@ bool sync_live_numbers_hold(const struct sync_live *l)
            l->vanished_count == 0 && l->expunged_count == 0 && l->arrival_count == 0;
 }
 
+/* What tells of threads. */
+static void keep_ids(struct sync_live *l, struct imap_row *copy,
+                     const struct imap_row *row)
+{
+    if (row->envelope != NULL) {
+        struct imap_envelope *envelope = ARENA_NEW(&l->arena, struct imap_envelope);
+        envelope->message_id = arena_str(&l->arena, row->envelope->message_id);
+        envelope->in_reply_to = arena_str(&l->arena, row->envelope->in_reply_to);
+        copy->envelope = envelope;
+    }
+    if (row->section_count > 0) {
+        struct imap_section *section = ARENA_NEW(&l->arena, struct imap_section);
+        section->data = arena_str(&l->arena, row->sections[0].data);
+        copy->sections = section;
+        copy->section_count = 1;
+    }
+}
+
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                        const struct mailbox *m, uint32_t items,
                        const struct imap_row *row)
@@ -147,6 +165,9 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                                     .keywords = flags.keywords,
                                     .keyword_count = flags.keyword_count},
                           .email_id = arena_str(&l->arena, row->email_id)};
+    if (sc->threads) {
+        keep_ids(l, &l->arrivals[l->arrival_count - 1], row);
+    }
     sync_new_content(sc, m, row);
     return true;
 }

@@ -28,6 +28,7 @@ struct sync_new_row {
     uint64_t size;
     uint32_t order; /* of arrival among rows of one UID */
     bool announce, has_labels;
+    struct thread_fact thread; /* own = 0: nothing is known */
 };
 
 struct sync_batch {
@@ -56,6 +57,9 @@ void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
                     bool announce);
 /* Takes a row of another batch of the same pass. */
+/* Notes what the row added last tells of threads. */
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row);
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 /* Moves rows and VANISHED of the live record into the batch. */
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
@@ -314,6 +318,11 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct thread_fact *facts; /* of the next commit; its caller's */
+    size_t fact_count;
+    struct timer move_wait; /* for the removal of a message that arrived */
+    unsigned move_waits;
+    uint64_t move_key; /* of the tombstone that comes next, when the wait began */
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
@@ -378,6 +387,8 @@ void sync_vanished_was_false(struct sync_pass *p);
 /* To be called for the stored rows in their order, `rank` counted from 0. */
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
                      bool is_gone);
+/* The oldest message that is shown; true if its row was asked for to learn that alone. */
+bool sync_window_looked(struct sync_pass *p, uint32_t uid);
 /* Is more to be asked before the lowest messages are said to be deleted? */
 bool sync_window_is_open(const struct sync_pass *p);
 /* Before the commits of what was compared. */

@@ -95,6 +95,7 @@ struct sync_ctx {
     uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    bool threads;  /* what new messages tell of threads is kept */
     bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
     struct sync_learned *learned; /* may be NULL */
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
@@ -105,6 +106,7 @@ struct sync_ctx {
     bool (*may_select)(void *ctx);
     void *ctx;                /* of the three */
     struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool settled;             /* every mailbox was looked at since the connection is up */
     bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
