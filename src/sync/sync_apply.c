@@ -290,12 +290,17 @@ static bool too_many_vanished(const struct sync_pass *p)
     return p->diff.delete_count > guard;
 }
 
-/* Deletes that are not believed at once. By number they may be the wrong ones, unless the
- * count can be held against them. */
-static bool is_doubtful(const struct sync_pass *p, bool quiet)
+/* Deletes that are not believed at once: by number they may be the wrong ones, by UID they
+ * may be none, unless the count can be held against them. While more is being told, that is
+ * the count of the moment when they were taken. */
+static bool is_doubtful(const struct sync_pass *p, bool quiet, uint32_t expected)
 {
-    return too_many_vanished(p) || p->must_search || p->refused ||
-           sync_window_is_open(p) || (quiet ? !p->agrees : p->expunged_count > 0);
+    if (too_many_vanished(p) || p->must_search || p->refused || sync_window_is_open(p)) {
+        return true;
+    }
+    bool counted = p->live_alone && expected == p->live_exists;
+    return quiet ? !p->agrees
+                 : (p->expunged_count > 0 || p->diff.delete_count > 0) && !counted;
 }
 
 enum step sync_apply_check(struct op *op)
@@ -319,12 +324,16 @@ enum step sync_apply_check(struct op *op)
      * will. */
     bool quiet = sync_live_is_empty(p->live);
     p->agrees = quiet && expected == sync_pass_exists(p);
-    if (!p->compared && is_doubtful(p, quiet)) {
+    if (!p->compared && is_doubtful(p, quiet, expected)) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
         p->claimed = too_many_vanished(p) ? d->delete_count : 0;
         sync_pass_enter(p, sync_compare_state(p));
+        return STEP_MORE;
+    }
+    if (!p->compared && !p->proved && sync_compare_must_prove(p)) {
+        sync_pass_enter(p, PASS_STATE_PROVE);
         return STEP_MORE;
     }
     if (p->compared && p->claimed > d->delete_count) {

@@ -5,7 +5,7 @@
  *                        ├─(live data)─► NEW? ──► PREPARE   (rows that came by themselves
  *                        │                                  are not asked for again)
  *                        └─────────────► NEW ──► CHANGED ──► PREPARE
- *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
+ *   PREPARE ──► CHECK ──┬─(count agrees)[PROVE]► COMMIT ──► END
  *                       └─► PROBE or SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
  *
  * With QRESYNC the answer to SELECT itself tells what changed, and CHANGED asks nothing.
@@ -384,6 +384,8 @@ static enum pass_state take_live(struct sync_pass *p)
     if (!fetch_new) {
         take_arrivals(p);
     }
+    p->live_alone = !fetch_new;
+    p->live_exists = sync_pass_exists(p);
     p->compare_all = live->resync;
     p->expunged_count = live->expunged_count;
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
@@ -615,6 +617,7 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},
+    [PASS_STATE_PROVE] = {"prove", sync_compare_prove},
     [PASS_STATE_PROBE] = {"probe", sync_compare_probe},
     [PASS_STATE_SEARCH] = {"search", sync_compare_search},
     [PASS_STATE_LATE] = {"late", sync_compare_late},

@@ -245,6 +245,7 @@ enum pass_state {
     PASS_STATE_FLAGS,   /* all flags, by search */
     PASS_STATE_PREPARE, /* stored rows against what was learned */
     PASS_STATE_CHECK,   /* does the count agree? */
+    PASS_STATE_PROVE,   /* yes, by its own word: are those gone that it said went? */
     PASS_STATE_PROBE,   /* no: which are gone? */
     PASS_STATE_SEARCH,  /* which UIDs are there? */
     PASS_STATE_LATE,    /* messages that appeared below last_uid */
@@ -276,6 +277,7 @@ struct sync_pass {
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
     bool has_flag_sets;
+    bool proved;    /* none of those that were said to be gone is found */
     bool probed;    /* ranks of what is gone were asked for */
     bool searched;  /* the index was compared UID by UID */
     bool compared;  /* what is gone is known for certain: by either */
@@ -290,6 +292,8 @@ struct sync_pass {
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
+    uint32_t live_exists; /* when live data was taken that needs no new messages … */
+    bool live_alone;      /* … as it did */
     uint32_t quirks;
     uint32_t first_new_uid; /* messages from here on were never heard of */
     size_t claimed;         /* deletes that had to be proved */
@@ -365,6 +369,7 @@ uint32_t sync_pass_exists(const struct sync_pass *p);
 
 /* sync_compare.c: what is there, when the count does not agree */
 enum step sync_compare_flags(struct op *op);
+enum step sync_compare_prove(struct op *op);
 enum step sync_compare_probe(struct op *op);
 enum step sync_compare_search(struct op *op);
 enum step sync_compare_late(struct op *op);
@@ -372,6 +377,8 @@ enum step sync_compare_late(struct op *op);
 uint32_t sync_compare_top(const struct sync_pass *p);
 /* How to find out what is gone. */
 enum pass_state sync_compare_state(const struct sync_pass *p);
+/* Must what was told as gone be looked for, although the count agrees? */
+bool sync_compare_must_prove(const struct sync_pass *p);
 /* May VANISHED be believed? */
 bool sync_trusts_vanished(const struct sync_pass *p);
 void sync_vanished_was_false(struct sync_pass *p);

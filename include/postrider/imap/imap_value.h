@@ -168,7 +168,8 @@ enum imap_list_attr {
     IMAP_LIST_NOINFERIORS = 1 << 1,
     IMAP_LIST_HAS_CHILDREN = 1 << 2,
     IMAP_LIST_SUBSCRIBED = 1 << 3,
-    IMAP_LIST_NONEXISTENT = 1 << 4
+    IMAP_LIST_NONEXISTENT = 1 << 4,
+    IMAP_LIST_NO_CHILDREN = 1 << 5
 };
 
 enum imap_status_item {
