@@ -174,16 +174,6 @@ static bool is_inbox(struct str path)
     return str_ieq_c(path, "INBOX");
 }
 
-<<<<<<< HEAD
-=======
-/* Proton's bridge: each label is a mailbox "Labels/name". */
-static bool holds_copies(const struct sync_list *l, const struct imap_list_entry *e)
-{
-    struct str rest = e->path, top = STR_NULL;
-    return (l->quirks & SYNC_QUIRK_LABEL_COPIES) != 0 && e->delimiter != 0 &&
-           str_split(&rest, e->delimiter, &top) && str_ieq_c(top, "Labels");
-}
-
 /* A row of the answer says whether there are children: it was asked to (RFC 5258 §3.4). */
 static bool tells_children(const struct list_row *row)
 {
@@ -208,7 +198,6 @@ static struct list_row *place_of(struct sync_list *l, const struct list_row *row
     return &l->rows[l->row_count - 1];
 }
 
->>>>>>> oracle2
 static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
@@ -224,20 +213,11 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
         return;
     }
     struct arena *arena = &l->op.arena;
-<<<<<<< HEAD
-    *row = (struct list_row){.entry = *entry};
-    row->entry.wire = arena_str(arena, entry->wire);
-    row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
-    row->entry.special_use = arena_str(arena, entry->special_use);
-    row->entry.status = NULL;
-=======
     l->has_inbox = l->has_inbox || inbox;
     row.entry.wire = arena_str(arena, entry->wire);
     row.entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row.entry.special_use = arena_str(arena, entry->special_use);
-    row.entry.attrs |= holds_copies(l, &row.entry) ? (uint32_t)SYNC_LIST_COPIES : 0;
     row.entry.status = NULL;
->>>>>>> oracle2
     if (entry->status != NULL) {
         row.status = *entry->status;
         row.status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
