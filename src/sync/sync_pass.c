@@ -24,9 +24,10 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200,      /* newest messages whose flags a plain pass looks at */
-    LATE_WINDOW = 64,       /* newest messages looked at where some show late */
-    VANISHED_RANGES = 65536 /* kept of a QRESYNC answer */
+    FLAG_WINDOW = 200,       /* newest messages whose flags a plain pass looks at */
+    LATE_WINDOW = 64,        /* newest messages looked at where some show late */
+    VANISHED_RANGES = 65536, /* kept of what is said to have gone */
+    UNORDERED_ROWS = 20000   /* kept of rows that cannot be stored before the last came */
 };
 
 static const struct step_row steps[PASS_STATE_END + 1];
@@ -205,6 +206,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
         p->m->stored_ms = clock_wall_ms();
     }
     sync_move_plan_put(&p->moved, p->sc.moves, &params);
+    /* The commit's own deadline comes first: it must not answer a pass that is gone. */
+    op_extend(&p->op, SYNC_PASS_MS);
     p->commit = store_commit_start(p->sc.store, &params, cb, p);
     sync_move_plan_clear(&p->moved);
 }
@@ -460,6 +463,10 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     }
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
+    if (p->unordered && p->batch.new_count >= UNORDERED_ROWS) {
+        p->refused = true; /* the rest is found by comparing UIDs */
+        return;
+    }
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
     if (!p->unordered) {
         sync_apply_flush(p);
@@ -505,6 +512,10 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 {
     struct sync_pass *p = ctx;
     for (size_t i = 0; i < uids->count; i++) {
+        if (p->batch.vanished_count >= VANISHED_RANGES) {
+            p->must_search = true;
+            return;
+        }
         sync_batch_vanished(&p->batch, uids->ranges[i]);
     }
 }
