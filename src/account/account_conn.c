@@ -36,6 +36,9 @@ static void on_row(void *ctx, const struct imap_row *row)
     struct account_conn *c = ctx;
     if (c->takes_row == NULL || !c->takes_row(c, row)) {
         sync_live_row(&c->live, row);
+        /* Gmail tells of flags by itself, of labels only who asks. */
+        c->live.resync = c->live.resync || (imap_conn_has(c->conn, IMAP_CAP_GMAIL) &&
+                                            (row->has & IMAP_ITEM_GM_LABELS) == 0);
     }
     live_changed(c);
 }

@@ -20,18 +20,13 @@ enum {
     THROTTLE_MS = 30 * 60 * 1000,
     SLOWEST_MS = 30 * 60 * 1000, /* a throttled server is asked so often at least */
     STATUS_MISSES = 2,
+    SLOW_STATUS_MAX = 20, /* a minute, where they are slow */
     JITTER_PERCENT = 20,
     /* A listing is cheaper than the STATUS of a third of the mailboxes. */
     LIST_SHARE = 3
 };
 
 #define HOURS(n) ((int64_t)(n)*3600 * 1000)
-
-/* Servers that are slow to answer STATUS: so many a minute. */
-static const struct {
-    const char *name; /* as ID says it begins */
-    unsigned per_minute;
-} slow_servers[] = {{"Microsoft", 20}};
 
 static int64_t now_ms(const struct account *a)
 {
@@ -103,7 +98,8 @@ void account_poll_throttled(struct account *a)
 static bool is_looked_at(const struct account *a, const struct mailbox *m)
 {
     return account_syncs(a, m) && m->phase == MAILBOX_PHASE_LIVE &&
-           m->box != a->watch_box && a->notify_scope < IMAP_NOTIFY_FLAGS &&
+           m->box != a->watch_box &&
+           (a->notify_scope < IMAP_NOTIFY_FLAGS || m->unheard) &&
            !account_subs_serve(a, m->box);
 }
 
@@ -254,31 +250,19 @@ void account_poll_listed(struct account *a, const struct sync_list_result *resul
 
 /* --- STATUS --- */
 
-static unsigned limit_per_minute(const struct account *a)
-{
-    struct str server = str_of(imap_conn_server_name(a->watch.conn));
-    for (size_t i = 0; i < ARRAY_LEN(slow_servers); i++) {
-        if (str_has_iprefix(server, slow_servers[i].name)) {
-            return slow_servers[i].per_minute;
-        }
-    }
-    return 0;
-}
-
 /* False: what is left has to wait for the next minute. */
 static bool may_ask(struct account *a)
 {
     struct account_poll *p = &a->poll;
-    unsigned limit = limit_per_minute(a);
     int64_t now = now_ms(a);
-    if (limit == 0) {
+    if ((sync_quirks(a->watch.conn) & SYNC_QUIRK_SLOW_STATUS) == 0) {
         return true;
     }
     if (p->minute_count == 0 || now >= p->minute_at_ms) {
         p->minute_at_ms = now + 60 * 1000;
         p->minute_count = 0;
     }
-    return p->minute_count++ < limit;
+    return p->minute_count++ < SLOW_STATUS_MAX;
 }
 
 static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct err *err,

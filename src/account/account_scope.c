@@ -55,7 +55,9 @@ static bool path_is_all(const struct account *a)
 
 bool account_syncs(const struct account *a, const struct mailbox *m)
 {
-    return mailbox_is_synced(m) && (path_is_all(a) || account_names(a, "path", m));
+    /* What All Mail holds is told of as INBOX, too: whoever wants a part gets the whole. */
+    return mailbox_is_synced(m) && (path_is_all(a) || account_names(a, "path", m) ||
+                                    (m->list_attrs & (uint32_t)SYNC_LIST_ALL) != 0);
 }
 
 bool account_is_fast(struct accounts *as, const json_t *record)
@@ -74,6 +76,10 @@ bool account_indexes(const struct account *a, const struct mailbox *m)
 struct mailbox *account_main(const struct account *a)
 {
     struct mailbox *inbox = mailbox_table_inbox(&a->table);
+    struct mailbox *all = mailbox_table_all(&a->table);
+    if (all != NULL && account_syncs(a, all)) {
+        return all;
+    }
     if (path_is_all(a) || (inbox != NULL && account_names(a, "path", inbox))) {
         return inbox;
     }

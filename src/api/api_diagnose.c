@@ -32,7 +32,7 @@ void api_account_diagnose(struct api_call *call)
     struct account *a = accounts_get(services->accounts, id);
     if (store_directory_get(services->store, id) == NULL) {
         api_reply_no_account(call);
-    } else if (a != NULL) {
+    } else if (a != NULL && store_owns(services->store, account_store_acct(a)->shard)) {
         api_reply_json(call, 200, account_diagnose(a));
     } else {
         struct api_task *task = api_task_new(call, cancel_account);

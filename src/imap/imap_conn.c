@@ -408,6 +408,11 @@ const char *imap_conn_server_name(const struct imap_conn *c)
     return c->server_name != NULL ? c->server_name : "";
 }
 
+const char *imap_conn_greeting(const struct imap_conn *c)
+{
+    return c->greeting != NULL ? c->greeting : "";
+}
+
 void imap_conn_stream_info(const struct imap_conn *c, struct stream_info *out)
 {
     *out = (struct stream_info){0};

@@ -149,6 +149,10 @@ void imap_open_set_phase(struct imap_open *op, const char *name, int64_t ms)
 
 /* --- connect, greeting --- */
 
+enum {
+    GREETING_KEPT = 200
+};
+
 static void on_connected(struct net_connect *connecting, const struct err *err,
                          struct stream *stream, void *ctx)
 {
@@ -227,6 +231,9 @@ void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp)
     struct imap_conn *c = op->base.conn;
     c->state = IMAP_CONN_CLEARING;
     timer_stop(&op->phase);
+    struct str text = resp->text;
+    text.len = text.len < GREETING_KEPT ? text.len : GREETING_KEPT;
+    c->greeting = arena_str(&c->arena, text).ptr;
     if (resp->cond == IMAP_COND_PREAUTH && !is_private(op)) {
         /* Nobody in between must be able to spare us TLS (RFC 9051 §11.1). */
         imap_open_failf(op, ERR_STARTTLS,

@@ -511,7 +511,7 @@ static void delete_looked(struct store_account_op *a)
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position)
 {
-    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv"};
+    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv", "th"};
     struct arena *arena = w->arena;
     store_words_lease_keys(w, s, acct->shard);
     store_word(w, store_key_shard(arena, s, acct->shard, "accounts"));
@@ -529,6 +529,8 @@ void store_account_delete_words(struct store_words *w, struct store *s,
     store_word_c(w, acct->incarnation);
     struct str shadows = store_key(arena, s, acct, "s");
     store_word_c(w, arena_printf(arena, "%.*s:", STR_ARG(shadows)));
+    struct str threads = store_key(arena, s, acct, "t");
+    store_word_c(w, arena_printf(arena, "%.*s:", STR_ARG(threads)));
 }
 
 static void send_delete(struct store_account_op *a, struct str position);

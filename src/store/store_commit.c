@@ -15,6 +15,7 @@
  * out; it is repeated byte for byte, and the token in it makes that safe. Only the
  * deadline ends it without an answer. */
 #include "commit_box.h"
+#include "commit_threads.h"
 #include "store_parts.h"
 #include "store_tombstone_priv.h"
 
@@ -39,6 +40,7 @@ struct store_commit {
     enum event_type *event_types;
     size_t event_count;
     struct store_words tombstones;
+    struct commit_threads threads;
     uint32_t next_number;
     const char *state;
     json_t *state_info;
@@ -182,11 +184,13 @@ static void put_keys(struct store_commit *self)
         store_word(w, store_key_shard(w->arena, s, self->acct.shard, shard_keys[i]));
     }
     store_word(w, store_key(w->arena, s, &self->acct, "mv"));
+    store_word(w, store_key(w->arena, s, &self->acct, STORE_KIND_THREADS));
     for (size_t i = 0; i < self->box_count; i++) {
         uint32_t box = self->boxes[i].box;
         store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_INDEX, box));
         store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_SHADOW, box));
     }
+    commit_threads_keys(&self->threads, s, w);
 }
 
 static void put_common(struct store_commit *self)
@@ -227,6 +231,10 @@ static void make_words(struct store_commit *self)
         return;
     }
     store_words_append(&self->words, &self->tombstones);
+    if (!commit_threads_words(&self->threads, self->base.store, &self->words, &err)) {
+        fail_err(self, &err);
+        return;
+    }
     for (size_t i = 0; i < 3 * self->event_count; i++) {
         store_word(&self->words, self->events[i]);
     }
@@ -294,6 +302,17 @@ static bool take_segments(struct store_commit *self, struct commit_box *b,
     return true;
 }
 
+static void on_read(void *ctx, const struct store_reply *reply);
+
+/* What the threads want to know depends on what they were told. */
+static void read_on(struct store_commit *self)
+{
+    self->missing += commit_threads_ask(&self->threads, &self->base, on_read);
+    if (self->missing == 0) {
+        make_words(self);
+    }
+}
+
 static void on_read(void *ctx, const struct store_reply *reply)
 {
     struct store_commit *self = ctx;
@@ -302,13 +321,18 @@ static void on_read(void *ctx, const struct store_reply *reply)
         fail_err(self, reply->err);
         return;
     }
-    bool ok = reply->tag == TAG_STATE
-                  ? take_state(self, reply->value, &err)
-                  : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
+    bool ok = true;
+    if (reply->tag == TAG_STATE) {
+        ok = take_state(self, reply->value, &err);
+    } else if (reply->tag >= COMMIT_THREADS_TAG) {
+        commit_threads_take(&self->threads, self->base.store, reply->tag, reply->value);
+    } else {
+        ok = take_segments(self, &self->boxes[reply->tag], reply->value, &err);
+    }
     if (!ok) {
         fail_err(self, &err);
     } else if (--self->missing == 0) {
-        make_words(self);
+        read_on(self);
     }
 }
 
@@ -335,9 +359,7 @@ static void start_reading(struct store_commit *self)
         self->missing++;
         store_op_send(&self->base, &w, on_read, TAG_STATE);
     }
-    if (self->missing == 0) {
-        make_words(self);
-    }
+    read_on(self);
 }
 
 /* --- starting ---------------------------------------------------------------------- */
@@ -471,7 +493,8 @@ struct store_commit *store_commit_start(struct store *s,
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
         if (copy_changes(self, params, &err) && seal_events(self, params, &err) &&
-            seal_tombstones(self, params, &err)) {
+            seal_tombstones(self, params, &err) &&
+            commit_threads_init(&self->threads, arena, &self->acct, params, &err)) {
             take_turn(self);
         } else {
             fail_err(self, &err);

@@ -14,7 +14,9 @@
  * guard). */
 enum {
     VANISH_GUARD_MIN = 50,
-    VANISH_GUARD_PERCENT = 10
+    VANISH_GUARD_PERCENT = 10,
+    MOVE_WAIT_MS = 100,
+    MOVE_WAITS = 15
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -81,6 +83,7 @@ static void compare_flags(struct sync_pass *p, const struct msg_row *row)
 
 static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
 {
+    const struct sync_flag_row *told = sync_numbers_of(p, rank);
     if (!p->flushing && p->expunged_at < p->expunged_count &&
         p->expunged[p->expunged_at] == rank) {
         p->expunged_at++;
@@ -95,7 +98,11 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
             return;
         }
     }
-    compare_flags(p, row);
+    if (told != NULL) {
+        sync_diff_flags(&p->diff, p->m, row, told);
+    } else {
+        compare_flags(p, row);
+    }
 }
 
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
@@ -131,7 +138,7 @@ static int cmp_uid(const void *a, const void *b)
 }
 
 /* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
- * server did not show them. Both the search and a row of flags may have told of one. */
+ * server did not show them. Flags and a search may both have told of one. */
 static void keep_late(struct sync_pass *p, uint32_t top)
 {
     struct sync_diff *d = &p->diff;
@@ -141,8 +148,8 @@ static void keep_late(struct sync_pass *p, uint32_t top)
         qsort(d->late, d->late_count, sizeof *d->late, cmp_uid);
     }
     for (size_t i = 0; i < d->late_count; i++) {
-        if ((kept == 0 || d->late[i] != d->late[kept - 1]) && d->late[i] <= top &&
-            !is_fetched(&p->prior, d->late[i])) {
+        bool again = kept > 0 && d->late[kept - 1] == d->late[i];
+        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
             d->late[kept++] = d->late[i];
         }
     }
@@ -178,10 +185,10 @@ static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
     *hi = last > *hi ? last : *hi;
 }
 
-/* The UIDs of the segments that hold the expunged ranks. */
-static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+/* The UIDs of the segments that hold these ranks. */
+static void ranks_to_uids(const struct sync_pass *p, uint32_t first, uint32_t last,
+                          uint32_t *lo, uint32_t *hi)
 {
-    uint32_t first = p->expunged[0], last = p->expunged[p->expunged_count - 1];
     uint32_t base = 0;
     for (size_t i = 0; i < p->m->segment_count; i++) {
         const struct segment_entry *s = &p->m->segments[i];
@@ -213,14 +220,17 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
-    bool by_rank = p->expunged_count > 0 && !p->flushing;
     if (p->searched || (p->has_flag_sets && !p->flushing)) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
     }
-    if (by_rank) {
-        ranks_to_uids(p, lo, hi);
+    if (p->expunged_count > 0 && !p->flushing) {
+        ranks_to_uids(p, p->expunged[0], p->expunged[p->expunged_count - 1], lo, hi);
+    }
+    if (p->numbered_count > 0) {
+        ranks_to_uids(p, p->numbered[0].number - 1,
+                      p->numbered[p->numbered_count - 1].number - 1, lo, hi);
     }
     if (b->flag_count > 0) {
         widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
@@ -241,7 +251,7 @@ static bool prepare_prior(struct sync_pass *p)
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
     p->window = (struct sync_window){0};
-    p->expunged_at = 0;
+    p->expunged_at = p->numbered_at = 0;
     p->server_at = 0;
     p->server_next = 0;
     if (!scan_range(p, &lo, &hi)) {
@@ -429,6 +439,21 @@ static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
     return uids;
 }
 
+/* What the new ones tell of threads. */
+static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
+                                       size_t *count_out)
+{
+    struct thread_fact *facts = mem_array(s->new_end - p->new_at, sizeof *facts);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        if (p->prior.news[i].thread.own != 0) {
+            facts[n++] = p->prior.news[i].thread;
+        }
+    }
+    *count_out = n;
+    return facts;
+}
+
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
  */
 static bool advance_cursors(struct sync_pass *p, const struct slice *s)
@@ -512,15 +537,45 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
     }
 }
 
+static void on_move_wait(struct timer *t)
+{
+    struct sync_pass *p = container_of(t, struct sync_pass, move_wait);
+    bool told = p->sc.moves->next_key != p->move_key;
+    p->move_waits = told ? MOVE_WAITS : p->move_waits + 1;
+    if (op_is_running(&p->op) && p->flushing) {
+        (void)sync_apply_commit(&p->op);
+    } else {
+        sync_pass_run(p);
+    }
+}
+
+/* A connection may tell of an arrival before another one tells of the removal. Mail that is
+ * really new does not look like it was anywhere before, and never waits. */
+static bool waits_for_removal(struct sync_pass *p)
+{
+    if (p->move_waits >= MOVE_WAITS || p->new_at > 0 ||
+        (p->move_waits == 0 && !sync_move_awaits(&p->sc, p->m, &p->prior))) {
+        return false;
+    }
+    if (p->move_waits == 0) {
+        p->move_key = p->sc.moves->next_key;
+    }
+    timer_set(p->op.loop, &p->move_wait, MOVE_WAIT_MS, on_move_wait);
+    return true;
+}
+
 enum step sync_apply_commit(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    if (p->commit != NULL) {
+    if (p->commit != NULL || timer_is_set(&p->move_wait)) {
         return STEP_WAIT;
     }
     if (p->canceled) {
         sync_pass_run(p);
         return STEP_DONE;
+    }
+    if (waits_for_removal(p)) {
+        return STEP_WAIT;
     }
     struct slice slice = next_slice(p);
     size_t event_count, row_count, delete_count;
@@ -537,7 +592,11 @@ enum step sync_apply_commit(struct op *op)
                                         .upsert_count = row_count,
                                         .deletes = deletes,
                                         .delete_count = delete_count};
+        p->facts = build_facts(p, &slice, &p->fact_count);
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+        mem_free(p->facts);
+        p->facts = NULL;
+        p->fact_count = 0;
     }
     mem_free(events);
     mem_free(rows);

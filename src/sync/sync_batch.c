@@ -1,5 +1,7 @@
 #include "sync_priv.h"
 
+#include "postrider/sync/sync_thread.h"
+
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
@@ -124,14 +126,32 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
     out->row.uid = row->uid;
     out->row.modseq = row->modseq;
     out->row.flags = row->flags.system;
-    out->row.keywords = keyword_ids(&b->arena, m, row->flags.keywords,
-                                    row->flags.keyword_count, &out->row.keyword_count);
+    const struct str *words = row->flags.keywords;
+    size_t word_count = row->flags.keyword_count;
+    struct sync_flag_row labelled;
+    if (row->label_count > 0) {
+        sync_flag_row_copy(&b->arena, &labelled, row);
+        words = labelled.keywords;
+        word_count = labelled.keyword_count;
+    }
+    out->has_labels = (row->has & IMAP_ITEM_GM_LABELS) != 0;
+    out->row.keywords =
+        keyword_ids(&b->arena, m, words, word_count, &out->row.keyword_count);
     const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
     if ((row->has & marks) != 0) {
         out->row.fingerprint = sync_fingerprint(row->internaldate_ms, row->size);
     }
     if (row->email_id.ptr != NULL && row->email_id.len <= MSG_EMAILID_MAX) {
         out->row.email_id = arena_str(&b->arena, row->email_id);
+    }
+}
+
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row)
+{
+    if (sc->threads && !sc->fast) {
+        (void)sync_thread_fact(sc->store, sc->acct, m, row,
+                               &b->news[b->new_count - 1].thread);
     }
 }
 
@@ -143,22 +163,26 @@ void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
     copy->row = row_copy(&b->arena, &row->row);
 }
 
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row)
+{
+    struct sync_flag_row copy = *row;
+    size_t n = row->keyword_count;
+    copy.keywords = n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL;
+    for (size_t k = 0; k < n; k++) {
+        copy.keywords[k] = arena_str(arena, row->keywords[k]);
+    }
+    return copy;
+}
+
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
 {
     for (size_t i = 0; i < live->vanished_count; i++) {
         sync_batch_vanished(b, live->vanished[i]);
     }
     for (size_t i = 0; i < live->row_count; i++) {
-        const struct sync_flag_row *row = &live->rows[i];
         b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
-        struct sync_flag_row *copy = &b->flags[b->flag_count++];
-        *copy = *row;
-        copy->keywords = row->keyword_count > 0
-                             ? ARENA_ARRAY(&b->arena, struct str, row->keyword_count)
-                             : NULL;
-        for (size_t k = 0; k < row->keyword_count; k++) {
-            copy->keywords[k] = arena_str(&b->arena, row->keywords[k]);
-        }
+        b->flags[b->flag_count++] = sync_flag_row_dup(&b->arena, &live->rows[i]);
     }
 }
 
@@ -185,6 +209,14 @@ static void merge_new(struct sync_new_row *row, const struct sync_new_row *later
     }
     if (later->row.email_id.ptr == NULL) {
         row->row.email_id = earlier.row.email_id;
+    }
+    if (later->thread.own == 0) {
+        row->thread = earlier.thread;
+    }
+    if (earlier.has_labels && !later->has_labels) {
+        row->row.keywords = earlier.row.keywords;
+        row->row.keyword_count = earlier.row.keyword_count;
+        row->has_labels = true;
     }
     if (later->row.modseq == 0) {
         row->row.modseq = earlier.row.modseq;
@@ -230,6 +262,7 @@ void sync_batch_sort(struct sync_batch *b)
     kept = 0;
     for (size_t i = 0; i < b->flag_count; i++) {
         if (kept > 0 && b->flags[kept - 1].uid == b->flags[i].uid) {
+            sync_label_carry(&b->arena, &b->flags[kept - 1], &b->flags[i]);
             b->flags[kept - 1] = b->flags[i];
         } else {
             b->flags[kept++] = b->flags[i];
@@ -292,6 +325,23 @@ static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
             memcmp(a->keywords, b->keywords, a->keyword_count) == 0);
 }
 
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server)
+{
+    struct msg_row after = row_copy(&d->arena, stored);
+    after.flags = server->system;
+    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
+                                 &after.keyword_count);
+    if (!server->has_labels) {
+        sync_label_keep(&d->arena, m, stored, &after);
+    }
+    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
+    if (after.flags == stored->flags && same_keywords(&after, stored)) {
+        return; /* a MODSEQ that moved without a visible change is not worth a write */
+    }
+    sync_diff_change(d, stored, &after);
+}
+
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
                       const struct msg_row *stored)
 {
@@ -306,14 +356,5 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (d->flags_seen == b->flag_count || b->flags[d->flags_seen].uid != stored->uid) {
         return;
     }
-    const struct sync_flag_row *server = &b->flags[d->flags_seen++];
-    struct msg_row after = row_copy(&d->arena, stored);
-    after.flags = server->system;
-    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
-                                 &after.keyword_count);
-    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
-    if (after.flags == stored->flags && same_keywords(&after, stored)) {
-        return; /* a MODSEQ that moved without a visible change is not worth a write */
-    }
-    sync_diff_change(d, stored, &after);
+    sync_diff_flags(d, m, stored, &b->flags[d->flags_seen++]);
 }

@@ -91,6 +91,7 @@ static void forget_live_deletes(struct sync_pass *p)
 {
     p->live->expunged_count = 0;
     p->live->vanished_count = 0;
+    sync_numbers_forget(p);
 }
 
 static uint32_t indexed_on_server(const struct sync_pass *p)
@@ -214,6 +215,7 @@ static void on_late_row(void *ctx, const struct imap_row *row)
     bool announce = row->uid >= p->first_new_uid ? sync_new_content(&p->sc, p->m, row)
                                                  : announces_late(p, row);
     sync_batch_new(&p->batch, p->m, row, announce);
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
 }
 
 static void on_late_end(struct sync_rescue *op ATTR_UNUSED, const struct err *err,
@@ -237,7 +239,8 @@ enum step sync_compare_late(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     if (p->rescue == NULL) {
-        uint32_t items = sync_row_items(p->conn) | (p->refused ? p->sc.new_items : 0);
+        uint32_t items = sync_row_items(p->conn) | (p->refused ? p->sc.new_items : 0) |
+                         (p->sc.threads ? IMAP_ITEM_ENVELOPE | IMAP_ITEM_REFERENCES : 0);
         sync_pass_command(p);
         p->rescue = sync_rescue_start(p->conn, p->diff.late, p->diff.late_count, items,
                                       on_late_row, on_late_end, p);

@@ -307,12 +307,13 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         dirty.old_use =
             m->special_use[0] != '\0' ? arena_strdup(&l->op.arena, m->special_use) : NULL;
         take_name(m, &row->entry);
+        m->unheard = true;
     }
     dirty.m = m;
     /* A pass that works on it stores the record itself. */
     bool busy = is_busy(l, m);
-    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     bool differs = take_listing(m, row) && !busy;
+    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     if (differs || now_live || row->renamed) {
         l->dirty[l->dirty_count++] = dirty;
     }
@@ -441,6 +442,7 @@ static void compare_all(struct sync_list *l)
     l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
+    sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
     for (size_t i = 0; i < l->row_count; i++) {
         compare_row(l, &l->rows[i]);
     }

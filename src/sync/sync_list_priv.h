@@ -24,6 +24,12 @@ struct sync_rename *sync_rename_start(struct imap_conn *conn, const struct sync_
                                       sync_rename_cb *cb, void *ctx);
 void sync_rename_cancel(struct sync_rename *op);
 
+/* --- sync_label.c --- */
+
+/* Marks what the mailboxes of a server with labels are to the index. */
+void sync_label_listing(const struct imap_conn *conn, const struct sync_ctx *sc,
+                        struct list_row *rows, size_t count);
+
 /* --- sync_sample.c: is this what was indexed? --- */
 
 /* Compares up to five indexed messages of m with what the mailbox `wire` of the server has

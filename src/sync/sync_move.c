@@ -5,8 +5,9 @@
 #include "postrider/base/mem.h"
 
 enum {
-    FORGET_MAX = 500,    /* tombstones that one commit forgets because of their age */
-    SLACK_MS = 60 * 1000 /* the store keeps them this much longer than anybody asks */
+    FORGET_MAX = 500,     /* tombstones that one commit forgets because of their age */
+    FRESH_MS = 10 * 1000, /* delivered mail is younger when it is seen */
+    SLACK_MS = 60 * 1000  /* the store keeps them this much longer than anybody asks */
 };
 
 static void *grow(void *items, size_t count, size_t *cap, size_t size)
@@ -142,13 +143,16 @@ static uint64_t email_hash(struct str email_id)
     return map_siphash(key, email_id.ptr, email_id.len);
 }
 
-static void seen_add(struct sync_moves *mv, struct str email_id, uint32_t box,
-                     uint32_t uid)
+static void seen_add(struct sync_moves *mv, const struct msg_row *row, uint32_t box)
 {
     if (mv->seen == NULL) {
         mv->seen = mem_array(SYNC_SEEN_MAX, sizeof *mv->seen);
     }
-    mv->seen[mv->seen_at] = (struct sync_seen){email_hash(email_id), box, uid};
+    mv->seen[mv->seen_at] = (struct sync_seen){
+        .email_hash = row->email_id.ptr != NULL ? email_hash(row->email_id) : 0,
+        .fingerprint = row->fingerprint,
+        .box = box,
+        .uid = row->uid};
     mv->seen_at = (mv->seen_at + 1) % SYNC_SEEN_MAX;
     mv->seen_count += mv->seen_count < SYNC_SEEN_MAX;
 }
@@ -388,13 +392,60 @@ bool sync_move_pair(struct sync_move_plan *plan, const struct sync_ctx *sc,
             found = true;
         }
     }
-    if (row->email_id.ptr != NULL) {
-        const struct sync_seen *seen = found ? NULL : seen_find(mv, m->box, row);
+    if (row->email_id.ptr != NULL && !found) {
+        const struct sync_seen *seen = seen_find(mv, m->box, row);
         if (seen != NULL) {
             set_origin(out, sc, false, seen->box, seen->uid);
             found = out->path != NULL;
         }
-        seen_add(mv, row->email_id, m->box, row->uid);
     }
+    seen_add(mv, row, m->box);
     return found;
+}
+
+/* --- waiting --- */
+
+static bool is_expected(const struct sync_moves *mv, uint32_t box, uint32_t uid)
+{
+    for (size_t i = 0; i < mv->own_count; i++) {
+        if (mv->own[i].to_box == box && mv->own[i].to_uid == uid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool looks_known(const struct sync_moves *mv, uint32_t box,
+                        const struct msg_row *row)
+{
+    uint64_t hash = row->email_id.ptr != NULL ? email_hash(row->email_id) : 0;
+    for (size_t i = 0; i < mv->seen_count; i++) {
+        const struct sync_seen *seen = &mv->seen[i];
+        bool same = hash != 0 && seen->email_hash != 0
+                        ? seen->email_hash == hash
+                        : row->fingerprint != 0 && seen->fingerprint == row->fingerprint;
+        if (same && seen->uid != 0 && seen->box != box) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sync_move_awaits(const struct sync_ctx *sc, const struct mailbox *m,
+                      const struct sync_batch *b)
+{
+    const struct sync_moves *mv = sc->moves;
+    const int64_t now_ms = clock_wall_ms();
+    if (mv == NULL || mv->window_ms == 0 || !sc->settled) {
+        return false;
+    }
+    for (size_t i = 0; i < b->new_count; i++) {
+        const struct sync_new_row *row = &b->news[i];
+        bool old = row->internaldate_ms != 0 && row->internaldate_ms < now_ms - FRESH_MS;
+        if (row->announce && (old || looks_known(mv, m->box, &row->row)) &&
+            !is_expected(mv, m->box, row->row.uid) && item_like(mv, m, b, i) == NULL) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -31,6 +31,10 @@ void sync_move_plan_clear(struct sync_move_plan *plan);
 bool sync_move_pair(struct sync_move_plan *plan, const struct sync_ctx *sc,
                     const struct mailbox *m, const struct sync_batch *b, size_t at,
                     struct sync_origin *out);
+/* Some arrival of the batch may be the other end of a removal that was not told yet: it is
+ * of a known message, or older than its being there can be. */
+bool sync_move_awaits(const struct sync_ctx *sc, const struct mailbox *m,
+                      const struct sync_batch *b);
 /* The stored row left m. */
 void sync_move_left(struct sync_move_plan *plan, const struct sync_ctx *sc,
                     const struct mailbox *m, const struct msg_row *row);

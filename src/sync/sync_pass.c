@@ -100,6 +100,7 @@ static void pass_abort(struct op *op)
     sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
     sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
@@ -115,6 +116,7 @@ static void pass_fini(struct op *op)
     sync_batch_fini(&p->prior);
     sync_walk_fini(p);
     sync_diff_fini(&p->diff);
+    timer_stop(&p->move_wait);
     sync_move_plan_fini(&p->moved);
     sync_rebuild_free(&p->rebuild);
 }
@@ -157,7 +159,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
-        items |= IMAP_ITEM_GM_MSGID;
+        items |= IMAP_ITEM_GM_MSGID | IMAP_ITEM_GM_LABELS;
     } else if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
         items |= IMAP_ITEM_EMAILID;
     }
@@ -201,6 +203,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .change_count = 1,
                                          .events = events,
                                          .event_count = event_count,
+                                         .threads = p->facts,
+                                         .thread_count = p->fact_count,
                                          .next_number = next_number};
     if (!sync_reset_rests(p->m)) {
         p->m->stored_ms = clock_wall_ms();
@@ -369,6 +373,7 @@ static void take_arrivals(struct sync_pass *p)
         const struct imap_row *row = &p->live->arrivals[i];
         if (row->uid > p->m->last_uid) {
             sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+            sync_batch_thread(&p->batch, &p->sc, p->m, row);
         }
     }
 }
@@ -377,6 +382,7 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
@@ -468,6 +474,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
         return;
     }
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
         sync_apply_flush(p);
     }
@@ -501,10 +508,12 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == need && row->uid <= p->m->last_uid) {
-        sync_batch_flags(&p->batch, row);
-        sync_apply_flush(p);
+    if ((row->has & need) != need || row->uid > p->m->last_uid ||
+        (row->seq == 1 && sync_window_looked(p, row->uid))) {
+        return;
     }
+    sync_batch_flags(&p->batch, row);
+    sync_apply_flush(p);
 }
 
 static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
@@ -520,6 +529,15 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
     }
 }
 
+/* The newest messages, and in a window the oldest one, which tells if it moved back. */
+static void newest(const struct sync_pass *p, uint32_t count, char set[40])
+{
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t lo = exists > count ? exists - count + 1 : 1;
+    const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
+    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
+}
+
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
  * in every pass, all of them now and then. False: there is nothing to ask. */
 static bool changed_params(struct sync_pass *p, char set[40],
@@ -527,15 +545,16 @@ static bool changed_params(struct sync_pass *p, char set[40],
 {
     bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
     *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
+    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+        out->items |= IMAP_ITEM_GM_LABELS;
+    }
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
     }
     if (!p->compare_all || p->resynced || p->has_flag_sets) {
-        uint32_t exists = sync_pass_exists(p);
-        (void)snprintf(set, 40, "%u:%u",
-                       exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
+        newest(p, LATE_WINDOW, set);
         out->set = str_of(set);
-        return shows_late && exists > 0 && !sync_live_is_passive(p->live);
+        return shows_late && sync_pass_exists(p) > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -547,14 +566,11 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->changed_since = p->m->highest_modseq;
         out->vanished = sync_trusts_vanished(p);
     } else {
-        uint32_t exists = sync_pass_exists(p);
         p->full_flags = p->selects && flags_are_due(p);
-        if (exists == 0) {
+        if (sync_pass_exists(p) == 0) {
             return false;
         }
-        uint32_t lo =
-            p->full_flags || exists <= FLAG_WINDOW ? 1 : exists - FLAG_WINDOW + 1;
-        (void)snprintf(set, 40, "%u:%u", lo, exists);
+        newest(p, p->full_flags ? UINT32_MAX : FLAG_WINDOW, set);
     }
     out->set = str_of(set);
     return true;

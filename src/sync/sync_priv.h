@@ -27,7 +27,8 @@ struct sync_new_row {
     int64_t internaldate_ms;
     uint64_t size;
     uint32_t order; /* of arrival among rows of one UID */
-    bool announce;
+    bool announce, has_labels;
+    struct thread_fact thread; /* own = 0: nothing is known */
 };
 
 struct sync_batch {
@@ -46,6 +47,8 @@ void sync_keywords_sort(uint8_t *ids, size_t count);
 void sync_batch_fini(struct sync_batch *b);
 void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row);
 size_t sync_batch_size(const struct sync_batch *b);
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
 void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from);
@@ -54,11 +57,31 @@ void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
                     bool announce);
 /* Takes a row of another batch of the same pass. */
+/* Notes what the row added last tells of threads. */
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row);
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 /* Moves rows and VANISHED of the live record into the batch. */
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
 /* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
 void sync_batch_sort(struct sync_batch *b);
+
+/* --- labels (sync_label.c) --- */
+
+/* Labels of a row as marked words behind `keywords`, which has room for them. Gives the
+ * number of all words. */
+size_t sync_label_words(struct arena *arena, const struct imap_row *row,
+                        struct str *keywords, size_t count, size_t max);
+bool sync_is_label(const struct mailbox *m, uint8_t id);
+bool sync_has_label(const struct mailbox *m, const struct msg_row *row, const char *name);
+/* Nothing was said of labels: `row` has those of `stored`. */
+void sync_label_keep(struct arena *arena, const struct mailbox *m,
+                     const struct msg_row *stored, struct msg_row *row);
+/* What an earlier row of the same message said of labels holds on. */
+void sync_label_carry(struct arena *arena, const struct sync_flag_row *earlier,
+                      struct sync_flag_row *later);
+/* Path and special use of a message for who does not know of All Mail. */
+const char *sync_label_path(const struct mailbox *m, const struct msg_row *row);
 
 /* --- diff: pure --- */
 
@@ -87,6 +110,9 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid);
  * d->arena. */
 void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
                       const struct msg_row *after);
+/* One stored row against what the server told of its flags. */
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server);
 /* One stored row against the batch: deleted, changed, or as it was. Rows in rising order.
  */
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
@@ -269,6 +295,8 @@ struct sync_pass {
     size_t claimed;         /* deletes that had to be proved */
     uint32_t *expunged;     /* live EXPUNGE numbers, in order; in op.arena */
     size_t expunged_count, expunged_at;
+    struct sync_flag_row *numbered; /* live flags by number, rising; in op.arena */
+    size_t numbered_count, numbered_at;
     uint32_t scan_rank;              /* of the stored row that comes next */
     struct imap_set server_uids;     /* of PASS_STATE_SEARCH; in op.arena */
     struct sync_flag_sets flag_sets; /* in op.arena */
@@ -286,6 +314,11 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct thread_fact *facts; /* of the next commit; its caller's */
+    size_t fact_count;
+    struct timer move_wait; /* for the removal of a message that arrived */
+    unsigned move_waits;
+    uint64_t move_key; /* of the tombstone that comes next, when the wait began */
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
@@ -317,6 +350,16 @@ bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       struct event *events, size_t event_count, uint32_t next_number,
                       store_commit_cb *cb);
+/* sync_numbers.c: flags of which the server told the number of the message only */
+
+/* Takes them from the live record. Where the numbers say nothing certain, the record asks
+ * for a comparison instead. */
+void sync_numbers_take(struct sync_pass *p);
+/* The numbers were of a mailbox that turned out to be another: a comparison is due. */
+void sync_numbers_forget(struct sync_pass *p);
+/* What was told of the stored row that has this rank, or NULL; ranks in rising order. */
+const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
+
 /* The connection says how many messages there are now. */
 uint32_t sync_pass_exists(const struct sync_pass *p);
 
@@ -337,6 +380,8 @@ void sync_vanished_was_false(struct sync_pass *p);
 /* To be called for the stored rows in their order, `rank` counted from 0. */
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
                      bool is_gone);
+/* The oldest message that is shown; true if its row was asked for to learn that alone. */
+bool sync_window_looked(struct sync_pass *p, uint32_t uid);
 /* Is more to be asked before the lowest messages are said to be deleted? */
 bool sync_window_is_open(const struct sync_pass *p);
 /* Before the commits of what was compared. */

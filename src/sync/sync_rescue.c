@@ -68,6 +68,12 @@ static void on_fetched_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
                            void *ctx)
 {
     struct sync_rescue *r = ctx;
+    const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
+    /* Flags that somebody changed just now are told by themselves, before what was asked
+     * for, or, if the message is gone by then, instead of it. */
+    if (!r->flags_only && (row->has & marks) == 0) {
+        return;
+    }
     for (size_t i = r->now.first; i < r->now.first + r->now.count; i++) {
         if (r->uids[i] == row->uid && !r->shown[i] && (row->has & IMAP_ITEM_FLAGS) != 0) {
             r->shown[i] = true;

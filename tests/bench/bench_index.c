@@ -193,6 +193,8 @@ int main(int argc, char **argv)
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS, 3);
     bench_memory(&b, "bytes_with_128_bit_email_ids",
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_HEX, 4);
+    bench_memory(&b, "bytes_with_numbers_and_labels",
+                 ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS | ROW_LABELS, 5);
     bench_times(&b);
     store_world_end(&b.w);
     print(&b);

@@ -35,6 +35,11 @@ def arrive(dovecot, consumer, user, count=1, first=1):
             for n in range(first, first + count)]
 
 
+def look(daemon, user):
+    """Dovecot's NOTIFY may be silent about what was just renamed."""
+    daemon.put(f"/v1/account/{user}/sync", {"sync": True})
+
+
 def total(daemon, user, path):
     try:
         return daemon.page(user, path)["total"]
@@ -161,6 +166,7 @@ def test_renamed_mailbox_keeps_its_messages_and_children_follow(daemon, dovecot,
     before = {p: {m["id"] for m in daemon.messages(user, p)} for p in ("Work", "Work/Deep")}
     count = len(consumer.deliveries)
     rename(dovecot, user, "Work", "Play")
+    look(daemon, user)
     consumer.wait("mailboxRenamed", user, count=3)
     told = {d.data["old"]["path"]: d.data["new"]["path"] for d in consumer.seen("mailboxRenamed", user)}
     assert told == {"Work": "Play", "Work/Deep": "Play/Deep", "Work/Empty": "Play/Empty"}
@@ -171,6 +177,7 @@ def test_renamed_mailbox_keeps_its_messages_and_children_follow(daemon, dovecot,
     time.sleep(2)
     assert {d.event for d in consumer.deliveries[count:]} == {"mailboxRenamed"}, "no message is news"
     dovecot.append(user, "Play", mail.plain(90, message_id="<after@example.com>"))
+    look(daemon, user)
     consumer.wait("messageNew", user, messageId="<after@example.com>")
     arrive(dovecot, consumer, user, first=95)
 
@@ -179,6 +186,7 @@ def test_rename_is_deletion_and_creation_to_who_does_not_know_it(daemon, dovecot
     fill_tree(dovecot, user)
     start(daemon, dovecot, user, consumer)
     rename(dovecot, user, "Work/Deep", "Elsewhere")
+    look(daemon, user)
     gone = consumer.wait("mailboxDeleted", user, path="Work/Deep")
     new = consumer.wait("mailboxNew", user, path="Elsewhere")
     assert gone.json["path"] == "Work/Deep" and new.json["path"] == "Elsewhere"
@@ -200,6 +208,7 @@ def test_half_that_was_told_is_not_told_again(daemon, dovecot, consumer, user):
         return 200
     consumer.answer = answer
     rename(dovecot, user, "Work/Deep", "Elsewhere")
+    look(daemon, user)
     wait_until(lambda: [d for d in consumer.seen("mailboxNew", user) if d.status == 200], 20, "mailboxNew")
     assert failed and len(consumer.seen("mailboxDeleted", user)) == 1
 

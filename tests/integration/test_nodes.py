@@ -54,6 +54,9 @@ def test_node_that_slept_past_its_lease_writes_nothing_and_lives_on(nodes, redis
     assert first.process.running() and first.health() == 200
     assert first.metric("postrider_imap_connections") == 0
     assert second.page(user)["total"] == 2
+    assert second.get(f"/v1/account/{user}/diagnose")["phase"] == "online"
+    shown = first.get(f"/v1/account/{user}/diagnose")
+    assert shown["phase"] == "elsewhere" and shown["syncTime"] and "mailboxes" not in shown
     # When the second goes, the first is there to take over.
     assert second.stop() == 0
     first.wait_state(user, seconds=15)

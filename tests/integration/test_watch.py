@@ -225,6 +225,7 @@ def test_flush_indexes_anew_and_keeps_message_ids(make_daemon, redis, consumer, 
     for n in range(30):
         server.append(user, "INBOX", mail.plain(n))
         server.append(user, "Archive", mail.plain(n))
+    time.sleep(1.1)  # INTERNALDATE has whole seconds: these are older than the account
     d = start(make_daemon, redis, consumer, server, user, SLOW)
     consumer.wait("accountInitialized", user)
     before = {box: d.messages(user, box) for box in ("INBOX", "Archive")}
@@ -241,6 +242,7 @@ def test_fast_indexer_tells_of_arrivals_only_and_can_be_left_again(make_daemon, 
     server = servers("NOTIFY")
     for n in range(20):
         server.append(user, "INBOX", mail.plain(n))
+    time.sleep(1.1)  # as above
     d = start(make_daemon, redis, consumer, server, user, SLOW, imapIndexer="fast")
     for box in ("INBOX", "Archive"):
         server.append(user, box, mail.plain(50, message_id=f"<fast-{box}@example.com>"))

@@ -24,6 +24,8 @@ class Message:
     modseq: int
     flags: set[str] = field(default_factory=set)
     at: float = field(default_factory=time.time)
+    labels: set[str] = field(default_factory=set)  # X-GM-LABELS, as on the wire
+    number: int = 0  # X-GM-MSGID; 0 = of the UID
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Mailbox:
     uid_next: int = 1
     modseq: int = 1
     messages: list[Message] = field(default_factory=list)
+    attributes: str = ""  # of LIST
     window: int = 0  # only so many of the newest are shown; 0 = all
 
     def shown(self) -> list[Message]:
@@ -48,11 +51,16 @@ class Mailbox:
         self.messages = [m for m in self.messages if m.uid not in uids]
 
     def flag(self, uid: int, flag: str) -> None:
+        self._change(uid).flags ^= {flag}
+
+    def label(self, uid: int, label: str) -> None:
+        self._change(uid).labels ^= {label}
+
+    def _change(self, uid: int) -> Message:
         self.modseq += 1
-        for m in self.messages:
-            if m.uid == uid:
-                m.flags ^= {flag}
-                m.modseq = self.modseq
+        changed = next(m for m in self.messages if m.uid == uid)
+        changed.modseq = self.modseq
+        return changed
 
 
 class Lies:
@@ -78,6 +86,20 @@ class Lies:
     def highest_modseq(self, name: str, value: int) -> int:
         return value
 
+    # --- how a kind of server differs from others ---
+
+    greeting = "ready"
+    copies: tuple[str, ...] = ()  # mailboxes that hold what others do: they stay empty in the index
+    id = ""  # the name that ID tells; empty: it is not offered
+
+    def refuses(self, session: Session, name: str, rest: str) -> str:
+        """What is said instead of obeying; empty: it obeys."""
+        return ""
+
+    def says(self, line: str) -> list[str]:
+        """Any line that is sent."""
+        return [line]
+
 
 def parse_set(text: str, last: int) -> list[tuple[int, int]]:
     out = []
@@ -93,8 +115,8 @@ def print_set(numbers: list[int]) -> str:
 
 
 class FakeMail:
-    def __init__(self, capability: str) -> None:
-        self.capability, self.lies, self.lock = capability, Lies(), threading.RLock()
+    def __init__(self, capability: str, lies: Lies | None = None) -> None:
+        self.capability, self.lies, self.lock = capability, lies or Lies(), threading.RLock()
         self.boxes: dict[str, Mailbox] = {}
         self.commands: list[str] = []
         self.fake = Fake(lambda sock: Session(self, sock).run())
@@ -111,14 +133,15 @@ class Session:
         self.name: str | None = None
         self.known: list[int] = []  # UIDs by sequence number, as the client knows them
         self.seen_modseq = 0
-        self.qresync = False
+        self.qresync = self.said_id = False
         self.idle_tag: str | None = None
 
     def say(self, text: str) -> None:
-        self.sock.sendall(text.encode() + b"\r\n")
+        for line in self.server.lies.says(text):
+            self.sock.sendall(line.encode() + b"\r\n")
 
     def run(self) -> None:
-        self.say(f"* OK [CAPABILITY {self.server.capability}] ready")
+        self.say(f"* OK [CAPABILITY {self.server.capability}] {self.server.lies.greeting}")
         threading.Thread(target=self._watch, daemon=True).start()
         for line in iter(self.lines.readline, b""):
             text = line.decode().rstrip("\r\n")
@@ -143,6 +166,11 @@ class Session:
     def _command(self, text: str) -> None:
         tag, uid, name, rest = COMMAND.match(text).groups()
         self.server.commands.append(f"{uid or ''}{name} {rest}".upper())
+        self.said_id = self.said_id or name.upper() == "ID"
+        refusal = self.server.lies.refuses(self, name.upper(), rest)
+        if refusal:
+            self.say(f"{tag} {refusal}")
+            return
         answer = getattr(self, "on_" + name.lower(), None)
         if answer is None:
             self.say(f"{tag} BAD unknown command")
@@ -195,6 +223,10 @@ class Session:
         if "INTERNALDATE" in items:
             parts.append(f'INTERNALDATE "{time.strftime(DATE, time.gmtime(m.at))}"')
             parts.append(f"RFC822.SIZE {100 + m.uid}")
+        if "X-GM-MSGID" in items:
+            parts.append(f"X-GM-MSGID {m.number or 1600000000000000000 + m.uid}")
+        if "X-GM-LABELS" in items:
+            parts.append(f"X-GM-LABELS ({' '.join(sorted(m.labels))})")
         if "ENVELOPE" in items:
             parts.append(f'ENVELOPE (NIL "Number {m.uid}" NIL NIL NIL NIL NIL NIL NIL '
                          f'"<{box.uid_validity}.{m.uid}@example.com>")')
@@ -209,7 +241,11 @@ class Session:
     def on_login(self, rest: str, uid: bool) -> None:
         pass
 
-    on_noop = on_id = on_login
+    on_noop = on_login
+
+    def on_id(self, rest: str, uid: bool) -> None:
+        if self.server.lies.id:
+            self.say(f'* ID ("name" "{self.server.lies.id}")')
 
     def on_idle(self, rest: str, uid: bool) -> None:
         pass
@@ -229,7 +265,7 @@ class Session:
         if names is None:
             return "NO not now"
         for name in names:
-            self.say(f'* LIST () "/" "{name}"')
+            self.say(f'* LIST ({self.server.boxes[name].attributes}) "/" "{name}"')
             if "STATUS (" in rest.upper():
                 self._status(name)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rig.certs import Authority
 from rig.consumer import Consumer
@@ -14,6 +14,7 @@ from rig.process import HOST, wait_until
 from rig.redis import Redis
 
 from check import Failed, compare
+import kinds
 from fakemail import EVERYTHING, FakeMail, Lies, Mailbox
 from index import Dump, Index, NotNow
 from replay import Replay
@@ -128,6 +129,7 @@ class Case:
     lies: Callable[[], Lies]
     seconds: float = 2.5  # how long the server lies
     window: int = 0
+    forever: bool = False  # it is a kind of server, not a fault
 
 
 CASES = (
@@ -150,6 +152,18 @@ CASES = (
     Case("one wrong UIDVALIDITY in SELECT", CONDSTORE, SelectSpuriousValidity),
     Case("HIGHESTMODSEQ going back", QRESYNC, ModseqBack),
     Case("a window of ten thousand", PLAIN, Lies, window=10000),
+    Case("of Coremail", "IMAP4rev1 ID X-CM-EXT-1 UIDPLUS", kinds.Coremail, forever=True),
+    Case("of iCloud", QRESYNC + " ID XAPPLEPUSHSERVICE", kinds.ICloud, forever=True),
+    Case("of James", QRESYNC + " ID", kinds.James, forever=True),
+    Case("of Purelymail", CONDSTORE, kinds.Purelymail, forever=True),
+    Case("of Zoho", CONDSTORE + " ID", kinds.Zoho, forever=True),
+    Case("of Courier", "IMAP4rev1 IDLE UIDPLUS NAMESPACE", kinds.Courier, forever=True),
+    Case("of Yandex", "IMAP4rev1 ID IDLE UIDPLUS", kinds.Yandex, forever=True),
+    Case("of Tencent", "IMAP4rev1 ID IDLE UIDPLUS NAMESPACE", kinds.Tencent, forever=True),
+    Case("of Cyrus", QRESYNC + " ID ESEARCH", kinds.Cyrus, forever=True),
+    Case("of Stalwart", QRESYNC + " ID UIDONLY ESEARCH", kinds.Stalwart, forever=True),
+    Case("of Proton", "IMAP4rev1 ID IDLE UIDPLUS MOVE UNSELECT", kinds.Proton, forever=True),
+    Case("of a hostile kind", QRESYNC, kinds.Hostile, forever=True),
 )
 
 
@@ -158,7 +172,7 @@ class Liar:
 
     def __init__(self, case: Case, directory: str) -> None:
         self.case, self.dir = case, directory
-        self.server = FakeMail(case.capability)
+        self.server = FakeMail(case.capability, case.lies() if case.forever else None)
         for n, name in enumerate(NAMES):
             self.server.boxes[name] = Mailbox(1000 + n)
             self.server.boxes[name].add(MESSAGES)
@@ -185,14 +199,16 @@ class Liar:
         self.dump = Dump(dump_program(), self.redis.url, os.path.join(self.daemon.settings["data_dir"], "secret.key"),
                          "liar", os.path.join(self.dir, "index_dump.log"))
         self.agree("at first")
-        self.server.lies = self.case.lies()
+        if not self.case.forever:
+            self.server.lies = self.case.lies()
         self.change(1)
         time.sleep(self.case.seconds / 2)
         self.daemon.put("/v1/account/liar/reconnect", {"reconnect": True})
         time.sleep(self.case.seconds / 2)
         self.look()
         self.judge("while it lied")
-        self.server.lies = Lies()
+        if not self.case.forever:
+            self.server.lies = Lies()
         self.change(2)
         self.daemon.put("/v1/account/liar/reconnect", {"reconnect": True})  # it may be waiting after a failure
         self.agree("in the end")
@@ -212,7 +228,7 @@ class Liar:
 
     def truth(self) -> dict[str, Box]:
         with self.server.lock:
-            return {name: Box(name, b.uid_validity, b.uid_next, b.modseq,
+            return {name: Box(name, self.server.lies.uid_validity(name, b.uid_validity, True), b.uid_next, b.modseq,
                               {m.uid: frozenset(f.lower() for f in m.flags) for m in b.shown()})
                     for name, b in self.server.boxes.items()}
 
@@ -232,7 +248,7 @@ class Liar:
             own = self.look()
             return own + self.against_truth()
         try:
-            wait_until(lambda: not open_points(), WAIT, "agreement", pause=0.1)
+            wait_until(lambda: not open_points(), WAIT * 3 if self.case.window else WAIT, "agreement", pause=0.1)
         except AssertionError:
             raise Failed([f"{when}: {p}" for p in open_points()]) from None
         self.replay.settle(self.index)
@@ -242,7 +258,10 @@ class Liar:
             return {(name, m.uid) for name, b in self.server.boxes.items() if b.window for m in b.messages[:-b.window]}
 
     def against_truth(self) -> list[str]:
-        return compare(self.index, self.truth(), "CONDSTORE" in self.case.capability)
+        copies = [m for m in self.index.boxes.values() if m.path in self.server.lies.copies]
+        return [f"index: {m.path!r} holds copies" for m in copies if m.rows] + compare(
+            replace(self.index, boxes={b: m for b, m in self.index.boxes.items() if m not in copies}), self.truth(),
+            "CONDSTORE" in self.case.capability)
 
     def judge(self, when: str) -> None:
         """No departure of what is there (I6, I16), no departure of a mailbox, no reset."""

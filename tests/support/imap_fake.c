@@ -294,12 +294,19 @@ static void put_vanished(struct imap_fake *f, uint64_t since)
     buf_put_c(&f->out, *before == ',' ? "\r\n" : "");
 }
 
+static bool is_shown(const struct imap_fake *f, const struct fake_message *m)
+{
+    size_t window = f->config.window;
+    size_t first = window > 0 && f->count > window ? f->count - window : 0;
+    return m != NULL && m >= f->messages + first && m->trouble != FAKE_HIDDEN;
+}
+
 /* The view becomes the truth, and the client hears of it. */
 static void refresh(struct imap_fake *f, bool tell)
 {
     size_t kept = 0;
     for (size_t i = 0; i < f->view_count; i++) {
-        if (find(f, f->view[i]) != NULL) {
+        if (is_shown(f, find(f, f->view[i]))) {
             f->view[kept++] = f->view[i];
         } else if (tell && f->qresync) {
             buf_printf(&f->out, "* VANISHED %u\r\n", f->view[i]);
@@ -312,7 +319,7 @@ static void refresh(struct imap_fake *f, bool tell)
     f->view = mem_realloc(f->view, (f->count + 1) * sizeof *f->view);
     f->view_count = 0;
     for (size_t i = 0; i < f->count; i++) {
-        if (f->messages[i].trouble != FAKE_HIDDEN) {
+        if (is_shown(f, &f->messages[i])) {
             f->view[f->view_count++] = f->messages[i].uid;
         }
     }

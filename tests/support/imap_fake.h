@@ -41,6 +41,7 @@ struct imap_fake_config {
     const char *id;             /* NULL = no ID */
     uint32_t quirks;            /* enum fake_quirk */
     size_t chop;                /* bytes a send; 0 = all */
+    size_t window;              /* only so many of the newest are shown; 0 = all */
     const char *refuses_select; /* text behind NO, or NULL */
     /* Before each command, on the server's thread, unlocked. */
     void (*hook)(struct imap_fake *f, const char *command, void *ctx);

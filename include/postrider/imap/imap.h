@@ -142,6 +142,8 @@ uint32_t imap_conn_enabled(const struct imap_conn *c);
 const struct imap_namespace *imap_conn_namespace(const struct imap_conn *c);
 /* The server's ID name and version, or "". */
 const char *imap_conn_server_name(const struct imap_conn *c);
+/* The text of the greeting, or its beginning; "" if it had none. */
+const char *imap_conn_greeting(const struct imap_conn *c);
 void imap_conn_stream_info(const struct imap_conn *c, struct stream_info *out);
 /* The selected mailbox's state as of the last untagged data; NULL if none is selected. */
 const struct imap_selected *imap_conn_selected(const struct imap_conn *c);

@@ -14,12 +14,16 @@
 #include "postrider/base/arena.h"
 #include "postrider/event/event.h"
 #include "postrider/store/store.h"
+#include "postrider/store/store_thread.h"
 #include "postrider/store/store_tombstone.h"
 
 enum {
     SEGMENT_ROWS = 256,
     MAILBOX_KEYWORDS_MAX = 250,
-    MSG_EMAILID_MAX = 64
+    MSG_EMAILID_MAX = 64,
+    /* Labels (Gmail) stand in the dictionary of keywords, behind this byte, which no
+     * keyword has. */
+    MAILBOX_LABEL_MARK = 1
 };
 
 /* One indexed message. */
@@ -110,6 +114,7 @@ struct mailbox {
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
     bool nonexistent; /* the server said so when it was to be selected */
+    bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
     bool suspect;     /* proved to differ: the next pass compares all of it */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
@@ -208,6 +213,9 @@ struct store_commit_params {
     int64_t tombstones_ttl_ms; /* all of the account go this long after an addition */
     const uint64_t *tombstone_keys; /* to forget */
     size_t tombstone_key_count;
+    const struct thread_fact *threads; /* those of one mailbox in rising UID order */
+    size_t thread_count;               /* ≤ THREAD_FACTS_MAX */
+    const struct thread_progress *thread_progress; /* NULL = none was made */
     uint32_t next_number; /* 0 = unchanged: counter of mailbox ids and numbers */
     const char *state;    /* NULL = unchanged: new account state */
     json_t *state_info;   /* merged into the account's state record (lastError, syncTime,

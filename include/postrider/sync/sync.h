@@ -43,6 +43,9 @@ struct mailbox *mailbox_table_by_number(const struct mailbox_table *t, uint32_t 
 struct mailbox *mailbox_table_by_use(const struct mailbox_table *t,
                                      const char *special_use);
 struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
+/* The mailbox whose labels tell what the mailboxes that are not indexed hold; NULL: each
+ * holds its own. */
+struct mailbox *mailbox_table_all(const struct mailbox_table *t);
 /* Is it one to sync: selectable, not virtual? */
 bool mailbox_is_synced(const struct mailbox *m);
 
@@ -53,9 +56,12 @@ enum sync_quirk {
                                 << 0, /* says of messages that are there that they went */
     SYNC_QUIRK_LATE = 1 << 1,         /* shows messages later than others above them */
     /* shows but the newest messages of a mailbox, some multiple of ten thousand */
-    SYNC_QUIRK_WINDOW = 1 << 2
+    SYNC_QUIRK_WINDOW = 1 << 2,
+    /* the mailboxes below "Labels" hold copies of messages of others */
+    SYNC_QUIRK_LABEL_COPIES = 1 << 3,
+    SYNC_QUIRK_SLOW_STATUS = 1 << 4 /* STATUS often is no cheaper than SELECT */
 };
-/* By capability words and ID; enum sync_quirk bits. */
+/* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
 
 /* What the passes of one account found out about its server. The actor keeps it as long as
@@ -64,6 +70,12 @@ struct sync_learned {
     uint32_t false_vanished;      /* times that VANISHED proved wrong */
     int64_t qresync_off_until_ms; /* loop time */
     int64_t flag_search_off_until_ms;
+};
+
+/* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
+enum sync_list_mark {
+    SYNC_LIST_COPIES = 1 << 16, /* holds what others hold, too: not indexed */
+    SYNC_LIST_ALL = 1 << 17 /* holds everything that the former show: Gmail's All Mail */
 };
 
 /* --- context --- */
@@ -82,6 +94,7 @@ struct sync_ctx {
     uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    bool threads;  /* what new messages tell of threads is kept */
     bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
     struct sync_learned *learned; /* may be NULL */
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
@@ -92,6 +105,7 @@ struct sync_ctx {
     bool (*may_select)(void *ctx);
     void *ctx;                /* of the three */
     struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool settled;             /* every mailbox was looked at since the connection is up */
     bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
@@ -102,9 +116,11 @@ struct sync_ctx {
 
 struct sync_flag_row {
     uint32_t uid;
+    uint32_t number; /* of sequence, where the server told no UID; uid is 0 then */
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
+    bool has_labels;      /* they are among the keywords, marked; else nothing was said */
     uint32_t order;       /* of arrival among rows of one UID */
     struct str *keywords; /* in the arena */
 };
@@ -116,6 +132,8 @@ struct sync_live {
     bool resync;         /* something that needs a comparison with the server */
     struct sync_flag_row *rows;
     size_t row_count, row_cap;
+    struct sync_flag_row *numbered; /* flags of a message by its number, in this order */
+    size_t numbered_count, numbered_cap;
     struct imap_range *vanished;
     size_t vanished_count, vanished_cap;
     uint32_t
@@ -142,6 +160,8 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row);
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                        const struct mailbox *m, uint32_t items,
                        const struct imap_row *row);
+/* Are its sequence numbers those of before anything else that was said? */
+bool sync_live_numbers_hold(const struct sync_live *l);
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 

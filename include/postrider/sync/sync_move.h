@@ -3,7 +3,8 @@
  *            tombstones  messages that left a mailbox within the window; also in Redis, by
  *                        the commit that told of the removal
  *            own moves   what COPYUID said of moves and copies made through the API
- *            seen        arrivals of late by EMAILID, to recognise copies
+ *            seen        arrivals of late, to recognise copies, and moves whose removal is
+ *                        still to be told: a pass waits for it a moment
  *          An arrival that would be announced pairs by COPYUID, else by EMAILID, else by
  *          fingerprint if no other tombstone and no other arrival has the same; it is told as
  *          messageMoved, and its tombstone goes in the same commit. The removal was told, or
@@ -22,7 +23,7 @@
 
 enum {
     SYNC_OWN_MOVES_MAX = 1000,
-    SYNC_SEEN_MAX = 256
+    SYNC_SEEN_MAX = 128
 };
 
 struct sync_tombstone {
@@ -39,8 +40,9 @@ struct sync_own_move {
 };
 
 struct sync_seen {
-    uint64_t email_hash;
-    uint32_t box, uid;
+    uint64_t email_hash; /* 0 = none */
+    uint32_t fingerprint;
+    uint32_t box, uid; /* uid 0: it left */
 };
 
 struct sync_moves {

@@ -3,7 +3,7 @@
 -- KEYS: lease, epoch, accounts, dirty, feed, f:<acc>, a:<acc>, its other keys
 -- ARGV: owner, epoch, account name, key prefix of its indexes ("…:m:<acc>:"),
 --       feed position ("-" at first), entries a page, incarnation, key prefix of their
---       shadows ("…:s:<acc>:")
+--       shadows ("…:s:<acc>:") and of their threads ("…:t:<acc>:")
 -- Gives the next feed position, or "" when done.
 local error = fenced()
 if error then
@@ -15,7 +15,7 @@ if incarnation and incarnation ~= ARGV[7] then
 end
 if ARGV[5] == '-' then
     for _, box in ipairs(redis.call('HKEYS', KEYS[6])) do
-        redis.call('UNLINK', ARGV[4] .. box, ARGV[8] .. box)
+        redis.call('UNLINK', ARGV[4] .. box, ARGV[8] .. box, ARGV[9] .. box)
     end
     for i = 6, #KEYS do
         redis.call('UNLINK', KEYS[i])

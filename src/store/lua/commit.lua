@@ -1,14 +1,17 @@
 -- Writes one commit of an account: index, mailbox records, state, events. All or nothing.
--- KEYS: lease, epoch, a:<acc>, f:<acc>, log:<acc>, feed, dirty, mv:<acc>, then
---       m:<acc>:<box> and s:<acc>:<box> of each change
+-- KEYS: lease, epoch, a:<acc>, f:<acc>, log:<acc>, feed, dirty, mv:<acc>, th:<acc>, then
+--       m:<acc>:<box> and s:<acc>:<box> of each change, then t:<acc>:<box> of each mailbox
+--       whose threads change
 -- ARGV: owner, epoch, incarnation, account name, commit token, sealed state or "", next
 --       number or "", entries the feed keeps, number of changes; then of each change:
 --       box, first 8 bytes of the stored record, new record or "" to remove, what happens
 --       to the stored segments first (letters: d they go, s they become the shadow
 --       together with the record, x the shadow goes), n and n segment fields to remove, n
 --       and n times field and segment; then tombstones: n and n keys to forget, n and n
---       times key and tombstone, life of all of them in ms; then of each event: type, id,
---       sealed event
+--       times key and tombstone, life of all of them in ms; then threads: n and n times
+--       field and value of the map, number of mailboxes, and of each: d if its rows go
+--       first, n and n fields to remove, n and n times field and value; then of each
+--       event: type, id, sealed event
 -- Field n:<type> of a:<acc> counts the events of a type.
 -- The token of the last commit stays in field c of a:<acc>: a call whose answer was lost
 -- can be repeated as it is, and is recognised if it had been carried out.
@@ -35,6 +38,14 @@ end
 local tombstones = at
 at = at + 1 + tonumber(ARGV[at])
 at = at + 1 + 2 * tonumber(ARGV[at]) + 1
+local threads = at
+at = at + 1 + 2 * tonumber(ARGV[at])
+local thread_boxes = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, thread_boxes do
+    at = at + 2 + tonumber(ARGV[at + 1])
+    at = at + 1 + 2 * tonumber(ARGV[at])
+end
 
 redis.call('HSET', KEYS[3], 'c', ARGV[5])
 if ARGV[6] ~= '' then
@@ -44,7 +55,7 @@ if ARGV[7] ~= '' then
     redis.call('HSET', KEYS[4], 'n', ARGV[7])
 end
 for i, start in ipairs(starts) do
-    local index, shadow, how = KEYS[7 + 2 * i], KEYS[8 + 2 * i], ARGV[start + 3]
+    local index, shadow, how = KEYS[8 + 2 * i], KEYS[9 + 2 * i], ARGV[start + 3]
     if string.find(how, '[sx]') then
         redis.call('UNLINK', shadow)
     end
@@ -83,6 +94,28 @@ for i = p + 1, p + 2 * added, 2 do
 end
 if added > 0 then
     redis.call('PEXPIRE', KEYS[8], ARGV[p + 2 * added + 1])
+end
+p = threads
+for i = p + 1, p + 2 * tonumber(ARGV[p]), 2 do
+    redis.call('HSET', KEYS[9], ARGV[i], ARGV[i + 1])
+end
+p = p + 2 + 2 * tonumber(ARGV[p])
+for i = 1, thread_boxes do
+    local rows = KEYS[9 + 2 * #starts + i]
+    if ARGV[p] == 'd' then
+        redis.call('UNLINK', rows)
+    end
+    p = p + 1
+    for _ = 1, tonumber(ARGV[p]) do
+        p = p + 1
+        redis.call('HDEL', rows, ARGV[p])
+    end
+    p = p + 1
+    local pairs_end = p + 2 * tonumber(ARGV[p])
+    for k = p + 1, pairs_end, 2 do
+        redis.call('HSET', rows, ARGV[k], ARGV[k + 1])
+    end
+    p = pairs_end + 1
 end
 local told = {}
 for i = at, #ARGV, 3 do

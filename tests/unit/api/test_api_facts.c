@@ -418,6 +418,7 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "putV1WebhooksRoutesRouteCursor",
         "getV1Events",
         "getV1Changes",
+        "getV1AccountAccountDiagnose",
     };
     size_t rows = 0;
     for (size_t i = 0; i < api_tables_count; i++) {

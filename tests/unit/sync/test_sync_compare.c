@@ -1,7 +1,6 @@
 /* Passes against a simulated server whose truth is known: what they find, what they cost,
  * and what they do when the server errs. */
-#include "imap_fake.h"
-#include "sync_world.h"
+#include "fake_world.h"
 
 #include "postrider/base/mem.h"
 
@@ -24,38 +23,6 @@ static const char *const servers[] = {"CONDSTORE QRESYNC ESEARCH",
 enum {
     KIB = 1024
 };
-
-struct two {
-    struct imap_fake *fake;
-    struct sync_world *w;
-};
-
-static struct two begin(struct imap_fake_config config, size_t count)
-{
-    struct two t = {.fake = imap_fake_start(&config)};
-    if (count > 0) {
-        imap_fake_add(t.fake, count);
-    }
-    t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
-    t.w->sc.batch_messages = count > 1000 ? 1000 : 20;
-    t.w->sc.notify_from_ms = count >= WORLD_UID_MAX ? INT64_MAX : 0;
-    world_sync(t.w);
-    return t;
-}
-
-static void end(struct two *t)
-{
-    sync_world_free(&t->w);
-    imap_fake_stop(&t->fake);
-}
-
-static void reconnect(struct two *t)
-{
-    world_disconnect(t->w);
-    loop_fixture_run_for(t->w->redis->loop, 20);
-    world_connect(t->w);
-    (void)imap_fake_bytes(t->fake, true);
-}
 
 /* --- the index against the truth --- */
 
@@ -88,7 +55,7 @@ static void on_scanned(struct store_scan *op, const struct err *err, void *ctx)
     ((struct check *)ctx)->done = true;
 }
 
-static void check(const struct two *t)
+static void check(const struct fake_world *t)
 {
     struct check c = {.fake = t->fake};
     (void)store_scan_start(t->w->store, &t->w->acct, t->w->m, 1, UINT32_MAX, on_rows,
@@ -113,21 +80,72 @@ static void one_deletion_among_many_costs_little(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const uint32_t uids[] = {1, rows[i].size / 2 + 1, rows[i].size - 1};
-        struct two t = begin((struct imap_fake_config){.capabilities = rows[i].server},
-                             rows[i].size);
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = rows[i].server}, rows[i].size);
         for (size_t k = 0; k < ARRAY_LEN(uids); k++) {
             imap_fake_expunge(t.fake, uids[k], uids[k]);
-            reconnect(&t);
+            fake_world_reconnect(&t);
             world_sync(t.w);
             assert_int_equal(t.w->m->count, imap_fake_count(t.fake));
             assert_in_range(imap_fake_bytes(t.fake, true), 1, rows[i].max);
             assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
         }
         imap_fake_expunge(t.fake, 7001, 9000);
-        reconnect(&t);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         check(&t);
-        end(&t);
+        fake_world_end(&t);
+    }
+}
+
+static void hear_flags(const struct fake_world *t, uint32_t number, uint8_t flags)
+{
+    struct imap_row row = {
+        .seq = number, .has = IMAP_ITEM_FLAGS, .flags = {.system = flags}};
+    sync_live_row(&t->w->live, &row);
+}
+
+/* The index shows which message the number means. */
+static void flags_told_by_number_need_no_command(void **state)
+{
+    (void)state;
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 500);
+    imap_fake_expunge(t.fake, 3, 9);
+    world_sync(t.w);
+    imap_fake_flags(t.fake, 8 + 7, IMAP_FLAG_SEEN, false);
+    imap_fake_flags(t.fake, 1, IMAP_FLAG_FLAGGED, false);
+    imap_fake_flags(t.fake, 500, IMAP_FLAG_DELETED, false);
+    (void)imap_fake_bytes(t.fake, true);
+    hear_flags(&t, 8, IMAP_FLAG_DELETED);
+    hear_flags(&t, 1, IMAP_FLAG_FLAGGED);
+    hear_flags(&t, 493, IMAP_FLAG_DELETED);
+    hear_flags(&t, 8, IMAP_FLAG_SEEN);
+    world_pass(t.w, false);
+    assert_int_equal(imap_fake_bytes(t.fake, true), 0);
+    assert_int_equal(t.w->result.updated, 3);
+    check(&t);
+    fake_world_end(&t);
+}
+
+/* Something else was said, too: what the number meant is asked for. */
+static void flags_told_by_number_beside_other_news_are_compared(void **state)
+{
+    (void)state;
+    for (int beside = 0; beside < 2; beside++) {
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
+        imap_fake_flags(t.fake, 9, IMAP_FLAG_SEEN, false);
+        if (beside == 0) {
+            imap_fake_expunge(t.fake, 5, 5);
+        } else {
+            imap_fake_add(t.fake, 1);
+        }
+        world_listen(t.w);
+        hear_flags(&t, beside == 0 ? 8 : 9, IMAP_FLAG_SEEN);
+        world_sync_live(t.w);
+        check(&t);
+        fake_world_end(&t);
     }
 }
 
@@ -135,25 +153,26 @@ static void a_reconnect_without_news_is_one_small_command(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 4; i++) { /* those with CONDSTORE */
-        struct two t = begin((struct imap_fake_config){.capabilities = servers[i]}, 500);
-        reconnect(&t);
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 500);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         assert_int_equal(imap_fake_commands(t.fake, "SELECT"), 1);
         assert_int_equal(imap_fake_commands(t.fake, "UID"), 0);
         assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
         assert_in_range(imap_fake_bytes(t.fake, true), 1, KIB);
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
 static void qresync_needs_nothing_but_select(void **state)
 {
     (void)state;
-    struct two t =
-        begin((struct imap_fake_config){.capabilities = "CONDSTORE QRESYNC"}, 300);
+    struct fake_world t = fake_world_begin(
+        (struct imap_fake_config){.capabilities = "CONDSTORE QRESYNC"}, 300);
     imap_fake_flags(t.fake, 17, IMAP_FLAG_SEEN, true);
     imap_fake_expunge(t.fake, 30, 40);
-    reconnect(&t);
+    fake_world_reconnect(&t);
     world_sync(t.w);
     assert_int_equal(imap_fake_commands(t.fake, "SELECT"), 1);
     assert_int_equal(imap_fake_commands(t.fake, "UID"), 0);
@@ -161,21 +180,21 @@ static void qresync_needs_nothing_but_select(void **state)
     assert_int_equal(t.w->result.deleted, 11);
     assert_int_equal(t.w->result.updated, 1);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 static void a_qresync_answer_may_be_larger_than_what_is_kept(void **state)
 {
     (void)state;
-    struct two t =
-        begin((struct imap_fake_config){.capabilities = "CONDSTORE QRESYNC"}, 30000);
+    struct fake_world t = fake_world_begin(
+        (struct imap_fake_config){.capabilities = "CONDSTORE QRESYNC"}, 30000);
     for (uint32_t uid = 1; uid <= 21000; uid++) {
         imap_fake_flags(t.fake, uid, IMAP_FLAG_SEEN, false);
     }
-    reconnect(&t);
+    fake_world_reconnect(&t);
     world_sync(t.w);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 /* --- nothing happened, nothing is written --- */
@@ -184,7 +203,7 @@ static void a_redo_writes_nothing(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
-        struct two t = begin(
+        struct fake_world t = fake_world_begin(
             (struct imap_fake_config){.capabilities = servers[i % ARRAY_LEN(servers)],
                                       .quirks =
                                           i < ARRAY_LEN(servers) ? 0 : FAKE_NO_MODSEQ},
@@ -192,20 +211,20 @@ static void a_redo_writes_nothing(void **state)
         imap_fake_flags(t.fake, 5, IMAP_FLAG_FLAGGED, true);
         imap_fake_expunge(t.fake, 50, 52);
         imap_fake_add(t.fake, 3);
-        reconnect(&t);
+        fake_world_reconnect(&t);
         t.w->m->last_full_ms = 0;
         world_sync(t.w);
         check(&t);
         uint64_t version = t.w->m->version;
         for (int k = 0; k < 3; k++) {
-            reconnect(&t);
+            fake_world_reconnect(&t);
             t.w->m->last_full_ms = k == 1 ? 0 : t.w->m->last_full_ms;
             world_sync(t.w);
             world_listen(t.w);
             world_sync_live(t.w);
             assert_int_equal(t.w->m->version, version);
         }
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
@@ -245,7 +264,7 @@ static void change(struct imap_fake *f, uint32_t *seed)
     }
 }
 
-static void live_history(struct two *t, uint32_t seed)
+static void live_history(struct fake_world *t, uint32_t seed)
 {
     for (int round = 0; round < 12; round++) {
         uint32_t changes = random_below(&seed, 8);
@@ -256,12 +275,12 @@ static void live_history(struct two *t, uint32_t seed)
             world_listen(t->w);
             world_sync_live(t->w);
         } else {
-            reconnect(t);
+            fake_world_reconnect(t);
             t->w->m->last_full_ms = 0;
             world_sync(t->w);
         }
     }
-    reconnect(t);
+    fake_world_reconnect(t);
     t->w->m->last_full_ms = 0;
     world_sync(t->w);
     check(t);
@@ -273,7 +292,8 @@ static void all_servers_lead_to_the_same_index_and_log(void **state)
     for (uint32_t seed = 1; seed <= 2; seed++) {
         size_t first[EVENT_TYPE_COUNT] = {0};
         for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-            struct two t = begin((struct imap_fake_config){.capabilities = servers[i],
+            struct fake_world t =
+                fake_world_begin((struct imap_fake_config){.capabilities = servers[i],
                                                            .chop = seed == 2 ? 7 : 0},
                                  400);
             live_history(&t, seed);
@@ -284,7 +304,7 @@ static void all_servers_lead_to_the_same_index_and_log(void **state)
             assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED] -
                                  t.w->events[EVENT_MESSAGE_NEW],
                              first[EVENT_MESSAGE_DELETED] - first[EVENT_MESSAGE_NEW]);
-            end(&t);
+            fake_world_end(&t);
         }
     }
 }
@@ -310,20 +330,20 @@ static void what_happens_during_a_pass_is_found_in_the_end(void **state)
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
         for (uint32_t seed = 1; seed <= 2; seed++) {
             struct meddler meddler = {.seed = seed};
-            struct two t = begin((struct imap_fake_config){.capabilities = servers[i],
-                                                           .hook = meddle,
-                                                           .ctx = &meddler},
-                                 200);
+            struct fake_world t = fake_world_begin(
+                (struct imap_fake_config){
+                    .capabilities = servers[i], .hook = meddle, .ctx = &meddler},
+                200);
             for (int round = 0; round < 6; round++) {
                 meddler.on = true;
-                reconnect(&t);
+                fake_world_reconnect(&t);
                 t.w->m->last_full_ms = 0;
                 world_pass(t.w, true);
                 world_listen(t.w);
                 world_pass(t.w, false);
                 meddler.on = false;
             }
-            reconnect(&t);
+            fake_world_reconnect(&t);
             t.w->m->last_full_ms = 0;
             world_sync(t.w);
             check(&t);
@@ -331,7 +351,7 @@ static void what_happens_during_a_pass_is_found_in_the_end(void **state)
             assert_int_equal(t.w->events[EVENT_MESSAGE_NEW] -
                                  t.w->events[EVENT_MESSAGE_DELETED],
                              t.w->m->count);
-            end(&t);
+            fake_world_end(&t);
         }
     }
 }
@@ -339,15 +359,16 @@ static void what_happens_during_a_pass_is_found_in_the_end(void **state)
 static void a_row_that_does_not_come_makes_probing_begin_anew(void **state)
 {
     (void)state;
-    struct two t = begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 3000);
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 3000);
     imap_fake_expunge(t.fake, 1234, 1234);
     imap_fake_config(t.fake)->quirks = FAKE_LOSES_ROWS;
-    reconnect(&t);
+    fake_world_reconnect(&t);
     world_sync(t.w);
     assert_int_equal(imap_fake_commands(t.fake, "NOOP"), 1);
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 /* --- deletions that were none --- */
@@ -355,12 +376,12 @@ static void a_row_that_does_not_come_makes_probing_begin_anew(void **state)
 static void vanished_messages_that_are_there_are_not_deleted(void **state)
 {
     (void)state;
-    struct two t = begin(
+    struct fake_world t = fake_world_begin(
         (struct imap_fake_config){.capabilities = "CONDSTORE QRESYNC ESEARCH"}, 300);
     imap_fake_config(t.fake)->quirks = FAKE_VANISHES_ALL;
     for (uint32_t i = 0; i < 4; i++) {
         imap_fake_flags(t.fake, 9, (uint8_t)(1u << i), false);
-        reconnect(&t);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         check(&t);
         assert_int_equal(t.w->result.deleted, 0);
@@ -369,7 +390,7 @@ static void vanished_messages_that_are_there_are_not_deleted(void **state)
     }
     world_read_log(t.w);
     assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 0);
-    end(&t);
+    fake_world_end(&t);
 }
 
 static void servers_that_are_known_for_it_are_not_asked(void **state)
@@ -379,15 +400,15 @@ static void servers_that_are_known_for_it_are_not_asked(void **state)
         {.capabilities = "CONDSTORE QRESYNC ESEARCH", .id = "Apache James"}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        struct two t = begin(known[i], 300);
+        struct fake_world t = fake_world_begin(known[i], 300);
         imap_fake_config(t.fake)->quirks = FAKE_VANISHES_ALL;
         imap_fake_flags(t.fake, 9, IMAP_FLAG_SEEN, false);
         imap_fake_expunge(t.fake, 20, 20);
-        reconnect(&t);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         check(&t);
         assert_int_equal(t.w->learned.false_vanished, 0);
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
@@ -396,13 +417,14 @@ static void servers_that_are_known_for_it_are_not_asked(void **state)
 static void flags_are_found_by_search(void **state)
 {
     (void)state;
-    struct two t = begin((struct imap_fake_config){.capabilities = "ESEARCH"}, 3000);
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "ESEARCH"}, 3000);
     for (uint32_t uid = 1; uid <= 3000; uid++) {
         imap_fake_flags(t.fake, uid, IMAP_FLAG_SEEN, false);
     }
     imap_fake_flags(t.fake, 11, IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED, false);
     imap_fake_flags(t.fake, 12, IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT, true);
-    reconnect(&t);
+    fake_world_reconnect(&t);
     t.w->m->last_full_ms = 0;
     assert_true(sync_flags_are_due(&t.w->table, t.w->m));
     world_sync(t.w);
@@ -411,27 +433,28 @@ static void flags_are_found_by_search(void **state)
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 6);
     assert_in_range(imap_fake_bytes(t.fake, true), 1, 2 * KIB);
     imap_fake_flags(t.fake, 12, IMAP_FLAG_SEEN, false);
-    reconnect(&t);
+    fake_world_reconnect(&t);
     t.w->m->last_full_ms = 0;
     world_sync(t.w);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 static void flags_are_fetched_where_search_is_refused(void **state)
 {
     (void)state;
-    struct two t = begin((struct imap_fake_config){.capabilities = "ESEARCH"}, 500);
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "ESEARCH"}, 500);
     imap_fake_config(t.fake)->quirks = FAKE_REFUSES_SEARCH;
     for (uint32_t uid = 1; uid <= 2; uid++) {
         imap_fake_flags(t.fake, uid, IMAP_FLAG_SEEN, true);
-        reconnect(&t);
+        fake_world_reconnect(&t);
         t.w->m->last_full_ms = 0;
         world_sync(t.w);
         check(&t);
         assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), uid == 1);
     }
-    end(&t);
+    fake_world_end(&t);
 }
 
 /* --- messages that cannot be shown --- */
@@ -442,7 +465,7 @@ static void a_message_that_is_refused_does_not_hide_the_others(void **state)
     (void)state;
     for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
         struct imap_fake_config config = {.capabilities = servers[i / 2]};
-        struct two t = {.fake = imap_fake_start(&config)};
+        struct fake_world t = {.fake = imap_fake_start(&config)};
         imap_fake_add(t.fake, 250);
         imap_fake_trouble(t.fake, 1, troubles[i % 2]);
         imap_fake_trouble(t.fake, 77, troubles[i % 2]);
@@ -458,35 +481,36 @@ static void a_message_that_is_refused_does_not_hide_the_others(void **state)
         }
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 254); /* old ones have no date */
-        reconnect(&t);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         uint64_t version = t.w->m->version;
-        reconnect(&t);
+        fake_world_reconnect(&t);
         world_sync(t.w);
         assert_int_equal(t.w->m->version, version);
         check(&t);
-        end(&t);
+        fake_world_end(&t);
     }
 }
 
 static void a_server_that_refuses_everything_is_not_believed(void **state)
 {
     (void)state;
-    struct two t = begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
     uint32_t last = imap_fake_add(t.fake, 100);
     for (uint32_t uid = 51; uid <= last; uid++) {
         imap_fake_trouble(t.fake, uid, FAKE_STUBBORN);
     }
-    reconnect(&t);
+    fake_world_reconnect(&t);
     world_sync(t.w);
     assert_in_range(t.w->m->count, 50, 80);
     for (uint32_t uid = 51; uid <= last; uid++) {
         imap_fake_trouble(t.fake, uid, FAKE_NOTHING);
     }
-    reconnect(&t);
+    fake_world_reconnect(&t);
     world_sync(t.w);
     check(&t);
-    end(&t);
+    fake_world_end(&t);
 }
 
 /* --- messages that show late --- */
@@ -496,7 +520,8 @@ static void a_message_that_shows_late_is_found(void **state)
     static const char *const ids[] = {NULL, "WildDuck", "Microsoft.Exchange.Imap4"};
     (void)state;
     for (size_t i = 0; i < 2 * ARRAY_LEN(ids); i++) {
-        struct two t = begin((struct imap_fake_config){.capabilities = servers[2 + i % 4],
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = servers[2 + i % 4],
                                                        .id = ids[i / 2]},
                              100);
         uint32_t late = imap_fake_add(t.fake, 1);
@@ -515,7 +540,25 @@ static void a_message_that_shows_late_is_found(void **state)
         check(&t);
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 104);
-        end(&t);
+        fake_world_end(&t);
+    }
+}
+
+static void the_newest_messages_are_looked_at_again_where_some_show_late(void **state)
+{
+    static const char *const ids[] = {NULL, "Zimbra"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = "CONDSTORE", .id = ids[i]}, 300);
+        (void)imap_fake_bytes(t.fake, true);
+        imap_fake_add(t.fake, 1);
+        world_listen(t.w);
+        world_sync_live(t.w);
+        assert_int_equal(imap_fake_commands(t.fake, "FETCH"), i);
+        assert_in_range(imap_fake_bytes(t.fake, true), 1, 4 * KIB);
+        check(&t);
+        fake_world_end(&t);
     }
 }
 
@@ -526,7 +569,7 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
     (void)state;
     struct imap_fake_config config = {.capabilities = "CONDSTORE",
                                       .refuses_select = "[NOPERM] not yours"};
-    struct two t = {.fake = imap_fake_start(&config)};
+    struct fake_world t = {.fake = imap_fake_start(&config)};
     imap_fake_add(t.fake, 30);
     t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
     for (int i = 1; i <= 3; i++) {
@@ -544,7 +587,7 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
     world_try_pass(t.w, true);
     assert_true(sync_is_parked(t.w->m));
     assert_int_equal(t.w->m->phase, MAILBOX_PHASE_LIVE);
-    end(&t);
+    fake_world_end(&t);
 }
 
 int main(void)
@@ -552,6 +595,8 @@ int main(void)
 
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_deletion_among_many_costs_little),
+        cmocka_unit_test(flags_told_by_number_need_no_command),
+        cmocka_unit_test(flags_told_by_number_beside_other_news_are_compared),
         cmocka_unit_test(a_reconnect_without_news_is_one_small_command),
         cmocka_unit_test(qresync_needs_nothing_but_select),
         cmocka_unit_test(a_qresync_answer_may_be_larger_than_what_is_kept),
@@ -566,6 +611,7 @@ int main(void)
         cmocka_unit_test(a_message_that_is_refused_does_not_hide_the_others),
         cmocka_unit_test(a_server_that_refuses_everything_is_not_believed),
         cmocka_unit_test(a_message_that_shows_late_is_found),
+        cmocka_unit_test(the_newest_messages_are_looked_at_again_where_some_show_late),
         cmocka_unit_test(a_mailbox_that_is_refused_three_times_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
