@@ -121,3 +121,31 @@ def test_mailbox_whose_status_is_left_out_of_listings(make_daemon, redis, fake, 
     wait_until(lambda: asked, 5, "STATUS of the one left out")
     time.sleep(2)
     assert len(lists) == 1 and len(asked) == 1, (len(lists), len(asked))
+
+
+def test_first_index_that_gets_no_connection_keeps_nobody_waiting(make_daemon, redis, fake, new_user):
+    class One(Imap):
+        """Lets nobody in besides the first."""
+        seen = 0
+
+        def __call__(self, s):
+            One.seen += 1
+            if One.seen == 1:
+                super().__call__(s)
+            else:
+                s.sendall(b"* BYE full\r\n")
+                s.close()
+
+        def answer(self, command, rest):
+            n, self.messages = self.messages, 0 if b"INBOX" in rest else self.messages
+            try:
+                return super().answer(command, rest)
+            finally:
+                self.messages = n
+
+    daemon = make_daemon(redis.url, sync_index_concurrency=1, sync_poll_interval_s=3600).start()
+    add(daemon, new_user(), fake(One()))
+    wait_until(lambda: One.seen > 1, 15, "a second connection")
+    other = new_user()
+    add(daemon, other, fake(Imap(boxes=["INBOX"])))
+    daemon.wait_state(other, seconds=10)
