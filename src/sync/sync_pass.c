@@ -267,7 +267,8 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
 static bool resync_fits(struct sync_pass *p, size_t more)
 {
     if (p->batch.flag_count >= SYNC_SELECT_ROWS ||
-        p->batch.vanished_count + more > VANISHED_RANGES) {
+        p->batch.vanished_count + more > VANISHED_RANGES ||
+        p->batch.arena.used_bytes >= SYNC_BATCH_BYTES) {
         p->resynced = false;
     }
     return p->resynced;
