@@ -74,6 +74,7 @@ void account_free(struct account **ap)
     mem_free(a->pending.items);
     mem_free(a->held.items);
     account_audit_fini(a);
+    account_threads_fini(a);
     account_server_fini(a);
     a->magic = 0;
     mem_free(a);

@@ -22,6 +22,7 @@ static void call_abort(struct op *op)
     imap_expunge_cancel(c->expunge);
     imap_status_cancel(c->status);
     store_rank_cancel(c->rank);
+    store_threads_cancel(c->threads);
 }
 
 static void call_done(struct op *op)

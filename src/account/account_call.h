@@ -36,6 +36,7 @@ struct account_call {
     struct imap_expunge *expunge;
     struct imap_mailbox_status *status;
     struct store_rank *rank;
+    struct store_threads *threads;
 };
 
 struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,

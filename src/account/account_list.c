@@ -165,7 +165,7 @@ static json_t *cursor_json(bool exists, uint32_t page)
     return out;
 }
 
-static void listing_complete(struct account_call *c)
+static void listing_answer(struct account_call *c)
 {
     struct listing *l = c->detail;
     uint32_t pages = (l->total + l->page_size - 1) / l->page_size;
@@ -183,6 +183,32 @@ static void listing_complete(struct account_call *c)
     json_object_set_new(out, "prevPageCursor", cursor_json(l->page > 0, l->page - 1));
     json_object_set_new(out, "messages", messages);
     call_complete(c, out);
+}
+
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct listing *l = c->detail;
+    c->threads = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    account_threads_put(c->a, l->rows, l->count, threads, count);
+    listing_answer(c);
+}
+
+static void listing_complete(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    c->threads = account_threads_ask(c->a, l->rows, l->count, on_threads, c);
+    if (c->threads == NULL) {
+        listing_answer(c);
+    }
 }
 
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,

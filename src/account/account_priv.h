@@ -290,6 +290,7 @@ struct account {
     int64_t born_at_ms; /* its table was loaded first */
     struct account_poll poll;
     struct account_health health;
+    struct account_threads threads;
     struct account_audit audit;
     struct account_server server;
     struct account_errors errors;

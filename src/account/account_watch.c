@@ -33,6 +33,11 @@ static bool is_busy(void *ctx, uint32_t box)
            account_subs_are_busy_with(a, box) || account_audit_is_busy_with(a, box);
 }
 
+static uint32_t content_items(const struct account *a)
+{
+    return account_content_items | (account_has_threads(a) ? IMAP_ITEM_REFERENCES : 0);
+}
+
 struct sync_ctx account_sync_ctx(struct account *a)
 {
     return (struct sync_ctx){
@@ -44,8 +49,9 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
         .resets_per_day = a->as->config.resets_per_day,
         .learned = &a->learned,
-        .new_items = account_content_items,
+        .new_items = content_items(a),
         .fast = a->fast,
+        .threads = account_has_threads(a),
         .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,
@@ -206,9 +212,9 @@ static void notify_start(struct account *a)
     a->notify_scope =
         a->notify_refused != IMAP_NOTIFY_NONE ? a->notify_refused - 1 : IMAP_NOTIFY_NAMES;
     a->asked_items = sync_row_items(a->watch.conn);
-    a->notify = imap_notify_start(a->watch.conn, a->notify_scope,
-                                  a->asked_items | account_content_items, NOTIFY_MS,
-                                  on_notify, a);
+    a->notify =
+        imap_notify_start(a->watch.conn, a->notify_scope,
+                          a->asked_items | content_items(a), NOTIFY_MS, on_notify, a);
 }
 
 static void on_status(struct account_conn *c, const struct imap_status *status)
@@ -322,6 +328,7 @@ void account_watch_next(struct account *a)
     account_pending_run(a);
     if (a->sync_work == NULL && a->pending.count == 0) {
         settle(a);
+        account_threads_run(a);
     } else if (strcmp(a->state, "connected") != 0) {
         account_set_state(a, "syncing");
     }
@@ -391,6 +398,7 @@ void account_watch_rest(struct account *a)
     account_poll_end(a);
     account_health_end(a);
     account_audit_end(a);
+    account_threads_end(a);
     account_subs_end(a);
     account_pending_end(a);
     timer_stop(&a->move_round);
@@ -412,5 +420,5 @@ bool account_watch_is_quiet(const struct account *a)
     return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
            a->sync_work == NULL && account_poll_is_quiet(a) &&
            account_health_is_quiet(a) && account_audit_is_quiet(a) &&
-           account_subs_are_quiet(a);
+           account_threads_is_quiet(a) && account_subs_are_quiet(a);
 }

@@ -6,6 +6,7 @@
  *          account_health.c  does IDLE tell what happens?
  *          account_sub.c     connections of their own for named mailboxes
  *          account_audit.c   does the index equal the server?
+ *          account_threads.c threads that the server does not tell
  *          account_scope.c   which mailboxes, in which order, how thoroughly
  * Owner    the account; all of it is embedded there or ends with account_watch_end
  * Units    milliseconds of the loop's clock */
@@ -15,6 +16,7 @@
 #include "postrider/account/account.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/sync/sync_audit.h"
+#include "postrider/sync/sync_thread.h"
 
 enum {
     POLL_ASK_MAX = 4, /* STATUS commands at a time */
@@ -163,6 +165,37 @@ const struct audit_box *account_audit_box(const struct account *a, uint32_t box)
 /* For the state record. */
 json_t *account_audit_json(const struct account *a);
 void account_audit_restore(struct account *a, const json_t *state);
+
+/* --- threads that the server does not tell (account_threads.c) --- */
+
+struct thread_done {
+    uint32_t box, epoch;
+};
+struct account_threads {
+    struct timer wait;
+    uint32_t box; /* at hand, or 0 */
+    uint32_t low_uid;
+    struct store_thread_low *asking;
+    struct account_work *work;
+    struct sync_threads *op;
+    struct thread_done *done; /* mailboxes with nothing left */
+    size_t done_count, done_cap;
+};
+
+/* Finds them out itself, as its server tells none. */
+bool account_has_threads(const struct account *a);
+/* Nothing else is to be done. */
+void account_threads_run(struct account *a);
+void account_threads_end(struct account *a);
+bool account_threads_is_quiet(const struct account *a);
+void account_threads_fini(struct account *a);
+/* Asks for the threads of rendered messages that have no `threadId`; NULL members are left
+ * out. NULL: there is nothing to ask, and no callback. */
+struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
+                                          size_t count, store_threads_cb *cb, void *ctx);
+/* Puts the answer into the same messages. */
+void account_threads_put(struct account *a, json_t *const *messages, size_t count,
+                         const uint64_t *threads, size_t thread_count);
 
 /* --- subconnections (account_sub.c) --- */
 

@@ -124,6 +124,7 @@ static void make_readers(struct app *app)
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .move_window_ms = c->sync.move_window_s * 1000,
         .resets_per_day = (uint32_t)c->sync.resets_per_day,
+        .threads = c->sync.threads,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
         .connect_total = (uint32_t)c->sync.connect_total,

@@ -119,6 +119,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Seconds in which a message that left a mailbox and arrives in another one counts as moved; 0 looks for no moves."},
     {"sync", "resets_per_day", CONFIG_KIND_INT, AT(sync.resets_per_day), .min = 1, .max = 1000000, .fallback = "3",
      .doc = "Changes of UIDVALIDITY of one mailbox that are followed in a day; after another one it is left alone for six hours."},
+    {"sync", "threads", CONFIG_KIND_BOOL, AT(sync.threads), .fallback = "true",
+     .doc = "Find out which messages are a thread where the server does not say; for accounts without the fast indexer."},
     {"sync", "batch_messages", CONFIG_KIND_INT, AT(sync.batch_messages), .min = 1, .max = 100000, .fallback = "1000",
      .doc = "Messages fetched and committed at a time."},
     {"sync", "connect_concurrency", CONFIG_KIND_INT, AT(sync.connect_concurrency), .min = 1, .max = 1024, .fallback = "32",

@@ -27,6 +27,7 @@ static const struct item_row items_table[] = {
     {IMAP_ITEM_GM_MSGID, "X-GM-MSGID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_THRID, "X-GM-THRID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_LABELS, "X-GM-LABELS", IMAP_CAP_GMAIL},
+    {IMAP_ITEM_REFERENCES, "BODY.PEEK[HEADER.FIELDS (REFERENCES)]", 0},
 };
 
 struct imap_fetch {

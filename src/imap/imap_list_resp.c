@@ -18,6 +18,7 @@ static const struct {
     {"\\NonExistent", IMAP_LIST_NONEXISTENT | IMAP_LIST_NOSELECT},
     {"\\Noinferiors", IMAP_LIST_NOINFERIORS},
     {"\\HasChildren", IMAP_LIST_HAS_CHILDREN},
+    {"\\HasNoChildren", IMAP_LIST_NO_CHILDREN},
     {"\\Subscribed", IMAP_LIST_SUBSCRIBED},
 };
 

@@ -60,8 +60,8 @@ bool commit_threads_init(struct commit_threads *t, struct arena *arena,
     if (t->fact_count > THREAD_FACTS_MAX) {
         return err_set(err, ERR_LIMIT, "commit: %zu facts about threads", t->fact_count);
     }
-    t->boxes = ARENA_ARRAY(arena, struct thread_box,
-                           params->change_count + t->fact_count + 1);
+    t->boxes =
+        ARENA_ARRAY(arena, struct thread_box, params->change_count + t->fact_count + 1);
     for (size_t i = 0; i < params->change_count; i++) {
         copy_change(t, &params->changes[i]);
     }

@@ -253,10 +253,8 @@ static void take_matches(struct store_thread_list *self, const struct msg_row *r
     for (size_t i = 0; i < count && self->found_count < self->max; i++) {
         if (thread_map_find(&self->map, rows[i].modseq, &thread) &&
             thread == self->thread) {
-            self->found[self->found_count++] =
-                (struct thread_message){.box = self->boxes[self->box_at],
-                                        .uid = rows[i].uid,
-                                        .thread = thread};
+            self->found[self->found_count++] = (struct thread_message){
+                .box = self->boxes[self->box_at], .uid = rows[i].uid, .thread = thread};
         }
     }
 }
@@ -318,8 +316,8 @@ struct store_thread_list *store_thread_list_start(struct store *s,
     struct arena *arena = &self->base.op.arena;
     self->acct = store_acct_copy(arena, a);
     self->thread = thread;
-    self->boxes = box_count > 0 ? arena_memdup(arena, boxes, box_count * sizeof *boxes)
-                                : NULL;
+    self->boxes =
+        box_count > 0 ? arena_memdup(arena, boxes, box_count * sizeof *boxes) : NULL;
     self->box_count = box_count;
     self->max = max;
     self->found = ARENA_ARRAY(arena, struct thread_message, max);

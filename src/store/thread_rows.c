@@ -73,8 +73,8 @@ static bool read_thread(struct rows_reader *r, bool is_known, uint64_t *thread_o
     return true;
 }
 
-bool thread_rows_decode(struct arena *arena, struct str encoded, struct msg_row **rows_out,
-                        size_t *count_out)
+bool thread_rows_decode(struct arena *arena, struct str encoded,
+                        struct msg_row **rows_out, size_t *count_out)
 {
     struct rows_reader r = {.in = encoded, .pos = 1};
     uint64_t count, uid = 0, step;

@@ -14,8 +14,8 @@
 /* Unsealed: format, count; then each row: UIDs step × 2, + 1 if its thread is named before,
  * and either its 6 bytes or its place among the threads of the chunk. */
 bool thread_rows_encode(const struct msg_row *rows, size_t count, struct buf *out);
-bool thread_rows_decode(struct arena *arena, struct str encoded, struct msg_row **rows_out,
-                        size_t *count_out);
+bool thread_rows_decode(struct arena *arena, struct str encoded,
+                        struct msg_row **rows_out, size_t *count_out);
 
 struct thread_dir {
     uint32_t low_uid; /* as in struct thread_progress */

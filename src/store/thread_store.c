@@ -310,9 +310,9 @@ bool thread_rows_word(struct store_words *w, struct store *s, const struct store
 {
     char field[FIELD_MAX];
     struct buf plain = BUF_INIT(SEGMENT_BYTES_MAX), sealed = BUF_INIT(STORE_VALUE_MAX);
-    bool ok = thread_rows_encode(rows, count, &plain) &&
-              thread_seal(s, a, rows_field(box, rows[0].uid, field), buf_str(&plain),
-                          &sealed);
+    bool ok =
+        thread_rows_encode(rows, count, &plain) &&
+        thread_seal(s, a, rows_field(box, rows[0].uid, field), buf_str(&plain), &sealed);
     store_word_buf(w, &sealed);
     buf_fini(&plain);
     buf_fini(&sealed);

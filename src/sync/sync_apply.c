@@ -83,6 +83,7 @@ static void compare_flags(struct sync_pass *p, const struct msg_row *row)
 
 static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
 {
+    const struct sync_flag_row *told = sync_numbers_of(p, rank);
     if (!p->flushing && p->expunged_at < p->expunged_count &&
         p->expunged[p->expunged_at] == rank) {
         p->expunged_at++;
@@ -97,7 +98,11 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
             return;
         }
     }
-    compare_flags(p, row);
+    if (told != NULL) {
+        sync_diff_flags(&p->diff, p->m, row, told);
+    } else {
+        compare_flags(p, row);
+    }
 }
 
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
@@ -180,10 +185,10 @@ static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
     *hi = last > *hi ? last : *hi;
 }
 
-/* The UIDs of the segments that hold the expunged ranks. */
-static void ranks_to_uids(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+/* The UIDs of the segments that hold these ranks. */
+static void ranks_to_uids(const struct sync_pass *p, uint32_t first, uint32_t last,
+                          uint32_t *lo, uint32_t *hi)
 {
-    uint32_t first = p->expunged[0], last = p->expunged[p->expunged_count - 1];
     uint32_t base = 0;
     for (size_t i = 0; i < p->m->segment_count; i++) {
         const struct segment_entry *s = &p->m->segments[i];
@@ -215,14 +220,17 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
-    bool by_rank = p->expunged_count > 0 && !p->flushing;
     if (p->searched || (p->has_flag_sets && !p->flushing)) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
     }
-    if (by_rank) {
-        ranks_to_uids(p, lo, hi);
+    if (p->expunged_count > 0 && !p->flushing) {
+        ranks_to_uids(p, p->expunged[0], p->expunged[p->expunged_count - 1], lo, hi);
+    }
+    if (p->numbered_count > 0) {
+        ranks_to_uids(p, p->numbered[0].number - 1,
+                      p->numbered[p->numbered_count - 1].number - 1, lo, hi);
     }
     if (b->flag_count > 0) {
         widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
@@ -243,7 +251,7 @@ static bool prepare_prior(struct sync_pass *p)
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
     p->window = (struct sync_window){0};
-    p->expunged_at = 0;
+    p->expunged_at = p->numbered_at = 0;
     p->server_at = 0;
     p->server_next = 0;
     if (!scan_range(p, &lo, &hi)) {
@@ -282,12 +290,17 @@ static bool too_many_vanished(const struct sync_pass *p)
     return p->diff.delete_count > guard;
 }
 
-/* Deletes that are not believed at once. By number they may be the wrong ones, unless the
- * count can be held against them. */
-static bool is_doubtful(const struct sync_pass *p, bool quiet)
+/* Deletes that are not believed at once: by number they may be the wrong ones, by UID they
+ * may be none, unless the count can be held against them. While more is being told, that is
+ * the count of the moment when they were taken. */
+static bool is_doubtful(const struct sync_pass *p, bool quiet, uint32_t expected)
 {
-    return too_many_vanished(p) || p->must_search || p->refused ||
-           sync_window_is_open(p) || (quiet ? !p->agrees : p->expunged_count > 0);
+    if (too_many_vanished(p) || p->must_search || p->refused || sync_window_is_open(p)) {
+        return true;
+    }
+    bool counted = p->live_alone && expected == p->live_exists;
+    return quiet ? !p->agrees
+                 : (p->expunged_count > 0 || p->diff.delete_count > 0) && !counted;
 }
 
 enum step sync_apply_check(struct op *op)
@@ -311,12 +324,16 @@ enum step sync_apply_check(struct op *op)
      * will. */
     bool quiet = sync_live_is_empty(p->live);
     p->agrees = quiet && expected == sync_pass_exists(p);
-    if (!p->compared && is_doubtful(p, quiet)) {
+    if (!p->compared && is_doubtful(p, quiet, expected)) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
         p->claimed = too_many_vanished(p) ? d->delete_count : 0;
         sync_pass_enter(p, sync_compare_state(p));
+        return STEP_MORE;
+    }
+    if (!p->compared && !p->proved && sync_compare_must_prove(p)) {
+        sync_pass_enter(p, PASS_STATE_PROVE);
         return STEP_MORE;
     }
     if (p->compared && p->claimed > d->delete_count) {
@@ -429,6 +446,21 @@ static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
         uids[i] = p->diff.deletes[p->delete_at + i].uid;
     }
     return uids;
+}
+
+/* What the new ones tell of threads. */
+static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
+                                       size_t *count_out)
+{
+    struct thread_fact *facts = mem_array(s->new_end - p->new_at, sizeof *facts);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        if (p->prior.news[i].thread.own != 0) {
+            facts[n++] = p->prior.news[i].thread;
+        }
+    }
+    *count_out = n;
+    return facts;
 }
 
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
@@ -569,7 +601,11 @@ enum step sync_apply_commit(struct op *op)
                                         .upsert_count = row_count,
                                         .deletes = deletes,
                                         .delete_count = delete_count};
+        p->facts = build_facts(p, &slice, &p->fact_count);
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+        mem_free(p->facts);
+        p->facts = NULL;
+        p->fact_count = 0;
     }
     mem_free(events);
     mem_free(rows);

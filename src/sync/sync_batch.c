@@ -1,5 +1,7 @@
 #include "sync_priv.h"
 
+#include "postrider/sync/sync_thread.h"
+
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
@@ -144,6 +146,15 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
     }
 }
 
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row)
+{
+    if (sc->threads && !sc->fast) {
+        (void)sync_thread_fact(sc->store, sc->acct, m, row,
+                               &b->news[b->new_count - 1].thread);
+    }
+}
+
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
 {
     b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
@@ -152,22 +163,26 @@ void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
     copy->row = row_copy(&b->arena, &row->row);
 }
 
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row)
+{
+    struct sync_flag_row copy = *row;
+    size_t n = row->keyword_count;
+    copy.keywords = n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL;
+    for (size_t k = 0; k < n; k++) {
+        copy.keywords[k] = arena_str(arena, row->keywords[k]);
+    }
+    return copy;
+}
+
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
 {
     for (size_t i = 0; i < live->vanished_count; i++) {
         sync_batch_vanished(b, live->vanished[i]);
     }
     for (size_t i = 0; i < live->row_count; i++) {
-        const struct sync_flag_row *row = &live->rows[i];
         b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
-        struct sync_flag_row *copy = &b->flags[b->flag_count++];
-        *copy = *row;
-        copy->keywords = row->keyword_count > 0
-                             ? ARENA_ARRAY(&b->arena, struct str, row->keyword_count)
-                             : NULL;
-        for (size_t k = 0; k < row->keyword_count; k++) {
-            copy->keywords[k] = arena_str(&b->arena, row->keywords[k]);
-        }
+        b->flags[b->flag_count++] = sync_flag_row_dup(&b->arena, &live->rows[i]);
     }
 }
 
@@ -194,6 +209,9 @@ static void merge_new(struct sync_new_row *row, const struct sync_new_row *later
     }
     if (later->row.email_id.ptr == NULL) {
         row->row.email_id = earlier.row.email_id;
+    }
+    if (later->thread.own == 0) {
+        row->thread = earlier.thread;
     }
     if (earlier.has_labels && !later->has_labels) {
         row->row.keywords = earlier.row.keywords;
@@ -307,6 +325,23 @@ static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
             memcmp(a->keywords, b->keywords, a->keyword_count) == 0);
 }
 
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server)
+{
+    struct msg_row after = row_copy(&d->arena, stored);
+    after.flags = server->system;
+    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
+                                 &after.keyword_count);
+    if (!server->has_labels) {
+        sync_label_keep(&d->arena, m, stored, &after);
+    }
+    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
+    if (after.flags == stored->flags && same_keywords(&after, stored)) {
+        return; /* a MODSEQ that moved without a visible change is not worth a write */
+    }
+    sync_diff_change(d, stored, &after);
+}
+
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
                       const struct msg_row *stored)
 {
@@ -321,17 +356,5 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (d->flags_seen == b->flag_count || b->flags[d->flags_seen].uid != stored->uid) {
         return;
     }
-    const struct sync_flag_row *server = &b->flags[d->flags_seen++];
-    struct msg_row after = row_copy(&d->arena, stored);
-    after.flags = server->system;
-    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
-                                 &after.keyword_count);
-    if (!server->has_labels) {
-        sync_label_keep(&d->arena, m, stored, &after);
-    }
-    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
-    if (after.flags == stored->flags && same_keywords(&after, stored)) {
-        return; /* a MODSEQ that moved without a visible change is not worth a write */
-    }
-    sync_diff_change(d, stored, &after);
+    sync_diff_flags(d, m, stored, &b->flags[d->flags_seen++]);
 }

@@ -41,7 +41,6 @@ struct sync_list {
     struct imap_mailbox_status *status[FIRST_STATUS_MAX];
     size_t status_count, status_missing;
     struct store_commit *commit;
-    uint32_t quirks;
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
     size_t row_count, row_cap;
@@ -175,6 +174,8 @@ static bool is_inbox(struct str path)
     return str_ieq_c(path, "INBOX");
 }
 
+<<<<<<< HEAD
+=======
 /* Proton's bridge: each label is a mailbox "Labels/name". */
 static bool holds_copies(const struct sync_list *l, const struct imap_list_entry *e)
 {
@@ -183,6 +184,31 @@ static bool holds_copies(const struct sync_list *l, const struct imap_list_entry
            str_split(&rest, e->delimiter, &top) && str_ieq_c(top, "Labels");
 }
 
+/* A row of the answer says whether there are children: it was asked to (RFC 5258 §3.4). */
+static bool tells_children(const struct list_row *row)
+{
+    const uint32_t children =
+        IMAP_LIST_HAS_CHILDREN | IMAP_LIST_NO_CHILDREN | IMAP_LIST_NOINFERIORS;
+    return (row->entry.attrs & children) != 0;
+}
+
+/* Where it goes; NULL: it was listed before. */
+static struct list_row *place_of(struct sync_list *l, const struct list_row *row)
+{
+    uintptr_t at = (uintptr_t)map_get(l->listed, row->entry.wire);
+    if (at != 0) {
+        struct list_row *old = &l->rows[at - 1];
+        return !tells_children(old) && tells_children(row) ? old : NULL;
+    }
+    if (l->row_count == l->row_cap) {
+        l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
+        l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
+    }
+    map_put(l->listed, row->entry.wire, (void *)(uintptr_t)(++l->row_count));
+    return &l->rows[l->row_count - 1];
+}
+
+>>>>>>> oracle2
 static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
@@ -191,28 +217,55 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
         return;
     }
     bool inbox = is_inbox(entry->path);
-    if (map_get(l->listed, entry->wire) != NULL || (inbox && l->has_inbox)) {
-        return; /* listed twice */
+    struct list_row row = {.entry = *entry};
+    bool second_inbox = inbox && l->has_inbox && map_get(l->listed, entry->wire) == NULL;
+    struct list_row *place = second_inbox ? NULL : place_of(l, &row);
+    if (place == NULL) {
+        return;
     }
-    map_put(l->listed, entry->wire, l);
-    l->has_inbox = l->has_inbox || inbox;
-    if (l->row_count == l->row_cap) {
-        l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
-        l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
-    }
-    struct list_row *row = &l->rows[l->row_count++];
     struct arena *arena = &l->op.arena;
+<<<<<<< HEAD
     *row = (struct list_row){.entry = *entry};
     row->entry.wire = arena_str(arena, entry->wire);
     row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row->entry.special_use = arena_str(arena, entry->special_use);
-    row->entry.attrs |= holds_copies(l, &row->entry) ? (uint32_t)SYNC_LIST_COPIES : 0;
     row->entry.status = NULL;
+=======
+    l->has_inbox = l->has_inbox || inbox;
+    row.entry.wire = arena_str(arena, entry->wire);
+    row.entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
+    row.entry.special_use = arena_str(arena, entry->special_use);
+    row.entry.attrs |= holds_copies(l, &row.entry) ? (uint32_t)SYNC_LIST_COPIES : 0;
+    row.entry.status = NULL;
+>>>>>>> oracle2
     if (entry->status != NULL) {
-        row->status = *entry->status;
-        row->status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
+        row.status = *entry->status;
+        row.status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
     }
-    row->status.mailbox = STR_NULL;
+    row.status.mailbox = STR_NULL;
+    *place = row;
+}
+
+/* NOTIFY tells of names while the listing is on its way, also of those that are no more.
+ * They do not belong to the answer. */
+static void drop_pushed(struct sync_list *l)
+{
+    size_t telling = 0, kept = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        telling += tells_children(&l->rows[i]);
+    }
+    bool mixed = telling > 0 && imap_conn_has(l->conn, IMAP_CAP_NOTIFY);
+    map_free(&l->listed);
+    l->listed = map_new(NULL);
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct list_row row = l->rows[i];
+        if (!mixed || tells_children(&row)) {
+            row.entry.attrs &= ~(uint32_t)IMAP_LIST_NO_CHILDREN;
+            l->rows[kept++] = row;
+            map_put(l->listed, row.entry.wire, l);
+        }
+    }
+    l->row_count = kept;
 }
 
 static bool listing_is_sane(const struct sync_list *l)
@@ -447,8 +500,12 @@ static void compare_all(struct sync_list *l)
     l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
     guess_uses(l);
     sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
-    for (size_t i = 0; i < l->row_count; i++) {
-        compare_row(l, &l->rows[i]);
+    /* Names become free before others take them. */
+    for (size_t i = 0; i < 2 * l->row_count; i++) {
+        struct list_row *row = &l->rows[i % l->row_count];
+        if (row->renamed == (i < l->row_count)) {
+            compare_row(l, row);
+        }
     }
     find_missing(l);
     commit_slice(l);
@@ -580,6 +637,7 @@ static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, v
         op_fail_err(&l->op, err);
         return;
     }
+    drop_pushed(l);
     if (!listing_is_sane(l)) {
         op_complete(&l->op);
         return;
@@ -598,7 +656,6 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->cb = cb;
     l->ctx = ctx;
     l->listed = map_new(NULL);
-    l->quirks = sync_quirks(conn);
     l->first = sc->table->count == 0;
     struct imap_list_params params = {.status_items = l->first ? 0 : status_items(conn)};
     l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);

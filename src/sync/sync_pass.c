@@ -5,7 +5,7 @@
  *                        ├─(live data)─► NEW? ──► PREPARE   (rows that came by themselves
  *                        │                                  are not asked for again)
  *                        └─────────────► NEW ──► CHANGED ──► PREPARE
- *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
+ *   PREPARE ──► CHECK ──┬─(count agrees)[PROVE]► COMMIT ──► END
  *                       └─► PROBE or SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
  *
  * With QRESYNC the answer to SELECT itself tells what changed, and CHANGED asks nothing.
@@ -202,6 +202,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .change_count = 1,
                                          .events = events,
                                          .event_count = event_count,
+                                         .threads = p->facts,
+                                         .thread_count = p->fact_count,
                                          .next_number = next_number};
     if (!sync_reset_rests(p->m)) {
         p->m->stored_ms = clock_wall_ms();
@@ -368,6 +370,7 @@ static void take_arrivals(struct sync_pass *p)
         const struct imap_row *row = &p->live->arrivals[i];
         if (row->uid > p->m->last_uid) {
             sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+            sync_batch_thread(&p->batch, &p->sc, p->m, row);
         }
     }
 }
@@ -376,10 +379,13 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
     }
+    p->live_alone = !fetch_new;
+    p->live_exists = sync_pass_exists(p);
     p->compare_all = live->resync;
     p->expunged_count = live->expunged_count;
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
@@ -463,6 +469,7 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
         sync_apply_flush(p);
     }
@@ -496,10 +503,12 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == need && row->uid <= p->m->last_uid) {
-        sync_batch_flags(&p->batch, row);
-        sync_apply_flush(p);
+    if ((row->has & need) != need || row->uid > p->m->last_uid ||
+        (row->seq == 1 && sync_window_looked(p, row->uid))) {
+        return;
     }
+    sync_batch_flags(&p->batch, row);
+    sync_apply_flush(p);
 }
 
 static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
@@ -509,6 +518,15 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
     for (size_t i = 0; i < uids->count; i++) {
         sync_batch_vanished(&p->batch, uids->ranges[i]);
     }
+}
+
+/* The newest messages, and in a window the oldest one, which tells if it moved back. */
+static void newest(const struct sync_pass *p, uint32_t count, char set[40])
+{
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t lo = exists > count ? exists - count + 1 : 1;
+    const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
+    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
 }
 
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
@@ -525,11 +543,9 @@ static bool changed_params(struct sync_pass *p, char set[40],
         return false;
     }
     if (!p->compare_all || p->resynced || p->has_flag_sets) {
-        uint32_t exists = sync_pass_exists(p);
-        (void)snprintf(set, 40, "%u:%u",
-                       exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
+        newest(p, LATE_WINDOW, set);
         out->set = str_of(set);
-        return shows_late && exists > 0;
+        return shows_late && sync_pass_exists(p) > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -541,14 +557,11 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->changed_since = p->m->highest_modseq;
         out->vanished = sync_trusts_vanished(p);
     } else {
-        uint32_t exists = sync_pass_exists(p);
         p->full_flags = p->selects && flags_are_due(p);
-        if (exists == 0) {
+        if (sync_pass_exists(p) == 0) {
             return false;
         }
-        uint32_t lo =
-            p->full_flags || exists <= FLAG_WINDOW ? 1 : exists - FLAG_WINDOW + 1;
-        (void)snprintf(set, 40, "%u:%u", lo, exists);
+        newest(p, p->full_flags ? UINT32_MAX : FLAG_WINDOW, set);
     }
     out->set = str_of(set);
     return true;
@@ -604,6 +617,7 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},
+    [PASS_STATE_PROVE] = {"prove", sync_compare_prove},
     [PASS_STATE_PROBE] = {"probe", sync_compare_probe},
     [PASS_STATE_SEARCH] = {"search", sync_compare_search},
     [PASS_STATE_LATE] = {"late", sync_compare_late},

@@ -28,6 +28,7 @@ struct sync_new_row {
     uint64_t size;
     uint32_t order; /* of arrival among rows of one UID */
     bool announce, has_labels;
+    struct thread_fact thread; /* own = 0: nothing is known */
 };
 
 struct sync_batch {
@@ -46,6 +47,8 @@ void sync_keywords_sort(uint8_t *ids, size_t count);
 void sync_batch_fini(struct sync_batch *b);
 void sync_batch_clear(struct sync_batch *b);
 bool sync_batch_is_empty(const struct sync_batch *b);
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row);
 size_t sync_batch_size(const struct sync_batch *b);
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range);
 void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from);
@@ -54,6 +57,9 @@ void sync_batch_flags(struct sync_batch *b, const struct imap_row *row);
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
                     bool announce);
 /* Takes a row of another batch of the same pass. */
+/* Notes what the row added last tells of threads. */
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row);
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 /* Moves rows and VANISHED of the live record into the batch. */
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
@@ -104,6 +110,9 @@ void sync_diff_late(struct sync_diff *d, uint32_t uid);
  * d->arena. */
 void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
                       const struct msg_row *after);
+/* One stored row against what the server told of its flags. */
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server);
 /* One stored row against the batch: deleted, changed, or as it was. Rows in rising order.
  */
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
@@ -236,6 +245,7 @@ enum pass_state {
     PASS_STATE_FLAGS,   /* all flags, by search */
     PASS_STATE_PREPARE, /* stored rows against what was learned */
     PASS_STATE_CHECK,   /* does the count agree? */
+    PASS_STATE_PROVE,   /* yes, by its own word: are those gone that it said went? */
     PASS_STATE_PROBE,   /* no: which are gone? */
     PASS_STATE_SEARCH,  /* which UIDs are there? */
     PASS_STATE_LATE,    /* messages that appeared below last_uid */
@@ -267,6 +277,7 @@ struct sync_pass {
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
     bool has_flag_sets;
+    bool proved;    /* none of those that were said to be gone is found */
     bool probed;    /* ranks of what is gone were asked for */
     bool searched;  /* the index was compared UID by UID */
     bool compared;  /* what is gone is known for certain: by either */
@@ -281,11 +292,15 @@ struct sync_pass {
     /* the mailbox at the start of the pass */
     uint32_t exists, uid_next;
     uint64_t highest_modseq;
+    uint32_t live_exists; /* when live data was taken that needs no new messages … */
+    bool live_alone;      /* … as it did */
     uint32_t quirks;
     uint32_t first_new_uid; /* messages from here on were never heard of */
     size_t claimed;         /* deletes that had to be proved */
     uint32_t *expunged;     /* live EXPUNGE numbers, in order; in op.arena */
     size_t expunged_count, expunged_at;
+    struct sync_flag_row *numbered; /* live flags by number, rising; in op.arena */
+    size_t numbered_count, numbered_at;
     uint32_t scan_rank;              /* of the stored row that comes next */
     struct imap_set server_uids;     /* of PASS_STATE_SEARCH; in op.arena */
     struct sync_flag_sets flag_sets; /* in op.arena */
@@ -303,6 +318,8 @@ struct sync_pass {
     uint32_t row_uid;  /* of the last new row */
     uint32_t walk_hi;  /* sequence numbers above are done */
     bool walk_counted; /* walk_hi is known */
+    struct thread_fact *facts; /* of the next commit; its caller's */
+    size_t fact_count;
     struct timer move_wait; /* for the removal of a message that arrived */
     unsigned move_waits;
     uint64_t move_key; /* of the tombstone that comes next, when the wait began */
@@ -337,11 +354,22 @@ bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       struct event *events, size_t event_count, uint32_t next_number,
                       store_commit_cb *cb);
+/* sync_numbers.c: flags of which the server told the number of the message only */
+
+/* Takes them from the live record. Where the numbers say nothing certain, the record asks
+ * for a comparison instead. */
+void sync_numbers_take(struct sync_pass *p);
+/* The numbers were of a mailbox that turned out to be another: a comparison is due. */
+void sync_numbers_forget(struct sync_pass *p);
+/* What was told of the stored row that has this rank, or NULL; ranks in rising order. */
+const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
+
 /* The connection says how many messages there are now. */
 uint32_t sync_pass_exists(const struct sync_pass *p);
 
 /* sync_compare.c: what is there, when the count does not agree */
 enum step sync_compare_flags(struct op *op);
+enum step sync_compare_prove(struct op *op);
 enum step sync_compare_probe(struct op *op);
 enum step sync_compare_search(struct op *op);
 enum step sync_compare_late(struct op *op);
@@ -349,6 +377,8 @@ enum step sync_compare_late(struct op *op);
 uint32_t sync_compare_top(const struct sync_pass *p);
 /* How to find out what is gone. */
 enum pass_state sync_compare_state(const struct sync_pass *p);
+/* Must what was told as gone be looked for, although the count agrees? */
+bool sync_compare_must_prove(const struct sync_pass *p);
 /* May VANISHED be believed? */
 bool sync_trusts_vanished(const struct sync_pass *p);
 void sync_vanished_was_false(struct sync_pass *p);
@@ -357,6 +387,8 @@ void sync_vanished_was_false(struct sync_pass *p);
 /* To be called for the stored rows in their order, `rank` counted from 0. */
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
                      bool is_gone);
+/* The oldest message that is shown; true if its row was asked for to learn that alone. */
+bool sync_window_looked(struct sync_pass *p, uint32_t uid);
 /* Is more to be asked before the lowest messages are said to be deleted? */
 bool sync_window_is_open(const struct sync_pass *p);
 /* Before the commits of what was compared. */

@@ -19,6 +19,8 @@ static const struct quirk_row quirk_table[] = {
     {"XAPPLEPUSHSERVICE", NULL, NULL, "cyrus", SYNC_QUIRK_FALSE_VANISHED},
     /* The second QRESYNC of old versions reported all mail as vanished. */
     {NULL, "james", NULL, NULL, SYNC_QUIRK_FALSE_VANISHED},
+    {NULL, "dovecot", NULL, NULL, SYNC_QUIRK_TRUE_VANISHED},
+    {NULL, "cyrus", NULL, NULL, SYNC_QUIRK_TRUE_VANISHED},
     {NULL, "exchange", NULL, NULL, SYNC_QUIRK_LATE | SYNC_QUIRK_SLOW_STATUS},
     {NULL, NULL, "Microsoft Exchange", NULL, SYNC_QUIRK_LATE | SYNC_QUIRK_SLOW_STATUS},
     {NULL, "wildduck", NULL, NULL, SYNC_QUIRK_LATE},

@@ -259,6 +259,7 @@ static void on_told(struct store_commit *op ATTR_UNUSED, const struct err *err, 
 {
     struct sync_pass *p = ctx;
     p->commit = NULL;
+    sync_batch_clear(&p->batch);
     if (err->code != ERR_OK) {
         sync_pass_fail(p, err, "store changes");
         return;
@@ -364,14 +365,15 @@ static enum step step_tell_new(struct sync_pass *p)
     struct sync_rebuild *r = p->rebuild;
     bool last = r->fresh_at == r->fresh_count;
     struct event events[FETCH_SLICE];
+    struct msg_row rows[FETCH_SLICE];
     size_t n = 0;
     if (p->commit != NULL) {
         return STEP_WAIT;
     }
     for (size_t i = 0; i < p->batch.new_count && n < FETCH_SLICE; i++) {
-        sync_event_new(&p->sc, p->m, &p->batch.news[i], NULL, &events[n++]);
+        sync_event_new(&p->sc, p->m, &p->batch.news[i], NULL, &events[n]);
+        rows[n++] = p->batch.news[i].row; /* its flags may be others than before */
     }
-    sync_batch_clear(&p->batch);
     if (last) {
         r->part++;
         r->tell_at = 0;
@@ -385,7 +387,7 @@ static enum step step_tell_new(struct sync_pass *p)
     if (n == 0 && (!last || r->state == REBUILD_STATE_FINISH)) {
         return STEP_MORE;
     }
-    struct mailbox_change change = {0};
+    struct mailbox_change change = {.upserts = rows, .upsert_count = n};
     sync_pass_commit(p, &change, events, n, 0, on_told);
     return STEP_WAIT;
 }

@@ -92,6 +92,20 @@ def test_notify_is_reduced_to_what_the_server_grants(make_daemon, redis, consume
     assert len(server.sent(b"NOTIFY")) == len(asked) + 1, "what was refused is not asked for again"
 
 
+def test_names_that_are_pushed_before_the_answer_to_list_are_no_part_of_it(make_daemon, redis, consumer, fake, user):
+    server = Server("IDLE NOTIFY LIST-EXTENDED LIST-STATUS", **{"INBOX": "\\HasNoChildren", "Other": "\\HasNoChildren"})
+    truth = server.answer
+    # As Dovecot does: one that is no more, one in raw UTF-8 that is listed, one that is listed in other words.
+    pushed = '* LIST (\\NonExistent) "/" Past\r\n* LIST () "/" "Größe"\r\n* LIST () "/" Other\r\n'.encode()
+    server.boxes, server.uses["Gr&APYA3w-e"] = ["INBOX", "Other", "Gr&APYA3w-e"], "\\HasNoChildren"
+    server.counts["Gr&APYA3w-e"] = 0
+    server.answer = lambda command, rest: (pushed if command == b"LIST" else b"") + truth(command, rest)
+    d = make(make_daemon, redis, consumer)
+    add(d, fake, user, server)
+    names = [m["path"] for m in d.get(f"/v1/account/{user}/mailboxes")["mailboxes"]]
+    assert sorted(names) == ["Größe", "INBOX", "Other"]
+
+
 def test_pushed_status_starts_a_pass_and_overflow_asks_anew(make_daemon, redis, consumer, fake, user):
     server = Server("IDLE NOTIFY LIST-EXTENDED LIST-STATUS")
     d = make(make_daemon, redis, consumer)

@@ -41,6 +41,13 @@ class VanishMore(Lies):
         return "1:20" + ("," + gone if gone else "") if earlier else gone
 
 
+class VanishMoreLive(Lies):
+    """The same of an idling client, which has no count yet to hold against it."""
+
+    def vanished(self, name: str, gone: str, earlier: bool) -> str:
+        return gone if earlier else "1:20" + ("," + gone if gone else "")
+
+
 class VanishNothing(Lies):
     def vanished(self, name: str, gone: str, earlier: bool) -> str:
         return ""
@@ -138,6 +145,7 @@ CASES = (
     Case("truth without either", PLAIN, Lies),
     Case("everything vanished", QRESYNC, VanishAll),
     Case("more vanished than did", QRESYNC, VanishMore),
+    Case("more vanished than did, while idle", QRESYNC, VanishMoreLive),
     Case("nothing vanished", QRESYNC, VanishNothing),
     Case("EXISTS 0", QRESYNC, ExistsNone),
     Case("EXISTS 0 without CONDSTORE", PLAIN, ExistsNone),

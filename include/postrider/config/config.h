@@ -64,6 +64,7 @@ struct config_sync {
     int64_t delete_confirm_s;
     int64_t move_window_s;
     int64_t resets_per_day;
+    bool threads;
     int64_t batch_messages;
     int64_t connect_concurrency;
     int64_t connect_total;

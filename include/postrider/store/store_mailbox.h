@@ -115,7 +115,7 @@ struct mailbox {
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
     bool nonexistent; /* the server said so when it was to be selected */
     bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
-    bool suspect;     /* proved to differ: the next pass compares all of it */
+    bool suspect; /* proved to differ: the next pass compares all of it */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };

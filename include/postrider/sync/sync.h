@@ -59,7 +59,8 @@ enum sync_quirk {
     SYNC_QUIRK_WINDOW = 1 << 2,
     /* the mailboxes below "Labels" hold copies of messages of others */
     SYNC_QUIRK_LABEL_COPIES = 1 << 3,
-    SYNC_QUIRK_SLOW_STATUS = 1 << 4 /* STATUS often is no cheaper than SELECT */
+    SYNC_QUIRK_SLOW_STATUS = 1 << 4,  /* STATUS often is no cheaper than SELECT */
+    SYNC_QUIRK_TRUE_VANISHED = 1 << 5 /* no fault: what it says went is gone */
 };
 /* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
@@ -94,6 +95,7 @@ struct sync_ctx {
     uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    bool threads;  /* what new messages tell of threads is kept */
     bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
     struct sync_learned *learned; /* may be NULL */
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
@@ -115,6 +117,7 @@ struct sync_ctx {
 
 struct sync_flag_row {
     uint32_t uid;
+    uint32_t number; /* of sequence, where the server told no UID; uid is 0 then */
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
@@ -130,6 +133,8 @@ struct sync_live {
     bool resync;         /* something that needs a comparison with the server */
     struct sync_flag_row *rows;
     size_t row_count, row_cap;
+    struct sync_flag_row *numbered; /* flags of a message by its number, in this order */
+    size_t numbered_count, numbered_cap;
     struct imap_range *vanished;
     size_t vanished_count, vanished_cap;
     uint32_t
@@ -156,6 +161,8 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row);
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                        const struct mailbox *m, uint32_t items,
                        const struct imap_row *row);
+/* Are its sequence numbers those of before anything else that was said? */
+bool sync_live_numbers_hold(const struct sync_live *l);
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
 

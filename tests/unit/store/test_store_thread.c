@@ -157,8 +157,7 @@ static void rows_survive_their_codec(void **state)
         assert_int_equal(back[i].modseq, rows[i].modseq);
     }
     for (size_t n = 0; n < text.len; n++) {
-        assert_false(
-            thread_rows_decode(&arena, str_from(text.bytes, n), &back, &count));
+        assert_false(thread_rows_decode(&arena, str_from(text.bytes, n), &back, &count));
     }
     buf_fini(&text);
     arena_fini(&arena);
@@ -239,11 +238,10 @@ static void arrive(struct fixture *f, struct mailbox *m, uint32_t uid, const cha
     }
     struct msg_row row = {.uid = uid, .fingerprint = uid};
     struct mailbox_change change = {.m = m, .upserts = &row, .upsert_count = 1};
-    struct err err =
-        world_commit(&f->w, (struct store_commit_params){.changes = &change,
-                                                         .change_count = 1,
-                                                         .threads = &fact,
-                                                         .thread_count = 1});
+    struct err err = world_commit(&f->w, (struct store_commit_params){.changes = &change,
+                                                                      .change_count = 1,
+                                                                      .threads = &fact,
+                                                                      .thread_count = 1});
     assert_int_equal(err.code, ERR_OK);
 }
 

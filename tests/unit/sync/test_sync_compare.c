@@ -98,6 +98,57 @@ static void one_deletion_among_many_costs_little(void **state)
     }
 }
 
+static void hear_flags(const struct fake_world *t, uint32_t number, uint8_t flags)
+{
+    struct imap_row row = {
+        .seq = number, .has = IMAP_ITEM_FLAGS, .flags = {.system = flags}};
+    sync_live_row(&t->w->live, &row);
+}
+
+/* The index shows which message the number means. */
+static void flags_told_by_number_need_no_command(void **state)
+{
+    (void)state;
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 500);
+    imap_fake_expunge(t.fake, 3, 9);
+    world_sync(t.w);
+    imap_fake_flags(t.fake, 8 + 7, IMAP_FLAG_SEEN, false);
+    imap_fake_flags(t.fake, 1, IMAP_FLAG_FLAGGED, false);
+    imap_fake_flags(t.fake, 500, IMAP_FLAG_DELETED, false);
+    (void)imap_fake_bytes(t.fake, true);
+    hear_flags(&t, 8, IMAP_FLAG_DELETED);
+    hear_flags(&t, 1, IMAP_FLAG_FLAGGED);
+    hear_flags(&t, 493, IMAP_FLAG_DELETED);
+    hear_flags(&t, 8, IMAP_FLAG_SEEN);
+    world_pass(t.w, false);
+    assert_int_equal(imap_fake_bytes(t.fake, true), 0);
+    assert_int_equal(t.w->result.updated, 3);
+    check(&t);
+    fake_world_end(&t);
+}
+
+/* Something else was said, too: what the number meant is asked for. */
+static void flags_told_by_number_beside_other_news_are_compared(void **state)
+{
+    (void)state;
+    for (int beside = 0; beside < 2; beside++) {
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = "CONDSTORE"}, 50);
+        imap_fake_flags(t.fake, 9, IMAP_FLAG_SEEN, false);
+        if (beside == 0) {
+            imap_fake_expunge(t.fake, 5, 5);
+        } else {
+            imap_fake_add(t.fake, 1);
+        }
+        world_listen(t.w);
+        hear_flags(&t, beside == 0 ? 8 : 9, IMAP_FLAG_SEEN);
+        world_sync_live(t.w);
+        check(&t);
+        fake_world_end(&t);
+    }
+}
+
 static void a_reconnect_without_news_is_one_small_command(void **state)
 {
     (void)state;
@@ -544,6 +595,8 @@ int main(void)
 
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_deletion_among_many_costs_little),
+        cmocka_unit_test(flags_told_by_number_need_no_command),
+        cmocka_unit_test(flags_told_by_number_beside_other_news_are_compared),
         cmocka_unit_test(a_reconnect_without_news_is_one_small_command),
         cmocka_unit_test(qresync_needs_nothing_but_select),
         cmocka_unit_test(a_qresync_answer_may_be_larger_than_what_is_kept),
