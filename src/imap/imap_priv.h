@@ -269,7 +269,7 @@ struct imap_conn {
     struct imap_caps caps;
     struct imap_namespace name_space;
     char *server_name;
-    const char *greeting; /* NULL: it had no text */
+    const char *greeting;                     /* NULL: it had no text */
     const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
     struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;

@@ -18,10 +18,26 @@ static bool has_use(const struct list_row *row, const char *use)
     return row->entry.special_use.ptr != NULL && str_ieq_c(row->entry.special_use, use);
 }
 
+/* Proton's bridge: each label is a mailbox "Labels/name". */
+static void mark_label_copies(struct list_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct imap_list_entry *e = &rows[i].entry;
+        struct str rest = e->path, top = STR_NULL;
+        if (e->delimiter != 0 && str_split(&rest, e->delimiter, &top) &&
+            str_ieq_c(top, "Labels")) {
+            e->attrs |= (uint32_t)SYNC_LIST_COPIES;
+        }
+    }
+}
+
 void sync_label_listing(const struct imap_conn *conn, const struct sync_ctx *sc,
                         struct list_row *rows, size_t count)
 {
     bool found = false;
+    if ((sync_quirks(conn) & SYNC_QUIRK_LABEL_COPIES) != 0) {
+        mark_label_copies(rows, count);
+    }
     if (!imap_conn_has(conn, IMAP_CAP_GMAIL)) {
         return;
     }

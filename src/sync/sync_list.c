@@ -41,7 +41,6 @@ struct sync_list {
     struct imap_mailbox_status *status[FIRST_STATUS_MAX];
     size_t status_count, status_missing;
     struct store_commit *commit;
-    uint32_t quirks;
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
     size_t row_count, row_cap;
@@ -175,14 +174,6 @@ static bool is_inbox(struct str path)
     return str_ieq_c(path, "INBOX");
 }
 
-/* Proton's bridge: each label is a mailbox "Labels/name". */
-static bool holds_copies(const struct sync_list *l, const struct imap_list_entry *e)
-{
-    struct str rest = e->path, top = STR_NULL;
-    return (l->quirks & SYNC_QUIRK_LABEL_COPIES) != 0 && e->delimiter != 0 &&
-           str_split(&rest, e->delimiter, &top) && str_ieq_c(top, "Labels");
-}
-
 static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
@@ -206,7 +197,6 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     row->entry.wire = arena_str(arena, entry->wire);
     row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
     row->entry.special_use = arena_str(arena, entry->special_use);
-    row->entry.attrs |= holds_copies(l, &row->entry) ? (uint32_t)SYNC_LIST_COPIES : 0;
     row->entry.status = NULL;
     if (entry->status != NULL) {
         row->status = *entry->status;
@@ -598,7 +588,6 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->cb = cb;
     l->ctx = ctx;
     l->listed = map_new(NULL);
-    l->quirks = sync_quirks(conn);
     l->first = sc->table->count == 0;
     struct imap_list_params params = {.status_items = l->first ? 0 : status_items(conn)};
     l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);

@@ -501,10 +501,12 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == need && row->uid <= p->m->last_uid) {
-        sync_batch_flags(&p->batch, row);
-        sync_apply_flush(p);
+    if ((row->has & need) != need || row->uid > p->m->last_uid ||
+        (row->seq == 1 && sync_window_looked(p, row->uid))) {
+        return;
     }
+    sync_batch_flags(&p->batch, row);
+    sync_apply_flush(p);
 }
 
 static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
@@ -514,6 +516,15 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
     for (size_t i = 0; i < uids->count; i++) {
         sync_batch_vanished(&p->batch, uids->ranges[i]);
     }
+}
+
+/* The newest messages, and in a window the oldest one, which tells if it moved back. */
+static void newest(const struct sync_pass *p, uint32_t count, char set[40])
+{
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t lo = exists > count ? exists - count + 1 : 1;
+    const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
+    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
 }
 
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
@@ -530,11 +541,9 @@ static bool changed_params(struct sync_pass *p, char set[40],
         return false;
     }
     if (!p->compare_all || p->resynced || p->has_flag_sets) {
-        uint32_t exists = sync_pass_exists(p);
-        (void)snprintf(set, 40, "%u:%u",
-                       exists > LATE_WINDOW ? exists - LATE_WINDOW + 1 : 1, exists);
+        newest(p, LATE_WINDOW, set);
         out->set = str_of(set);
-        return shows_late && exists > 0;
+        return shows_late && sync_pass_exists(p) > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -546,14 +555,11 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->changed_since = p->m->highest_modseq;
         out->vanished = sync_trusts_vanished(p);
     } else {
-        uint32_t exists = sync_pass_exists(p);
         p->full_flags = p->selects && flags_are_due(p);
-        if (exists == 0) {
+        if (sync_pass_exists(p) == 0) {
             return false;
         }
-        uint32_t lo =
-            p->full_flags || exists <= FLAG_WINDOW ? 1 : exists - FLAG_WINDOW + 1;
-        (void)snprintf(set, 40, "%u:%u", lo, exists);
+        newest(p, p->full_flags ? UINT32_MAX : FLAG_WINDOW, set);
     }
     out->set = str_of(set);
     return true;

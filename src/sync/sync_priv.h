@@ -380,6 +380,8 @@ void sync_vanished_was_false(struct sync_pass *p);
 /* To be called for the stored rows in their order, `rank` counted from 0. */
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
                      bool is_gone);
+/* The oldest message that is shown; true if its row was asked for to learn that alone. */
+bool sync_window_looked(struct sync_pass *p, uint32_t uid);
 /* Is more to be asked before the lowest messages are said to be deleted? */
 bool sync_window_is_open(const struct sync_pass *p);
 /* Before the commits of what was compared. */

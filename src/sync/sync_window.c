@@ -44,6 +44,14 @@ void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *r
     }
 }
 
+/* As many came back as went: the count is the same, only the lower end shows it. */
+bool sync_window_looked(struct sync_pass *p, uint32_t uid)
+{
+    bool moved_back = uid < p->m->window_floor;
+    p->must_search = p->must_search || moved_back;
+    return moved_back || (p->m->window_floor != 0 && !p->full_flags);
+}
+
 /* Between what it says of the oldest message and of the newest, a window is not full: only
  * a comparison tells then whether it was one that moved. */
 bool sync_window_is_open(const struct sync_pass *p)

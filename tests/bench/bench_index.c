@@ -102,7 +102,7 @@ static void bench_memory(struct bench *b, const char *name, unsigned kinds, uint
 static struct thread_fact fact_of(struct bench *b, uint64_t *threads, uint32_t uid)
 {
     uint64_t own = (uid * 0x9e3779b97f4a7c15ULL >> 16) | 1;
-    struct thread_fact fact = {.box = 5, .uid = uid, .own = own};
+    struct thread_fact fact = {.box = 6, .uid = uid, .own = own};
     threads[uid] = own;
     if (uid > 1000 && prng_below(&b->prng, 5) < 3) {
         uint32_t parent = uid - 1 - prng_below(&b->prng, 1000);
@@ -230,6 +230,8 @@ int main(int argc, char **argv)
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS, 3);
     bench_memory(&b, "bytes_with_128_bit_email_ids",
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_HEX, 4);
+    bench_memory(&b, "bytes_with_numbers_and_labels",
+                 ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS | ROW_LABELS, 5);
     bench_threads(&b);
     bench_times(&b);
     store_world_end(&b.w);

@@ -28,6 +28,17 @@ def flag_set(names) -> frozenset[str]:
     return frozenset(n.lower() for n in names if n.lower() != "\\recent")
 
 
+def listed_paths(lines: list[bytes]) -> list[str]:
+    """Mailboxes that an answer to LIST says can be selected."""
+    paths = []
+    for line in lines:
+        m = LIST.match(line)
+        if m and b"noselect" not in m[1].lower() and b"nonexistent" not in m[1].lower():
+            name = re.sub(rb"^\{\d+\}\r\n", b"", m[2]).decode()
+            paths.append(decode_name(name[1:-1].replace('\\"', '"') if name.startswith('"') else name))
+    return paths
+
+
 class Truth:
     """Reads everything of one user. ids: what it learned of (path, UIDVALIDITY, UID) -> Message-ID."""
 
@@ -70,14 +81,8 @@ class Truth:
             self.client = None
 
     def _paths(self) -> list[str]:
-        paths = []
         # Without RETURN, Dovecot shows a deleted mailbox with children as if it could be selected.
-        for line in self.client.run('LIST "" "*" RETURN (CHILDREN)'):
-            m = LIST.match(line)
-            if m and b"noselect" not in m[1].lower() and b"nonexistent" not in m[1].lower():
-                name = re.sub(rb"^\{\d+\}\r\n", b"", m[2]).decode()
-                paths.append(decode_name(name[1:-1].replace('\\"', '"') if name.startswith('"') else name))
-        return paths
+        return listed_paths(self.client.run('LIST "" "*" RETURN (CHILDREN)'))
 
     def _box(self, path: str) -> Box | None:
         c = self.client

@@ -31,6 +31,7 @@ static struct two begin(void)
     t.w->sc.notify_from_ms = INT64_MAX;
     world_sync(t.w);
     t.w->sc.notify_from_ms = 0;
+    replay_baseline(t.w->replay, t.w->m->box, t.w->m->count);
     assert_int_equal(t.w->m->window_floor, HIDDEN + 1);
     (void)imap_fake_bytes(t.fake, true);
     return t;
@@ -55,12 +56,12 @@ static void look(struct two *t, bool live)
     }
 }
 
-static void told(const struct two *t, uint32_t added, uint32_t deleted)
+static void told(struct two *t, size_t added, size_t deleted)
 {
-    assert_int_equal(t->w->result.added, added);
-    assert_int_equal(t->w->result.deleted, deleted);
-    assert_int_equal(t->w->m->count, WINDOW);
-    assert_int_equal(t->w->m->exists, WINDOW);
+    world_read_log(t->w);
+    assert_int_equal(t->w->events[EVENT_MESSAGE_NEW], added);
+    assert_int_equal(t->w->events[EVENT_MESSAGE_DELETED], deleted);
+    assert_int_equal(t->w->m->exists, t->w->m->count);
 }
 
 static void an_arrival_deletes_nothing(void **state)
@@ -86,11 +87,9 @@ static void a_deletion_brings_an_old_message_back_silently(void **state)
         struct two t = begin();
         imap_fake_expunge(t.fake, HIDDEN + 700, HIDDEN + 701);
         look(&t, live != 0);
-        told(&t, 2, 2);
+        told(&t, 0, 2);
+        assert_int_equal(t.w->m->count, WINDOW);
         assert_int_equal(t.w->m->window_floor, HIDDEN - 1);
-        world_read_log(t.w);
-        assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 0);
-        assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 2);
         end(&t);
     }
 }
@@ -101,7 +100,7 @@ static void the_oldest_one_shown_can_be_deleted(void **state)
     struct two t = begin();
     imap_fake_expunge(t.fake, HIDDEN + 1, HIDDEN + 1);
     look(&t, false);
-    told(&t, 1, 1);
+    told(&t, 0, 1);
     assert_int_equal(t.w->m->window_floor, HIDDEN);
     end(&t);
 }
@@ -114,9 +113,7 @@ static void a_window_ends_when_all_are_shown(void **state)
     look(&t, false);
     assert_int_equal(t.w->m->count, WINDOW - 1);
     assert_int_equal(t.w->m->window_floor, 0);
-    assert_int_equal(t.w->result.deleted, HIDDEN + 1);
-    world_read_log(t.w);
-    assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 0);
+    told(&t, 0, HIDDEN + 1);
     end(&t);
 }
 
