@@ -102,7 +102,7 @@ static void bench_memory(struct bench *b, const char *name, unsigned kinds, uint
 static struct thread_fact fact_of(struct bench *b, uint64_t *threads, uint32_t uid)
 {
     uint64_t own = (uid * 0x9e3779b97f4a7c15ULL >> 16) | 1;
-    struct thread_fact fact = {.box = 5, .uid = uid, .own = own};
+    struct thread_fact fact = {.box = 6, .uid = uid, .own = own};
     threads[uid] = own;
     if (uid > 1000 && prng_below(&b->prng, 5) < 3) {
         uint32_t parent = uid - 1 - prng_below(&b->prng, 1000);
