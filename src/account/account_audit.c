@@ -336,8 +336,9 @@ static void on_work(struct account_work *w, const struct err *err, struct imap_c
     struct account *a = ctx;
     struct audit_box *b = find_box(&a->audit, a->audit.box);
     struct mailbox *m = mailbox_table_by_box(&a->table, a->audit.box);
-    if (err->code == ERR_OK && a->phase == ACCOUNT_PHASE_ONLINE && b != NULL &&
-        m != NULL && is_ready(a, m)) {
+    /* A listing that runs took the mailbox for idle, and may be about to remove it. */
+    if (err->code == ERR_OK && a->phase == ACCOUNT_PHASE_ONLINE && a->list == NULL &&
+        b != NULL && m != NULL && is_ready(a, m)) {
         struct sync_ctx sc = account_sync_ctx(a);
         struct work_conn *wc = account_work_slot(w);
         wc->box = 0; /* read-only, that is of no use to others */

@@ -226,6 +226,7 @@ static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *e
                    LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
             hold_box(a, a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0);
         }
+        account_walk_give(a); /* others need not wait until it can be had */
         sync_finish(a, false);
         return;
     }

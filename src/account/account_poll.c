@@ -210,6 +210,24 @@ void account_poll_plan(struct account *a)
     timer_set(a->as->loop, &p->timer, at > now ? at - now : 0, on_timer);
 }
 
+/* Not due: a server that leaves out the STATUS of one (RFC 5819 §2) would be asked for another
+ * listing at once, without end. */
+static void ask_untold(struct account *a, const struct mailbox *m)
+{
+    struct account_poll *p = &a->poll;
+    if (!is_looked_at(a, m)) {
+        return;
+    }
+    if (now_ms(a) < p->select_until_ms) {
+        account_pending_add(a, m->box);
+        return;
+    }
+    if (p->due_at == p->due_count) {
+        p->due_at = p->due_count = 0;
+    }
+    ask_for(a, m->box);
+}
+
 void account_poll_listed(struct account *a, const struct sync_list_result *result)
 {
     int64_t now = now_ms(a);
@@ -226,7 +244,7 @@ void account_poll_listed(struct account *a, const struct sync_list_result *resul
         looked_at(a, a->table.items[i]);
     }
     for (size_t i = 0; i < result->untold_count; i++) {
-        result->untold[i]->look_at_ms = now;
+        ask_untold(a, result->untold[i]);
     }
 }
 

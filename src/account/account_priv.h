@@ -91,7 +91,8 @@ void host_slots_free(void *host);
 enum account_walk {
     ACCOUNT_WALK_NONE,
     ACCOUNT_WALK_WAITING,
-    ACCOUNT_WALK_GRANTED
+    ACCOUNT_WALK_GRANTED,
+    ACCOUNT_WALK_SLOW /* goes on, but keeps nobody out any more */
 };
 enum {
     ACCOUNT_FULL_WALK = 80, /* percent of the log or of Redis: no first index begins … */
@@ -262,6 +263,7 @@ struct account {
     struct account_limits limits;
     enum account_walk walk;
     struct list walk_node;
+    struct timer walk_slow;
     struct timer full; /* looks whether there is room again */
     struct timer retry;
     struct deferred next; /* runs account_watch_next */

@@ -8,7 +8,8 @@ enum {
     LOOK_MS = 50,
     FULL_MS = 1000,
     HANG_MS = 2000,
-    START_MAX_MS = 60000
+    START_MAX_MS = 60000,
+    SLOW_MS = 5 * 60 * 1000 /* a server may take its time, but not that of others */
 };
 
 static void walks_run(struct accounts *as);
@@ -60,6 +61,16 @@ bool account_is_full(struct account *a)
     return true;
 }
 
+static void on_slow(struct timer *t)
+{
+    struct account *a = container_of(t, struct account, walk_slow);
+    a->walk = ACCOUNT_WALK_SLOW;
+    a->as->walks--;
+    if (!list_is_empty(&a->as->walks_waiting) && !timer_is_set(&a->as->walks_look)) {
+        walks_run(a->as);
+    }
+}
+
 static void walks_run(struct accounts *as)
 {
     struct list full;
@@ -75,6 +86,7 @@ static void walks_run(struct accounts *as)
         }
         a->walk = ACCOUNT_WALK_GRANTED;
         as->walks++;
+        timer_set(as->loop, &a->walk_slow, SLOW_MS, on_slow);
         loop_defer(as->loop, &a->next, a->next.fn);
     }
     bool any_full = !list_is_empty(&full);
@@ -97,12 +109,13 @@ bool account_walk_take(struct account *a)
             walks_run(as);
         }
     }
-    return a->walk == ACCOUNT_WALK_GRANTED;
+    return a->walk >= ACCOUNT_WALK_GRANTED;
 }
 
 void account_walk_give(struct account *a)
 {
     struct accounts *as = a->as;
+    timer_stop(&a->walk_slow);
     if (a->walk == ACCOUNT_WALK_WAITING) {
         list_remove(&a->walk_node);
     } else if (a->walk == ACCOUNT_WALK_GRANTED) {

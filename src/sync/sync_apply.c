@@ -624,7 +624,8 @@ enum step sync_apply_commit(struct op *op)
 /* Deletes stay for the end of the pass: only CHECK can tell whether to believe them. */
 void sync_apply_flush(struct sync_pass *p)
 {
-    if (p->batch.new_count + p->batch.flag_count < p->sc.batch_messages) {
+    if (p->batch.new_count + p->batch.flag_count < p->sc.batch_messages &&
+        p->batch.arena.used_bytes < SYNC_BATCH_BYTES) {
         return;
     }
     if (p->flushing) {

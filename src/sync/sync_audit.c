@@ -296,7 +296,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     struct sync_audit *a = ctx;
     for (size_t i = 0; i < a->sample_count; i++) {
         struct sample *s = &a->samples[i];
-        if (s->rank + 1 == row->seq && (row->has & need) == need) {
+        if (s->rank + 1 == row->seq && (row->has & need) == need && !s->told) {
             s->told = true;
             sync_flag_row_copy(&a->op.arena, &s->row, row);
         }

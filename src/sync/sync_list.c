@@ -61,13 +61,18 @@ static struct sync_list *list_of(struct op *op)
     return container_of(op, struct sync_list, op);
 }
 
+static void cancel_status(struct sync_list *l)
+{
+    for (size_t i = 0; i < l->status_count; i++) {
+        imap_status_cancel(l->status[i]);
+    }
+}
+
 static void list_abort(struct op *op)
 {
     struct sync_list *l = list_of(op);
     imap_list_cancel(l->list);
-    for (size_t i = 0; i < l->status_count; i++) {
-        imap_status_cancel(l->status[i]);
-    }
+    cancel_status(l);
     sync_rename_cancel(l->rename);
 }
 
@@ -458,6 +463,7 @@ static void commit_slice(struct sync_list *l)
                                          .events = events,
                                          .event_count = event_count,
                                          .next_number = l->sc.table->next_number};
+    op_extend(&l->op, SYNC_PASS_MS); /* the commit must not answer one who is gone */
     l->commit = store_commit_start(l->sc.store, &params, on_committed, l);
     mem_free(changes);
     mem_free(events);
@@ -569,13 +575,18 @@ static void on_status(struct imap_mailbox_status *op, const struct err *err,
         }
     }
     l->status_missing--;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
     if (err->code == ERR_OK) {
         take_status(l, status);
     } else if (err->code != ERR_NO_MAILBOX && err->code != ERR_BAD) {
+        cancel_status(l); /* they would answer one who is gone */
         op_fail_err(&l->op, err);
+        return;
     }
     /* One that is refused is found out about by SELECT. */
-    if (l->status_missing == 0 && op_is_running(&l->op)) {
+    if (l->status_missing == 0) {
         compare(l);
     }
 }

@@ -6,7 +6,8 @@
 
 /* Past this many facts a comparison with the server is cheaper than remembering them. */
 enum {
-    LIVE_FACTS_MAX = 10000
+    LIVE_FACTS_MAX = 10000,
+    LIVE_BYTES_MAX = 4 * 1024 * 1024 /* of names */
 };
 
 void sync_live_reset(struct sync_live *l)
@@ -53,8 +54,9 @@ static bool live_grow(struct sync_live *l, void **items, size_t count, size_t *c
                       size_t size)
 {
     if (l->row_count + l->numbered_count + l->vanished_count + l->expunged_count +
-            l->arrival_count >=
-        LIVE_FACTS_MAX) {
+                l->arrival_count >=
+            LIVE_FACTS_MAX ||
+        l->arena.used_bytes >= LIVE_BYTES_MAX) {
         l->resync = true;
         return false;
     }

@@ -24,9 +24,10 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200,      /* newest messages whose flags a plain pass looks at */
-    LATE_WINDOW = 64,       /* newest messages looked at where some show late */
-    VANISHED_RANGES = 65536 /* kept of a QRESYNC answer */
+    FLAG_WINDOW = 200,       /* newest messages whose flags a plain pass looks at */
+    LATE_WINDOW = 64,        /* newest messages looked at where some show late */
+    VANISHED_RANGES = 65536, /* kept of what is said to have gone */
+    UNORDERED_ROWS = 20000   /* kept of rows that cannot be stored before the last came */
 };
 
 static const struct step_row steps[PASS_STATE_END + 1];
@@ -209,6 +210,8 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
         p->m->stored_ms = clock_wall_ms();
     }
     sync_move_plan_put(&p->moved, p->sc.moves, &params);
+    /* The commit's own deadline comes first: it must not answer a pass that is gone. */
+    op_extend(&p->op, SYNC_PASS_MS);
     p->commit = store_commit_start(p->sc.store, &params, cb, p);
     sync_move_plan_clear(&p->moved);
 }
@@ -264,7 +267,8 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
 static bool resync_fits(struct sync_pass *p, size_t more)
 {
     if (p->batch.flag_count >= SYNC_SELECT_ROWS ||
-        p->batch.vanished_count + more > VANISHED_RANGES) {
+        p->batch.vanished_count + more > VANISHED_RANGES ||
+        p->batch.arena.used_bytes >= SYNC_BATCH_BYTES) {
         p->resynced = false;
     }
     return p->resynced;
@@ -468,6 +472,10 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     }
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
+    if (p->unordered && p->batch.new_count >= UNORDERED_ROWS) {
+        p->refused = true; /* the rest is found by comparing UIDs */
+        return;
+    }
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
     sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
@@ -516,6 +524,10 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 {
     struct sync_pass *p = ctx;
     for (size_t i = 0; i < uids->count; i++) {
+        if (p->batch.vanished_count >= VANISHED_RANGES) {
+            p->must_search = true;
+            return;
+        }
         sync_batch_vanished(&p->batch, uids->ranges[i]);
     }
 }

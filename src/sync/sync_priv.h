@@ -14,7 +14,8 @@ enum {
     SYNC_CHANGE_SLICE = 250,  /* changes or deletes in one: each may touch a segment */
     SYNC_LATE_MAX = 5000,     /* messages below last_uid fetched at a time */
     SYNC_SELECT_ROWS = 20000, /* kept of a QRESYNC answer */
-    SYNC_WALK_CHUNKS = 3      /* of an initial index in memory */
+    SYNC_BATCH_BYTES = 8 * 1024 * 1024, /* of names in a batch that fills */
+    SYNC_WALK_CHUNKS = 3                /* of an initial index in memory */
 };
 
 _Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,

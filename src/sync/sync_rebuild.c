@@ -20,6 +20,8 @@ enum {
     PART_ROWS = 20000,
     TELL_SLICE = 500,  /* events in one commit */
     FETCH_SLICE = 500, /* new messages asked for at a time */
+    FETCH_REPEATS =
+        4, /* times as many rows are taken: changes of flags come in between */
     ARRIVED_SLACK_MS = 10 * 60 * 1000
 };
 
@@ -308,6 +310,7 @@ static void on_fresh_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_ro
     bool late = shadow->stored_ms != 0 &&
                 row->internaldate_ms >= shadow->stored_ms - ARRIVED_SLACK_MS;
     if ((row->has & need) == need && (unseen || late) &&
+        p->batch.new_count < (size_t)FETCH_SLICE * FETCH_REPEATS &&
         sync_new_content(&p->sc, p->m, row)) {
         sync_batch_new(&p->batch, p->m, row, true);
     }

@@ -21,7 +21,8 @@
  * more than the memory of a few thousand rows. */
 enum {
     WALK_COMMITS = 5,
-    WALK_FETCHES = 2
+    WALK_FETCHES = 2,
+    WALK_REPEATS = 4 /* times a chunk's rows; changes of flags come in between */
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -63,10 +64,17 @@ static void on_walk_row(struct imap_fetch *op, const struct imap_row *row, void 
     if ((row->has & need) != need || row->uid >= p->m->low_uid) {
         return;
     }
+    struct sync_batch *b = &chunk_of(p, op)->batch;
+    if (b->new_count >= (size_t)p->sc.batch_messages * WALK_COMMITS * WALK_REPEATS) {
+        struct err err = {0};
+        (void)err_set(&err, ERR_PROTOCOL, "the server repeats messages without end");
+        sync_pass_fail(p, &err, "index mailbox");
+        return;
+    }
     /* After a reset all of it was announced in the epoch before. */
     bool announce = p->m->epoch == 0 && (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
                     sync_announces(&p->sc, row);
-    sync_batch_new(&chunk_of(p, op)->batch, p->m, row, announce);
+    sync_batch_new(b, p->m, row, announce);
 }
 
 static void on_walk_end(struct imap_fetch *op, const struct err *err, void *ctx)

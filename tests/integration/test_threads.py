@@ -59,6 +59,7 @@ def test_older_mail_is_put_into_threads_across_mailboxes(daemon, dovecot, consum
         return len(same) == 1 and None not in same and found["<t30@example.com>"] not in same
     wait_until(joined, 40, "the threads of older mail")
     before = threads(daemon, user)
+    assert daemon.stop() == 0
     daemon.restart()
     daemon.wait_state(user)
     wait_until(lambda: threads(daemon, user) == before, 20, "the same threads after a restart")

@@ -159,6 +159,24 @@ static void too_many_facts_become_a_comparison(void **state)
     }
 }
 
+static void too_many_bytes_become_a_comparison(void **state)
+{
+    (void)state;
+    static char name[64 * 1024];
+    struct sync_live l = {0};
+    memset(name, 'k', sizeof name);
+    struct str keyword = str_from(name, sizeof name);
+    for (uint32_t i = 1; i <= 100; i++) {
+        struct imap_row row = {.has = IMAP_ITEM_UID | IMAP_ITEM_FLAGS,
+                               .uid = i,
+                               .flags = {.keywords = &keyword, .keyword_count = 1}};
+        sync_live_row(&l, &row);
+    }
+    assert_true(l.resync);
+    assert_in_range(l.row_count, 1, 99);
+    sync_live_fini(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_highest_modseq_is_kept),
         cmocka_unit_test(keywords_outlive_the_row),
         cmocka_unit_test(too_many_facts_become_a_comparison),
+        cmocka_unit_test(too_many_bytes_become_a_comparison),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,41 @@ static void the_oldest_go_when_there_are_too_many(void **state)
     end(&w);
 }
 
+/* A pass waits for the removal of what was known or is old; never for mail that is new. */
+static void only_what_was_there_before_is_waited_for(void **state)
+{
+    struct moving w;
+    const int64_t now_ms = clock_wall_ms();
+    (void)state;
+    begin(&w);
+    size_t at = arrival(&w, 1, 50, NULL);
+    w.batch.news[at].announce = true;
+    w.batch.news[at].internaldate_ms = now_ms;
+    w.sc.settled = true;
+    assert_false(sync_move_awaits(&w.sc, w.b, &w.batch));
+    w.batch.news[at].internaldate_ms = now_ms - 60000;
+    assert_true(sync_move_awaits(&w.sc, w.b, &w.batch));
+    w.sc.settled = false; /* while everything is looked at anyway */
+    assert_false(sync_move_awaits(&w.sc, w.b, &w.batch));
+    w.sc.settled = true;
+    left(&w, w.a, 5, 50, NULL); /* the removal is known already */
+    assert_false(sync_move_awaits(&w.sc, w.b, &w.batch));
+    end(&w);
+    begin(&w);
+    w.sc.settled = true;
+    assert_false(pair(&w, w.a, arrival(&w, 5, 50, NULL)));
+    sync_batch_clear(&w.batch);
+    at = arrival(&w, 1, 50, NULL);
+    w.batch.news[at].announce = true;
+    w.batch.news[at].internaldate_ms = now_ms;
+    assert_true(
+        sync_move_awaits(&w.sc, w.b, &w.batch)); /* it arrived in A a moment ago */
+    assert_false(sync_move_awaits(&w.sc, w.a, &w.batch));
+    expect(&w, 5, 1, 1, false);
+    assert_false(sync_move_awaits(&w.sc, w.b, &w.batch)); /* COPYUID says all */
+    end(&w);
+}
+
 static void without_a_window_nothing_is_kept(void **state)
 {
     struct moving w;
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test(copyuid_of_several_is_verified),
         cmocka_unit_test(a_copy_names_its_original),
         cmocka_unit_test(the_oldest_go_when_there_are_too_many),
+        cmocka_unit_test(only_what_was_there_before_is_waited_for),
         cmocka_unit_test(without_a_window_nothing_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
