@@ -160,6 +160,7 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
         mailbox_table_add(&a->table, boxes[i]);
     }
     a->table.next_number = next_number > 0 ? next_number : 1;
+    a->table.flags_refresh_ms = a->as->config.flags_refresh_ms;
     if (a->born_at_ms == 0) {
         a->born_at_ms = loop_now_ms(a->as->loop);
     }

@@ -123,6 +123,7 @@ static void make_readers(struct app *app)
         .audit_interval_ms = c->sync.audit_interval_s * 1000,
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
         .move_window_ms = c->sync.move_window_s * 1000,
+        .flags_refresh_ms = c->sync.flags_refresh_s * 1000,
         .resets_per_day = (uint32_t)c->sync.resets_per_day,
         .threads = c->sync.threads,
         .batch_messages = (uint32_t)c->sync.batch_messages,

@@ -117,6 +117,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Seconds a mailbox must stay missing before it counts as deleted."},
     {"sync", "move_window_s", CONFIG_KIND_INT, AT(sync.move_window_s), .min = 0, .max = 3600, .fallback = "120",
      .doc = "Seconds in which a message that left a mailbox and arrives in another one counts as moved; 0 looks for no moves."},
+    {"sync", "flags_refresh_s", CONFIG_KIND_INT, AT(sync.flags_refresh_s), .min = 1, .max = 86400, .fallback = "1800",
+     .doc = "Seconds between looks at all flags of INBOX where the server does not tell that they changed (no CONDSTORE); of other mailboxes twelve times that."},
     {"sync", "resets_per_day", CONFIG_KIND_INT, AT(sync.resets_per_day), .min = 1, .max = 1000000, .fallback = "3",
      .doc = "Changes of UIDVALIDITY of one mailbox that are followed in a day; after another one it is left alone for six hours."},
     {"sync", "threads", CONFIG_KIND_BOOL, AT(sync.threads), .fallback = "true",

@@ -13,8 +13,8 @@
 enum {
     FLAG_SEARCH_MS = 20000, /* one that takes longer costs the server too much */
     SMALL_MAILBOX = 2000,
-    INBOX_INTERVAL_MS = 30 * 60 * 1000,
-    OTHER_INTERVAL_MS = 6 * 3600 * 1000
+    REFRESH_MS = 30 * 60 * 1000, /* of INBOX; of the others … */
+    OTHERS_TIMES = 12            /* … so many times that */
 };
 
 struct flag_row {
@@ -194,8 +194,8 @@ bool sync_flag_search_is_worth(struct imap_conn *conn, const struct sync_ctx *sc
 
 bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m)
 {
-    int64_t interval_ms =
-        m == mailbox_table_inbox(t) ? INBOX_INTERVAL_MS : OTHER_INTERVAL_MS;
+    int64_t interval_ms = t->flags_refresh_ms > 0 ? t->flags_refresh_ms : REFRESH_MS;
+    interval_ms *= m == mailbox_table_inbox(t) ? 1 : OTHERS_TIMES;
     return m->phase == MAILBOX_PHASE_LIVE && m->highest_modseq == 0 && m->count > 0 &&
            clock_wall_ms() - m->last_full_ms >= interval_ms;
 }

@@ -201,7 +201,7 @@ class Ops:
 
     def knock(self) -> list[str]:
         """Brings about a pass over mailboxes where only flags changed: without CONDSTORE no server tells of that,
-        and the daemon looks by itself only every half hour."""
+        and the daemon looks by itself only now and then."""
         paths = [] if self.world.mode.modseq else sorted(self.flagged & set(self.boxes))
         self.flagged.clear()
         for path in paths:

@@ -44,7 +44,7 @@ MODES = {
 def settings(batch: int) -> dict[str, object]:
     """Timers short enough for a test."""
     return {"webhook_retry_first_ms": 50, "webhook_retry_max_ms": 400, "sync_poll_interval_s": 1,
-            "sync_delete_confirm_s": 1, "sync_resets_per_day": 1000000, "sync_batch_messages": batch, "log_level": "debug"}
+            "sync_delete_confirm_s": 1, "sync_resets_per_day": 1000000, "sync_flags_refresh_s": 1, "sync_batch_messages": batch, "log_level": "debug"}
 
 
 def dump_program() -> str:

@@ -50,7 +50,8 @@ struct accounts_config {
         delete_confirm_ms; /* a second listing after this confirms a missing mailbox */
     int64_t
         move_window_ms; /* from a removal to an arrival that makes it a move; 0 = none */
-    uint32_t resets_per_day; /* changes of UIDVALIDITY a mailbox may have; 0 = 3 */
+    int64_t flags_refresh_ms; /* of INBOX, without MODSEQ; 0 = 30 min */
+    uint32_t resets_per_day;  /* changes of UIDVALIDITY a mailbox may have; 0 = 3 */
     bool threads; /* find out which messages are one where the server does not say */
     uint32_t batch_messages;      /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */

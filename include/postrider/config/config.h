@@ -63,6 +63,7 @@ struct config_sync {
     int64_t audit_interval_s;
     int64_t delete_confirm_s;
     int64_t move_window_s;
+    int64_t flags_refresh_s;
     int64_t resets_per_day;
     bool threads;
     int64_t batch_messages;

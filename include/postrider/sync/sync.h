@@ -31,7 +31,8 @@ enum {
 struct mailbox_table {
     struct mailbox **items;
     size_t count, cap;
-    uint32_t next_number; /* counter for ids and numbers; 1 at first */
+    uint32_t next_number;     /* counter for ids and numbers; 1 at first */
+    int64_t flags_refresh_ms; /* see sync_flags_are_due; 0 = half an hour */
 };
 
 void mailbox_table_fini(struct mailbox_table *t);
@@ -193,7 +194,7 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
 void sync_list_cancel(struct sync_list *op);
 
 /* A server without MODSEQ does not tell that flags changed: they are all read again when
- * this says so, INBOX every half hour, the others every six hours. */
+ * this says so: INBOX every flags_refresh_ms, the others in twelve times that. */
 bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m);
 /* The mailbox could not be selected and is not to be tried again yet. */
 bool sync_is_parked(const struct mailbox *m);
