@@ -57,8 +57,10 @@ static void wait_ms(struct account *a, int64_t ms)
     timer_set(a->as->loop, &a->threads.wait, ms, on_wait);
 }
 
-static void part_ended(struct account *a, bool broken, const struct err *err)
+static void part_ended(struct account *a, bool broken, const struct err *cause)
 {
+    const struct err why = *cause; /* may lie in the work that ends here */
+    const struct err *err = &why;
     account_work_end(&a->threads.work, broken);
     a->threads.box = 0;
     if (err->code != ERR_OK) {
