@@ -18,6 +18,7 @@ WRITING = frozenset(("SET", "SETEX", "SETNX", "DEL", "UNLINK", "RENAME", "HSET",
                      "XDEL", "SADD", "SREM", "INCR", "INCRBY", "EXPIRE", "PEXPIRE", "RPUSH", "ZADD", "ZREM"))
 COMMAND = re.compile(rb'^\+\S+ \[\d+ [^\]]*\] "([^"]*)"(?: "((?:[^"\\]|\\.)*)")?')
 LEASES = (":lease", ":epoch")
+IDLE_ROUNDS = 4
 ROUND_BYTES = 200  # of a listing with nothing to tell, per mailbox
 # Both ways, for INBOX, in bytes. Content that a webhook wants comes on top of an arrival's row.
 CHANGES = {"flag": 300, "arrival": 2048, "delete": 4096}
@@ -51,7 +52,20 @@ class Monitor:
 
 
 def idle_writes(world: World, reconnect: bool) -> list[str]:
-    """Has everything compared again although nothing changed; tells what was written (I11)."""
+    """Has everything compared again although nothing changed; tells what was written (I11).
+
+    Work that follows a change in the background (threads of older messages) may end first: what
+    a comparison itself writes, it writes each time.
+    """
+    found: list[str] = []
+    for _ in range(IDLE_ROUNDS):
+        found = idle_round(world, reconnect)
+        if not found:
+            break
+    return found
+
+
+def idle_round(world: World, reconnect: bool) -> list[str]:
     monitor = Monitor(world)
     try:
         if reconnect:
