@@ -191,7 +191,7 @@ static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
     a->sync_pass = NULL;
     account_moves_look(a, result);
-    account_walk_give(a);
+    account_walk_ended(a);
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         sync_finish(a, true);
     } else if (err->code != ERR_OK) {
@@ -226,7 +226,7 @@ static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *e
                    LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
             hold_box(a, a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0);
         }
-        account_walk_give(a); /* others need not wait until it can be had */
+        account_walk_ended(a); /* others need not wait until it can be had */
         sync_finish(a, false);
         return;
     }

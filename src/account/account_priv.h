@@ -105,7 +105,9 @@ bool account_is_full(struct account *a);
 /* Before a pass over a mailbox that has no index yet. False: account_watch_next runs
  * again when it may. */
 bool account_walk_take(struct account *a);
-/* After that pass, and whenever none is to be made. */
+/* After a pass, of which there may be two: gives the turn back when none needs it. */
+void account_walk_ended(struct account *a);
+/* None is to be made. */
 void account_walk_give(struct account *a);
 
 /* --- consequences of failures (account_limits.c) --- */

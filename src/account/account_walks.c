@@ -112,6 +112,21 @@ bool account_walk_take(struct account *a)
     return a->walk >= ACCOUNT_WALK_GRANTED;
 }
 
+static bool pass_walks(const struct account *a, const struct sync_pass *pass,
+                       uint32_t box)
+{
+    const struct mailbox *m = pass != NULL ? mailbox_table_by_box(&a->table, box) : NULL;
+    return m != NULL && m->phase != MAILBOX_PHASE_LIVE;
+}
+
+void account_walk_ended(struct account *a)
+{
+    if (!pass_walks(a, a->pass, a->watch_box) &&
+        !pass_walks(a, a->sync_pass, a->sync_box)) {
+        account_walk_give(a);
+    }
+}
+
 void account_walk_give(struct account *a)
 {
     struct accounts *as = a->as;

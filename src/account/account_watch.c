@@ -150,7 +150,7 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
     a->pass = NULL;
     account_moves_look(a, result);
-    account_walk_give(a);
+    account_walk_ended(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
         return;

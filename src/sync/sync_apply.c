@@ -92,7 +92,7 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
     }
     if (p->searched) {
         late_before(p, row->uid);
-        p->server_next = row->uid + 1;
+        p->server_next = row->uid < UINT32_MAX ? row->uid + 1 : row->uid;
         if (!imap_set_contains(&p->server_uids, row->uid)) {
             sync_diff_delete(&p->diff, row);
             return;

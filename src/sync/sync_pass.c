@@ -491,7 +491,8 @@ static enum step step_new(struct op *op)
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
-    if (p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1) {
+    bool none = p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1;
+    if (none || p->m->last_uid == UINT32_MAX) {
         sync_pass_enter(p, PASS_STATE_CHANGED);
         return STEP_MORE;
     }
