@@ -18,7 +18,7 @@
 
 enum {
     OPEN_MS = 90000,
-    LONG_LIFE_MS = 5 * 60 * 1000
+    STORE_WAIT_MS = 500
 };
 
 static const uint32_t account_magic = 0xacc0917eu;
@@ -49,6 +49,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->phase = ACCOUNT_PHASE_STOPPED;
     a->next.fn = on_next;
     a->watch.account = a;
+    sync_moves_init(&a->moves, as->config.move_window_ms);
     account_work_init(a);
     return a;
 }
@@ -61,13 +62,20 @@ void account_free(struct account **ap)
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
     timer_stop(&a->retry);
+    timer_stop(&a->full);
     timer_stop(&a->hold);
+    timer_stop(&a->stop_poll);
+    timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
+    sync_moves_fini(&a->moves);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
-    mem_free(a->pending);
-    mem_free(a->held);
+    mem_free(a->pending.items);
+    mem_free(a->held.items);
+    account_audit_fini(a);
+    account_threads_fini(a);
+    account_server_fini(a);
     a->magic = 0;
     mem_free(a);
 }
@@ -76,12 +84,11 @@ void account_free(struct account **ap)
 
 static bool is_quiet(const struct account *a)
 {
-    return a->load == NULL && a->load_boxes == NULL && a->open == NULL &&
-           a->commit == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
+    return a->load == NULL && a->load_boxes == NULL && a->load_moves == NULL &&
+           a->open == NULL && a->commit == NULL && a->forget == NULL &&
+           a->refresh == NULL && a->calls == 0 && account_watch_is_quiet(a) &&
            account_work_is_quiet(a);
 }
-
-static void wait_for(struct account *a, int64_t delay_ms);
 
 static void on_retry(struct timer *t)
 {
@@ -90,7 +97,7 @@ static void on_retry(struct timer *t)
         return;
     }
     if (!is_quiet(a)) {
-        wait_for(a, 10); /* what was cut off still works on the table */
+        account_wait(a, 10); /* what was cut off still works on the table */
         return;
     }
     if (a->reload) {
@@ -100,10 +107,35 @@ static void on_retry(struct timer *t)
     }
 }
 
-static void wait_for(struct account *a, int64_t delay_ms)
+void account_wait(struct account *a, int64_t delay_ms)
 {
     a->phase = ACCOUNT_PHASE_WAITING;
     timer_set(a->as->loop, &a->retry, delay_ms, on_retry);
+}
+
+static void on_tombstones(struct store_tombstones *op ATTR_UNUSED, const struct err *err,
+                          const struct tombstone *items, size_t count, void *ctx)
+{
+    struct account *a = ctx;
+    a->load_moves = NULL;
+    if (a->phase != ACCOUNT_PHASE_LOADING) {
+        loop_defer(a->as->loop, &a->next, on_next);
+        return;
+    }
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    sync_moves_load(&a->moves, items, count);
+    if (!account_forget_start(a)) {
+        account_forgot(a);
+    }
+}
+
+void account_forgot(struct account *a)
+{
+    a->reload = false;
+    connect_begin(a);
 }
 
 static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *err,
@@ -128,19 +160,26 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
         mailbox_table_add(&a->table, boxes[i]);
     }
     a->table.next_number = next_number > 0 ? next_number : 1;
-    a->reload = false;
-    connect_begin(a);
+    a->table.flags_refresh_ms = a->as->config.flags_refresh_ms;
+    if (a->born_at_ms == 0) {
+        a->born_at_ms = loop_now_ms(a->as->loop);
+    }
+    a->lost = a->initialized && count == 0 && next_number == 0;
+    a->load_moves = store_tombstones_start(a->as->store, &a->acct, on_tombstones, a);
 }
 
-static void take_record(struct account *a, const struct store_acct *acct, json_t *record,
-                        json_t *state)
+void account_take_record(struct account *a, json_t *record)
 {
-    memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
-    json_decref(a->record);
-    a->record = json_incref(record);
-    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    const struct account_entry *entry =
+        store_directory_get(a->as->store, str_of(a->acct.id));
     const char *from = json_string_value(json_object_get(record, "notifyFrom"));
-    a->notify_from_ms = 0;
+    json_t *before = a->record;
+    a->record = json_incref(record);
+    a->fast = account_is_fast(a->as, record);
+    account_limits_check(a, before);
+    json_decref(before);
+    /* Unless it says otherwise, what was there before the account is no news. */
+    a->notify_from_ms = entry != NULL ? entry->created_ms : 0;
     if (from != NULL) {
         (void)clock_parse_iso(str_of(from), &a->notify_from_ms);
     }
@@ -165,7 +204,14 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
         account_fail(a, err);
         return;
     }
-    take_record(a, acct, record, state);
+    bool first = a->record == NULL;
+    memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
+    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    account_take_record(a, record);
+    if (first) {
+        account_limits_restore(a, state);
+        account_audit_restore(a, state);
+    }
     a->load_boxes = store_mailboxes_start(a->as->store, &a->acct, on_boxes, a);
 }
 
@@ -194,7 +240,10 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
         return;
     }
     account_conn_attach(&a->watch, conn);
+    account_server_note(a, conn);
     a->phase = ACCOUNT_PHASE_ONLINE;
+    a->connected_ms = loop_now_ms(a->as->loop);
+    a->settled = false;
     account_watch_begin(a);
 }
 
@@ -206,6 +255,7 @@ static void on_slot(struct slot_wait *w)
     struct err err = {0};
     a->phase = ACCOUNT_PHASE_OPENING;
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
+        account_limits_params(a, &params);
         a->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, a);
     } else {
         slot_release(a->as, &a->slot);
@@ -214,63 +264,50 @@ static void on_slot(struct slot_wait *w)
     arena_fini(&arena);
 }
 
+/* The store is back, and the connection lived on: it is where the account continues. */
+static bool resume(struct account *a)
+{
+    if (!a->parked) {
+        return false;
+    }
+    a->parked = false;
+    if (a->watch.conn == NULL || !imap_conn_is_open(a->watch.conn)) {
+        account_conn_close(&a->watch);
+        return false;
+    }
+    a->phase = ACCOUNT_PHASE_ONLINE;
+    sync_live_reset(&a->watch.live);
+    account_watch_begin(a);
+    return true;
+}
+
 static void connect_begin(struct account *a)
 {
     const char *off = account_is_off(a->record);
-    if (off != NULL) {
+    if (off != NULL || account_limits_gave_up(a)) {
         a->phase = ACCOUNT_PHASE_WAITING;
-        account_set_state(a, "disconnected");
+        a->parked = false;
+        account_conn_close(&a->watch);
+        account_set_state(a, account_is_unset(a->record) ? "unset" : "disconnected");
+        return;
+    }
+    if (resume(a)) {
+        return;
+    }
+    int64_t wait_ms = account_limits_wait_ms(a);
+    if (wait_ms > 0) {
+        struct err why = {.code = a->limits.barred_by};
+        account_set_state(a, account_reaction_get(&why)->state);
+        account_wait(a, wait_ms);
+        return;
+    }
+    if (a->as->held) {
+        account_wait(a, STORE_WAIT_MS); /* what it finds could not be stored */
         return;
     }
     account_set_state(a, "connecting");
     a->phase = ACCOUNT_PHASE_QUEUED;
-    const char *host =
-        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
-    slot_request(a->as, host != NULL ? host : "", &a->slot, on_slot);
-}
-
-/* --- failing --- */
-
-/* Ends all that runs; their callbacks find the phase changed. */
-static void shut(struct account *a, const struct err *why)
-{
-    timer_stop(&a->retry);
-    slot_release(a->as, &a->slot);
-    imap_open_cancel(a->open);
-    account_watch_end(a);
-    account_work_shut(a, why);
-}
-
-void account_fail(struct account *a, const struct err *cause)
-{
-    if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_WAITING) {
-        return;
-    }
-    struct err why = *cause; /* may lie in a connection that is closed below */
-    const struct err *err = &why;
-    bool was_online = a->phase == ACCOUNT_PHASE_ONLINE;
-    bool lived =
-        was_online && loop_now_ms(a->as->loop) - a->online_since_ms >= LONG_LIFE_MS;
-    const struct account_reaction *reaction = account_reaction_get(err);
-    log_at(LOG_DEBUG, "account", "back to waiting", LOG_S("account", a->acct.name),
-           LOG_ERR_FIELDS(err));
-    a->phase = ACCOUNT_PHASE_WAITING;
-    shut(a, err);
-    /* A pass that was cut off may have moved records in memory that were never stored. */
-    a->reload = true;
-    bool network = reaction == account_reaction_get(&(struct err){.code = ERR_NET});
-    if (was_online && network) {
-        /* Lost, not refused: nothing is told before a try to come back has failed. */
-        account_set_state(a, "connecting");
-        if (lived) {
-            backoff_reset(&a->backoff);
-        }
-    } else if (a->record != NULL) {
-        account_tell_error(a, err);
-    }
-    int64_t delay_ms = backoff_next_ms(&a->backoff, &reaction->retry);
-    wait_for(a,
-             was_online && network && a->backoff.tries <= 1 ? delay_ms / 10 : delay_ms);
+    slot_request(a->as, account_host(a), &a->slot, on_slot);
 }
 
 /* --- control --- */
@@ -284,18 +321,18 @@ void account_start(struct account *a)
 /* Operations end on their own turn; look again until the last one has. */
 static void on_stop_poll(struct timer *t)
 {
-    stop_check(container_of(t, struct account, poll));
+    stop_check(container_of(t, struct account, stop_poll));
 }
 
 static void stop_check(struct account *a)
 {
     if (a->phase != ACCOUNT_PHASE_STOPPING || !is_quiet(a)) {
-        if (a->phase == ACCOUNT_PHASE_STOPPING && !timer_is_set(&a->poll)) {
-            timer_set(a->as->loop, &a->poll, 5, on_stop_poll);
+        if (a->phase == ACCOUNT_PHASE_STOPPING && !timer_is_set(&a->stop_poll)) {
+            timer_set(a->as->loop, &a->stop_poll, 5, on_stop_poll);
         }
         return;
     }
-    timer_stop(&a->poll);
+    timer_stop(&a->stop_poll);
     a->phase = ACCOUNT_PHASE_STOPPED;
     event_fini(&a->commit_event);
     accounts_stop_cb *cb = a->on_stopped;
@@ -311,8 +348,9 @@ void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
     a->stop_ctx = ctx;
     a->phase = ACCOUNT_PHASE_STOPPING;
     if (!was_stopped) {
-        shut(a, &why);
+        account_shut(a, &why);
     }
+    account_flush_fail(a, &why);
     loop_defer(a->as->loop, &a->next, on_next);
 }
 
@@ -324,12 +362,10 @@ void account_reload(struct account *a)
         return;
     }
     a->phase = ACCOUNT_PHASE_WAITING;
-    shut(a, &why);
+    account_shut(a, &why);
     a->reload = true;
-    a->error_told = false;
-    backoff_reset(&a->backoff);
-    account_set_state(a, "connecting");
-    wait_for(a, 0);
+    account_backoffs_reset(a);
+    account_wait(a, 0);
 }
 
 void account_reconnect(struct account *a)
@@ -342,7 +378,7 @@ void account_sync_now(struct account *a)
     if (a->phase == ACCOUNT_PHASE_ONLINE) {
         a->list_due = a->inbox_due = true;
         for (size_t i = 0; i < a->table.count; i++) {
-            if (mailbox_is_synced(a->table.items[i])) {
+            if (account_syncs(a, a->table.items[i])) {
                 account_pending_add(a, a->table.items[i]->box);
             }
         }
@@ -372,6 +408,15 @@ const struct err *account_last_err(const struct account *a)
     return &a->last_err;
 }
 
+size_t account_connection_count(const struct account *a)
+{
+    size_t n = a->watch.conn != NULL ? 1 : 0;
+    for (size_t i = 0; i < ARRAY_LEN(a->work); i++) {
+        n += a->work[i] != NULL && a->work[i]->c.conn != NULL ? 1 : 0;
+    }
+    return n;
+}
+
 int64_t account_last_err_at_ms(const struct account *a)
 {
     return a->last_err_at_ms;
@@ -379,7 +424,8 @@ int64_t account_last_err_at_ms(const struct account *a)
 
 json_t *account_record(const struct account *a)
 {
-    return a->reload ? NULL : a->record; /* an old one must not be shown as current */
+    /* An old one must not be shown as current. */
+    return a->reload || a->refresh != NULL ? NULL : a->record;
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)
@@ -416,8 +462,11 @@ struct mailbox *account_mailbox_by_number(struct account *a, uint32_t number)
 
 void account_mailbox_touch(struct account *a, struct mailbox *m)
 {
-    if (m == mailbox_table_inbox(&a->table) && account_can_idle(a)) {
+    if (m->box == a->watch_box && account_can_idle(a)) {
         return; /* the watching connection hears of it */
+    }
+    if (!account_syncs(a, m)) {
+        return;
     }
     account_pending_add(a, m->box);
     loop_defer(a->as->loop, &a->next, on_next);

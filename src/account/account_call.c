@@ -22,6 +22,7 @@ static void call_abort(struct op *op)
     imap_expunge_cancel(c->expunge);
     imap_status_cancel(c->status);
     store_rank_cancel(c->rank);
+    store_threads_cancel(c->threads);
 }
 
 static void call_done(struct op *op)
@@ -65,12 +66,12 @@ void account_call_cancel(struct account_call *c)
 
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
 {
-    char msg[ERR_MSG_MAX];
+    struct err err = {.code = ERR_OK};
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    op_fail(&c->op, code, "%s", msg);
+    op_fail_err(&c->op, &err);
 }
 
 void call_fail_err(struct account_call *c, const struct err *err)
@@ -105,7 +106,16 @@ bool call_find_message(struct account_call *c, struct str id)
         return false;
     }
     c->box = m->box;
+    c->number = number;
     return true;
+}
+
+/* A mailbox gets a new number when its UIDs change their meaning, perhaps while the call
+ * waited for its connection. */
+static bool message_id_holds(struct account_call *c)
+{
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    return c->number == 0 || (m != NULL && m->number == c->number);
 }
 
 static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
@@ -117,7 +127,9 @@ static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
         return;
     }
     c->conn = conn;
-    if (op_is_running(&c->op)) {
+    if (op_is_running(&c->op) && !message_id_holds(c)) {
+        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
+    } else if (op_is_running(&c->op)) {
         c->granted(c);
     }
 }

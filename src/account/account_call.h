@@ -22,6 +22,7 @@ struct account_call {
     json_t *result;
     /* what it works on */
     uint32_t box, uid;
+    uint32_t number; /* of the message id the call is about; 0 = about none */
     void (*granted)(struct account_call *c); /* the connection is there */
     void *detail;                            /* the operation's own, in op.arena */
     void (*fini)(struct account_call *c); /* frees what of it the arena does not hold */
@@ -35,6 +36,7 @@ struct account_call {
     struct imap_expunge *expunge;
     struct imap_mailbox_status *status;
     struct store_rank *rank;
+    struct store_threads *threads;
 };
 
 struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,

@@ -171,6 +171,7 @@ static void on_moved(struct imap_move *op ATTR_UNUSED, const struct err *err,
     if (to != NULL && uid != 0 && result->uid_validity == to->uid_validity) {
         message_id_format(to->number, uid, id);
     }
+    account_moves_expect(c->a, c->box, mv->to_box, result, false);
     touch(c);
     if (to != NULL) {
         account_mailbox_touch(c->a, to);

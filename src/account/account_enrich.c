@@ -26,6 +26,7 @@ struct enrich_request {
     bool text;
     int64_t deadline_ms;
     struct account_call *call;
+    struct store_threads *threads;
     json_t *data;
     json_t *thin; /* the event's own data: what only the log knows */
     enrich_cb *cb;
@@ -41,6 +42,7 @@ static void enrich_abort(struct op *op)
 {
     timer_stop(&request_of(op)->again);
     account_call_cancel(request_of(op)->call);
+    store_threads_cancel(request_of(op)->threads);
 }
 
 static void enrich_done(struct op *op)
@@ -63,11 +65,14 @@ static const struct op_type enrich_type = {"enrich", sizeof(struct enrich_reques
 /* Content and the log's facts in one object; the flags are those of the time of the event. */
 static void take_data(struct enrich_request *r, json_t *message)
 {
+    static const char *const kept[] = {"seemsLikeNew", "path"};
     r->data = json_copy(message);
     json_object_update_missing(r->data, r->thin);
-    json_t *seems = json_object_get(r->thin, "seemsLikeNew");
-    if (seems != NULL) {
-        json_object_set(r->data, "seemsLikeNew", seems);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        json_t *fact = json_object_get(r->thin, kept[i]);
+        if (fact != NULL) {
+            json_object_set(r->data, kept[i], fact);
+        }
     }
 }
 
@@ -149,6 +154,32 @@ static void on_look(struct timer *t)
     look(container_of(t, struct enrich_request, again));
 }
 
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct enrich_request *r = ctx;
+    struct account *a = accounts_get(r->as, r->account_id);
+    r->threads = NULL;
+    if (err->code != ERR_OK) {
+        op_fail_err(&r->op, err);
+        return;
+    }
+    if (a != NULL) {
+        account_threads_put(a, &r->data, 1, threads, count);
+    }
+    op_complete(&r->op);
+}
+
+/* What was kept knows its thread only since the commit. */
+static void add_thread(struct enrich_request *r)
+{
+    struct account *a = accounts_get(r->as, r->account_id);
+    r->threads = a != NULL ? account_threads_ask(a, &r->data, 1, on_threads, r) : NULL;
+    if (r->threads == NULL) {
+        op_complete(&r->op);
+    }
+}
+
 static struct enrich_request *enrich_start(void *impl, struct str account,
                                            const struct event *event, int64_t deadline_ms,
                                            enrich_cb *cb, void *ctx)
@@ -166,7 +197,7 @@ static struct enrich_request *enrich_start(void *impl, struct str account,
     json_t *cached = accounts_cache_get(as, event->id);
     if (cached != NULL && !r->text && !headers) {
         take_data(r, cached);
-        op_complete(&r->op);
+        add_thread(r);
     } else if (!json_is_string(json_object_get(r->thin, "id"))) {
         op_fail(&r->op, ERR_UNAVAILABLE, "the event names no message");
     } else {

@@ -110,6 +110,23 @@ static json_t *texts_json(struct getting *g)
     return out;
 }
 
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct getting *g = c->detail;
+    c->threads = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    account_threads_put(c->a, &g->message, 1, threads, count);
+    call_complete(c, json_incref(g->message));
+}
+
 static void getting_complete(struct account_call *c)
 {
     struct getting *g = c->detail;
@@ -123,7 +140,10 @@ static void getting_complete(struct account_call *c)
         json_object_update(text, decoded);
         json_decref(decoded);
     }
-    call_complete(c, json_incref(g->message));
+    c->threads = account_threads_ask(c->a, &g->message, 1, on_threads, c);
+    if (c->threads == NULL) {
+        call_complete(c, json_incref(g->message));
+    }
 }
 
 /* --- commands --- */
@@ -250,7 +270,7 @@ static void fetch_message(struct account_call *c)
         .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
                  IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
                  IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                 IMAP_ITEM_GM_THRID,
+                 IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS,
         .sections = header,
         .section_count = g->headers ? 1 : 0};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);

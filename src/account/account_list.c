@@ -1,7 +1,10 @@
-/* Listings: of mailboxes from the table, of messages from the index and one FETCH. */
+/* Listings: of mailboxes from the table, of messages from the index and one FETCH. Of
+ * mailboxes without an index (not in `path`, virtual, fast indexer) the server counts. */
 #include "account_call.h"
 
 #include "postrider/base/codec.h"
+
+#include <stdio.h>
 
 /* --- mailboxes --- */
 
@@ -10,7 +13,7 @@ static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
                                                [SPECIAL_USE_EXTENSION] = "extension",
                                                [SPECIAL_USE_USER] = "user"};
 
-static json_t *mailbox_json(const struct mailbox *m)
+static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
 {
     json_t *obj = json_object();
     char delimiter[2] = {m->delimiter, '\0'};
@@ -33,7 +36,7 @@ static json_t *mailbox_json(const struct mailbox *m)
     if ((m->list_attrs & IMAP_LIST_NOSELECT) != 0) {
         json_put_bool(obj, "noSelect", true);
     } else {
-        json_put_int(obj, "messages", m->count);
+        json_put_int(obj, "messages", account_indexes(a, m) ? m->count : m->exists);
         json_put_int(obj, "uidNext", m->srv_uid_next);
     }
     if ((m->list_attrs & IMAP_LIST_NOINFERIORS) != 0) {
@@ -105,7 +108,7 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
     json_t *list = json_array();
     for (size_t i = 0; i < a->table.count; i++) {
         if (a->table.items[i]->gone_since_ms == 0) {
-            json_array_append_new(list, mailbox_json(a->table.items[i]));
+            json_array_append_new(list, mailbox_json(a, a->table.items[i]));
         }
     }
     c->result = json_pack("{s:o}", "mailboxes", list);
@@ -122,6 +125,13 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
 
 enum {
     RANK_TRIES = 5
+};
+
+enum {
+    LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
+                    IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
+                    IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
+                    IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
 };
 
 struct listing {
@@ -155,7 +165,7 @@ static json_t *cursor_json(bool exists, uint32_t page)
     return out;
 }
 
-static void listing_complete(struct account_call *c)
+static void listing_answer(struct account_call *c)
 {
     struct listing *l = c->detail;
     uint32_t pages = (l->total + l->page_size - 1) / l->page_size;
@@ -173,6 +183,32 @@ static void listing_complete(struct account_call *c)
     json_object_set_new(out, "prevPageCursor", cursor_json(l->page > 0, l->page - 1));
     json_object_set_new(out, "messages", messages);
     call_complete(c, out);
+}
+
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct listing *l = c->detail;
+    c->threads = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    account_threads_put(c->a, l->rows, l->count, threads, count);
+    listing_answer(c);
+}
+
+static void listing_complete(struct account_call *c)
+{
+    struct listing *l = c->detail;
+    c->threads = account_threads_ask(c->a, l->rows, l->count, on_threads, c);
+    if (c->threads == NULL) {
+        listing_answer(c);
+    }
 }
 
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
@@ -222,12 +258,7 @@ static void listing_fetch(struct account_call *c)
     imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true,
-        .set = buf_str(&text),
-        .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
-                 IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
-                 IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                 IMAP_ITEM_GM_THRID};
+        .by_uid = true, .set = buf_str(&text), .items = LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }
@@ -264,23 +295,68 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
     }
 }
 
+/* The page's part of all messages, counted from the oldest; false: it is empty. */
+static bool page_range(const struct listing *l, uint32_t *first, uint32_t *end)
+{
+    uint64_t skip = (uint64_t)l->page * l->page_size;
+    if (skip >= l->total) {
+        return false;
+    }
+    *end = l->total - (uint32_t)skip;
+    *first = *end > l->page_size ? *end - l->page_size : 0;
+    return true;
+}
+
 static void rank_start(struct account_call *c)
 {
     struct listing *l = c->detail;
     const struct mailbox *m = call_mailbox(c);
+    uint32_t first, end;
     if (m == NULL) {
         return;
     }
-    uint64_t skip = (uint64_t)l->page * l->page_size;
     l->total = m->count;
-    if (skip >= l->total) {
+    if (!page_range(l, &first, &end)) {
         listing_complete(c);
         return;
     }
-    uint32_t end = l->total - (uint32_t)skip;
-    uint32_t first = end > l->page_size ? end - l->page_size : 0;
     c->rank = store_rank_start(c->a->as->store, &c->a->acct, m, first, end - first,
                                on_ranked, c);
+}
+
+/* --- without an index: by sequence number --- */
+
+static void on_numbered_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                            void *ctx)
+{
+    struct account_call *c = ctx;
+    struct listing *l = c->detail;
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    uint32_t first, end;
+    if (m != NULL && page_range(l, &first, &end) && row->seq > first && row->seq <= end &&
+        l->rows[row->seq - first - 1] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
+        l->rows[row->seq - first - 1] = render_message(m, row);
+    }
+}
+
+static void numbered_fetch(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_numbered_row,
+                                                    .on_end = on_fetched};
+    struct listing *l = c->detail;
+    const struct imap_selected *selected = imap_conn_selected(c->conn);
+    uint32_t first, end;
+    l->total = selected != NULL ? selected->exists : 0;
+    if (!page_range(l, &first, &end)) {
+        listing_complete(c);
+        return;
+    }
+    char set[40];
+    (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
+    l->count = end - first;
+    l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
+    struct imap_fetch_params params = {.set = str_of(set), .items = LISTING_ITEMS};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
 struct account_call *account_messages_list_start(struct account *a,
@@ -302,6 +378,10 @@ struct account_call *account_messages_list_start(struct account *a,
     c->box = m->box;
     l->page = params->page;
     l->page_size = params->page_size;
-    rank_start(c);
+    if (account_indexes(a, m)) {
+        rank_start(c);
+    } else {
+        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, numbered_fetch);
+    }
     return c;
 }

@@ -1,5 +1,16 @@
 #include "account_priv.h"
 
+bool account_is_unset(const json_t *record)
+{
+    static const char *const servers[] = {"imap", "smtp", "oauth2"};
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        if (json_is_object(json_object_get(record, servers[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const char *account_is_off(json_t *record)
 {
     json_t *imap = json_object_get(record, "imap");
@@ -15,6 +26,13 @@ const char *account_is_off(json_t *record)
 static const char *text_of(struct arena *arena, const json_t *object, const char *key)
 {
     return arena_strdup(arena, json_string_value(json_object_get(object, key)));
+}
+
+const char *account_host(const struct account *a)
+{
+    const char *host =
+        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
+    return host != NULL ? host : "";
 }
 
 bool account_imap_params(struct arena *arena, struct accounts *as, json_t *record,

@@ -1,71 +1,16 @@
 #include "account_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 #include "postrider/store/store_account.h"
 
 enum {
-    BATCH_MAX = 1000
-}; /* a commit takes that many events */
-
-struct host_slots {
-    uint32_t busy;
-    struct list waiting;
+    BATCH_MAX = 1000, /* a commit takes that many events */
+    CONNECT_TOTAL = 256,
+    WALKS = 8,
+    DROPPED_LOG_MS = 1000 /* leases go one by one, but mostly all of them */
 };
-
-/* --- handshake slots --- */
-
-static struct host_slots *host_get(struct accounts *as, const char *host)
-{
-    struct host_slots *h = map_get(as->hosts, str_of(host));
-    if (h == NULL) {
-        h = MEM_NEW(struct host_slots);
-        list_init(&h->waiting);
-        map_put(as->hosts, str_of(host), h);
-    }
-    return h;
-}
-
-static void slot_grant(struct slot_wait *w)
-{
-    w->host->busy++;
-    w->granted = true;
-    w->on_grant(w);
-}
-
-void slot_request(struct accounts *as, const char *host, struct slot_wait *w,
-                  void (*on_grant)(struct slot_wait *w))
-{
-    CHECK(w->host == NULL);
-    list_init(&w->node);
-    w->host = host_get(as, host);
-    w->granted = false;
-    w->on_grant = on_grant;
-    if (w->host->busy < as->config.connect_concurrency) {
-        slot_grant(w);
-    } else {
-        list_append(&w->host->waiting, &w->node);
-    }
-}
-
-void slot_release(struct accounts *as ATTR_UNUSED, struct slot_wait *w)
-{
-    struct host_slots *h = w->host;
-    if (h == NULL) {
-        return;
-    }
-    w->host = NULL;
-    if (!w->granted) {
-        list_remove(&w->node);
-        return;
-    }
-    w->granted = false;
-    h->busy--;
-    struct list *next = list_pop(&h->waiting);
-    if (next != NULL) {
-        slot_grant(container_of(next, struct slot_wait, node));
-    }
-}
 
 /* --- registry --- */
 
@@ -80,12 +25,26 @@ struct accounts *accounts_new(struct net *net, struct store *store,
     if (as->config.batch_messages > BATCH_MAX) {
         as->config.batch_messages = BATCH_MAX;
     }
+    if (as->config.connect_total == 0) {
+        as->config.connect_total = CONNECT_TOTAL;
+    }
+    if (as->config.walk_concurrency == 0) {
+        as->config.walk_concurrency = WALKS;
+    }
+    as->started_ms = as->progress_ms = loop_now_ms(as->loop);
     as->ca_file = mem_strdup(config->ca_file);
     as->config.ca_file = as->ca_file;
     as->by_id = map_new(NULL);
-    as->hosts = map_new(mem_free);
+    as->hosts = map_new(host_slots_free);
+    list_init(&as->walks_waiting);
     list_init(&as->all);
+    accounts_hold_init(as);
     return as;
+}
+
+void accounts_set_log(struct accounts *as, struct changelog *log)
+{
+    as->log = log;
 }
 
 static struct account *registry_add(struct accounts *as, struct str id)
@@ -142,7 +101,59 @@ void accounts_updated(struct accounts *as, struct str id)
 {
     struct account *a = map_get(as->by_id, id);
     if (a != NULL) {
-        account_reload(a);
+        account_refresh(a);
+    }
+}
+
+void accounts_flush(struct accounts *as, struct str id, accounts_flush_cb *cb, void *ctx)
+{
+    struct account *a = map_get(as->by_id, id);
+    struct err err = {0};
+    if (a != NULL) {
+        account_flush(a, cb, ctx);
+        return;
+    }
+    (void)err_set(&err, ERR_UNAVAILABLE, "the account is not on this node");
+    cb(&err, ctx);
+}
+
+/* --- leases that went --- */
+
+static void on_dropped_log(struct timer *t)
+{
+    struct accounts *as = container_of(t, struct accounts, dropped_log);
+    log_at(LOG_WARN, "account", "leases lost: accounts left to another node",
+           LOG_I("accounts", as->dropped));
+    as->dropped = 0;
+}
+
+static void on_dropped(void *ctx)
+{
+    struct account *a = ctx;
+    if (a->as->on_stopped == NULL && store_owns(a->as->store, a->acct.shard)) {
+        account_start(a); /* it came back meanwhile */
+    }
+}
+
+void accounts_drop(struct account *a)
+{
+    struct accounts *as = a->as;
+    if (a->phase == ACCOUNT_PHASE_STOPPING || a->phase == ACCOUNT_PHASE_STOPPED) {
+        return;
+    }
+    if (as->dropped++ == 0) {
+        timer_set(as->loop, &as->dropped_log, DROPPED_LOG_MS, on_dropped_log);
+    }
+    account_stop(a, on_dropped, a);
+}
+
+void accounts_shard_lost(struct accounts *as, uint8_t shard)
+{
+    list_foreach (node, &as->all) {
+        struct account *a = container_of(node, struct account, node);
+        if (a->acct.shard == shard) {
+            accounts_drop(a);
+        }
     }
 }
 
@@ -222,6 +233,9 @@ void accounts_free(struct accounts **asp)
     list_foreach (node, &as->all) {
         registry_remove(container_of(node, struct account, node));
     }
+    timer_stop(&as->walks_look);
+    timer_stop(&as->dropped_log);
+    accounts_hold_fini(as);
     map_free(&as->by_id);
     map_free(&as->hosts);
     accounts_cache_free(as);
@@ -231,7 +245,11 @@ void accounts_free(struct accounts **asp)
 
 void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
 {
-    *out = (struct accounts_totals){0};
+    *out = (struct accounts_totals){.handshakes = as->handshakes,
+                                    .walks = as->walks,
+                                    .held = as->held,
+                                    .audits = as->audits,
+                                    .holds = as->holds};
     list_foreach (node, &as->all) {
         const struct account *a = container_of(node, struct account, node);
         struct str state = str_of(a->state);
@@ -240,6 +258,17 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
         out->connecting += str_eq_c(state, "connecting") || str_eq_c(state, "init");
         out->syncing += str_eq_c(state, "syncing");
         out->errors += str_has_suffix(state, "Error");
-        out->connections += (a->watch.conn != NULL) + account_work_count(a);
+        out->full += account_fill_percent(a) >= ACCOUNT_FULL_PASS;
+        out->barred += account_limits_wait_ms(a) > 0;
+        out->parked += a->parked;
+        int64_t age_ms = account_sync_age_ms(a);
+        if (age_ms > out->oldest_any_ms) {
+            out->oldest_any_ms = age_ms;
+        }
+        if (str_eq_c(state, "connected") && age_ms > out->oldest_sync_ms) {
+            out->oldest_sync_ms = age_ms;
+        }
+        out->connections +=
+            (a->watch.conn != NULL) + account_work_count(a) + account_subs_count(a);
     }
 }

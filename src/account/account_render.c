@@ -86,6 +86,20 @@ static json_t *flags_json(const struct imap_flags *flags)
     return out;
 }
 
+/* Gmail spells them as mailbox names are, in modified UTF-7. */
+static json_t *labels_json(const struct imap_row *row)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < row->label_count; i++) {
+        struct buf text = BUF_INIT(4096);
+        bool ok = imap_utf7_decode(&text, row->labels[i]);
+        json_array_append_new(out,
+                              json_str_repaired(ok ? buf_str(&text) : row->labels[i]));
+        buf_fini(&text);
+    }
+    return out;
+}
+
 const char *render_special_use(const struct mailbox *m)
 {
     if (m->special_use[0] != '\0') {
@@ -368,6 +382,9 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
         json_put_time(message, "date", row->internaldate_ms);
     }
     put_flags(message, &row->flags);
+    if ((row->has & IMAP_ITEM_GM_LABELS) != 0) {
+        json_object_set_new(message, "labels", labels_json(row));
+    }
     json_put_int(message, "size", (int64_t)row->size);
     if (row->envelope != NULL) {
         put_envelope(message, row->envelope);

@@ -5,61 +5,13 @@
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
+#include "postrider/json/json.h"
 
 #include <stdio.h>
 
-/* --- the table of failures --- */
-
-#define MINUTES(n) ((int64_t)(n)*60 * 1000)
-
-static const struct account_reaction on_network = {
-    .state = "connectError", .tells = true, .retry = {2000, MINUTES(10), 150, 20}};
-static const struct account_reaction on_certificate = {
-    .state = "connectError", .tells = true, .retry = {MINUTES(60), MINUTES(60), 100, 10}};
-static const struct account_reaction on_auth = {
-    .state = "authenticationError",
-    .tells = true,
-    .retry = {MINUTES(5), MINUTES(360), 300, 10}};
-static const struct account_reaction on_throttle = {
-    .state = "connecting", .retry = {MINUTES(1), MINUTES(30), 200, 20}};
-static const struct account_reaction on_store = {.state = "connecting",
-                                                 .retry = {500, 5000, 150, 20}};
-static const struct account_reaction on_protocol = {
-    .state = "connectError", .tells = true, .retry = {5000, MINUTES(10), 200, 20}};
-
-static const struct {
-    enum err_code code;
-    const struct account_reaction *reaction;
-} reactions[] = {
-    {ERR_DNS, &on_network},
-    {ERR_CONNECT, &on_network},
-    {ERR_CLOSED, &on_network},
-    {ERR_NET, &on_network},
-    {ERR_TIMEOUT, &on_network},
-    {ERR_TLS, &on_network},
-    {ERR_BYE, &on_network},
-    {ERR_EGRESS, &on_certificate},
-    {ERR_TLS_CERT, &on_certificate},
-    {ERR_STARTTLS, &on_certificate},
-    {ERR_AUTH, &on_auth},
-    {ERR_THROTTLED, &on_throttle},
-    {ERR_MAXCONN, &on_throttle},
-    {ERR_STORE_DOWN, &on_store},
-    {ERR_STORE_REPLY, &on_store},
-    {ERR_FENCED, &on_store},
-    {ERR_STALE, &on_store},
-    {ERR_UNAVAILABLE, &on_store},
+enum {
+    SYNC_TIME_KEEP_MS = 15 * 60 * 1000
 };
-
-const struct account_reaction *account_reaction_get(const struct err *err)
-{
-    for (size_t i = 0; i < ARRAY_LEN(reactions); i++) {
-        if (reactions[i].code == err->code) {
-            return reactions[i].reaction;
-        }
-    }
-    return &on_protocol;
-}
 
 /* --- commits of the state --- */
 
@@ -105,8 +57,13 @@ static void commit_run(struct account *a)
         return;
     }
     a->commit_again = false;
-    json_t *info = json_pack("{s:o, s:b}", "lastError", last_error_json(a), "initialized",
-                             (int)a->initialized);
+    json_t *info = json_pack("{s:o, s:b, s:o, s:o}", "lastError", last_error_json(a),
+                             "initialized", (int)a->initialized, "refused",
+                             account_limits_json(a), "audit", account_audit_json(a));
+    if (a->sync_time_ms > 0) {
+        json_put_time(info, "syncTime", a->sync_time_ms);
+    }
+    a->sync_time_stored_ms = a->sync_time_ms;
     bool has_event = a->commit_event.data != NULL;
     struct store_commit_params params = {.acct = &a->acct,
                                          .state = a->state,
@@ -174,11 +131,24 @@ void account_tell_initialized(struct account *a)
 {
     a->last_err = (struct err){.code = ERR_OK};
     a->error_told = false;
+    a->limits.refused_since_ms = 0;
     if (!a->initialized) {
         a->initialized = true;
         account_event(a, EVENT_ACCOUNT_INITIALIZED, json_pack("{s:b}", "initialized", 1),
-                      0);
+                      (uint64_t)a->notify_from_ms); /* a flush moves it: another event */
     }
     account_set_state(a, "connected");
     store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+}
+
+void account_tell_synced(struct account *a)
+{
+    a->sync_time_ms = clock_wall_ms();
+    store_directory_set_sync_time(a->as->store, str_of(a->acct.id), a->sync_time_ms);
+    account_tell_initialized(a);
+    /* A look that finds nothing writes nothing: the time goes along with other changes, and
+     * by itself only now and then. After a restart the next look tells it anyway. */
+    if (a->sync_time_ms - a->sync_time_stored_ms >= SYNC_TIME_KEEP_MS) {
+        commit_run(a);
+    }
 }

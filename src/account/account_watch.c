@@ -1,28 +1,42 @@
-/* The watching connection: lists mailboxes, keeps INBOX up to date, idles in between.
- * Whenever one thing has ended, account_watch_next looks what is due, in this order:
+/* The watching connection: lists mailboxes, keeps INBOX (or the first one of the account's
+ * `path`) up to date, idles in between. Whenever one thing has ended, account_watch_next
+ * looks what is due:
  *
- *   a listing ─► SELECT and compare INBOX ─► live data of INBOX ─► NOTIFY ─► IDLE
+ *   NOTIFY, a listing, SELECT and compare ─► live data ─► STATUS of others ─► IDLE
  *
- * Other mailboxes are brought up to date one after the other on a work connection.
- * NOTIFY (RFC 5465), once per connection and where offered, has the server send what is
- * needed of new messages by itself, so that they do not end IDLE: a server that gathers
- * changes before it tells of them (Dovecot: half a second) begins anew with every IDLE.
+ * The first three are sent together on a fresh connection: one round trip. NOTIFY goes
+ * first, so that nothing falls between what the listing says and what is told from there.
+ * Other mailboxes are brought up to date on a work connection (account_pending.c).
+ *
+ * NOTIFY (RFC 5465), where offered, has the server tell of all mailboxes, and send what is
+ * needed of new messages of the selected one by itself, so that they do not end IDLE: a
+ * server that gathers changes before it tells of them (Dovecot: half a second) begins anew
+ * with every IDLE. What of it a server refuses is asked for no more by this account.
+ *
  * Starting a command ends IDLE by itself; nothing delays the first trigger, and what
  * comes during a pass is left for the next. */
 #include "account_priv.h"
 
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
-#include "postrider/base/mem.h"
 
 enum {
-    IDLE_MAX_MS = 24 * 60 * 1000,
-    CATCH_UP_MS =
-        15 * 60 * 1000,     /* the stored cursor of INBOX moves at least this often … */
-    CATCH_UP_CHANGES = 200, /* … and after so many live changes */
-    WORK_WAIT_MS = 300000,
-    NOTIFY_MS = 60000
+    IDLE_DEFAULT_MS = 24 * 60 * 1000,
+    NOTIFY_MS = 60000,
+    OVERFLOWS_MAX = 3 /* of an account: then it does without NOTIFY */
 };
+
+static bool is_busy(void *ctx, uint32_t box)
+{
+    const struct account *a = ctx;
+    return box == a->sync_box || (a->pass != NULL && box == a->watch_box) ||
+           account_subs_are_busy_with(a, box) || account_audit_is_busy_with(a, box);
+}
+
+static uint32_t content_items(const struct account *a)
+{
+    return account_content_items | (account_has_threads(a) ? IMAP_ITEM_REFERENCES : 0);
+}
 
 struct sync_ctx account_sync_ctx(struct account *a)
 {
@@ -31,21 +45,43 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .acct = &a->acct,
         .table = &a->table,
         .notify_from_ms = a->notify_from_ms,
-        .batch_messages = a->as->config.batch_messages,
+        .batch_messages = account_batch_messages(a),
         .delete_confirm_ms = a->as->config.delete_confirm_ms,
-        .busy_box = a->sync_box,
-        .new_items = account_content_items,
+        .resets_per_day = a->as->config.resets_per_day,
+        .learned = &a->learned,
+        .new_items = content_items(a),
+        .fast = a->fast,
+        .threads = account_has_threads(a),
+        .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,
+        .moves = &a->moves,
+        .settled = strcmp(a->state, "connected") == 0,
+        .lost = a->lost,
     };
+}
+
+void account_end_idle(struct account *a)
+{
+    if (a->idle != NULL) {
+        imap_idle_finish(a->idle);
+    }
 }
 
 static void on_command(void *ctx)
 {
+    account_end_idle(ctx);
+}
+
+/* A listing borrows the connection: the mailbox has to be selected again afterwards. */
+static bool may_select(void *ctx)
+{
     struct account *a = ctx;
-    if (a->idle != NULL) {
-        imap_idle_finish(a->idle);
+    if (a->pass != NULL) {
+        return false;
     }
+    a->watch_box = 0;
+    return true;
 }
 
 bool account_can_idle(const struct account *a)
@@ -54,159 +90,18 @@ bool account_can_idle(const struct account *a)
            !a->idle_refused;
 }
 
+int64_t account_idle_max_ms(const struct account *a)
+{
+    int64_t ms = a->as->config.poll.idle_max_ms;
+    return ms > 0 ? ms : IDLE_DEFAULT_MS;
+}
+
 static void next_soon(struct account *a)
 {
     loop_defer(a->as->loop, &a->next, a->next.fn);
 }
 
-/* --- mailboxes other than INBOX --- */
-
-static bool boxes_have(const uint32_t *boxes, size_t count, uint32_t box)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (boxes[i] == box) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void boxes_add(uint32_t **boxes, size_t *count, size_t *cap, uint32_t box)
-{
-    if (*count == *cap) {
-        *cap = *cap > 0 ? *cap * 2 : 8;
-        *boxes = mem_realloc(*boxes, *cap * sizeof **boxes);
-    }
-    (*boxes)[(*count)++] = box;
-}
-
-void account_pending_add(struct account *a, uint32_t box)
-{
-    if (!boxes_have(a->pending, a->pending_count, box) &&
-        !boxes_have(a->held, a->held_count, box)) {
-        boxes_add(&a->pending, &a->pending_count, &a->pending_cap, box);
-    }
-}
-
-static void on_hold_end(struct timer *t)
-{
-    struct account *a = container_of(t, struct account, hold);
-    size_t count = a->held_count;
-    a->held_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        account_pending_add(a, a->held[i]);
-    }
-    next_soon(a);
-}
-
-/* A mailbox that cannot be synced is tried again later and later: each try can cost the
- * server a login. The others do not wait for it. */
-static void hold_box(struct account *a, uint32_t box)
-{
-    static const struct backoff_policy policy = {2000, 10 * 60 * 1000, 200, 20};
-    if (box == 0 || boxes_have(a->held, a->held_count, box)) {
-        return;
-    }
-    boxes_add(&a->held, &a->held_count, &a->held_cap, box);
-    if (!timer_is_set(&a->hold)) {
-        timer_set(a->as->loop, &a->hold, backoff_next_ms(&a->hold_backoff, &policy),
-                  on_hold_end);
-    }
-}
-
-static void sync_finish(struct account *a, bool broken)
-{
-    account_work_end(&a->sync_work, broken);
-    a->sync_box = 0;
-    a->sync_live = NULL;
-    next_soon(a);
-}
-
-static void pass_start(struct account *a, bool select);
-
-static void on_other_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
-                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
-{
-    struct account *a = ctx;
-    struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
-    a->sync_pass = NULL;
-    if (a->phase != ACCOUNT_PHASE_ONLINE) {
-        sync_finish(a, true);
-        return;
-    }
-    if (err->code == ERR_NO_MAILBOX) {
-        /* Gone or forbidden: the listing will tell; trying again at once would not. */
-        a->list_due = true;
-        hold_box(a, a->sync_box);
-        sync_finish(a, false);
-        return;
-    }
-    if (err->code != ERR_OK) {
-        log_at(LOG_DEBUG, "account", "mailbox not synced", LOG_S("account", a->acct.name),
-               LOG_ERR_FIELDS(err));
-        bool store = account_reaction_get(err) ==
-                     account_reaction_get(&(struct err){.code = ERR_STORE_DOWN});
-        hold_box(a, m != NULL ? m->box : 0);
-        sync_finish(a, true);
-        if (store) {
-            account_fail(a, err);
-        }
-        return;
-    }
-    if (m != NULL && !sync_live_is_empty(a->sync_live)) {
-        pass_start(a, false);
-        return;
-    }
-    if (a->pending_count == 0 && a->held_count == 0) {
-        backoff_reset(&a->hold_backoff);
-    }
-    sync_finish(a, false);
-}
-
-static void pass_start(struct account *a, bool select)
-{
-    struct sync_ctx sc = account_sync_ctx(a);
-    struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
-    struct work_conn *wc = account_work_slot(a->sync_work);
-    wc->box = m->box;
-    a->sync_live = &wc->c.live;
-    a->sync_pass =
-        sync_pass_start(wc->c.conn, &sc, m, a->sync_live, select, on_other_pass, a);
-}
-
-static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *err,
-                         struct imap_conn *conn ATTR_UNUSED, void *ctx)
-{
-    struct account *a = ctx;
-    if (err->code != ERR_OK || a->phase != ACCOUNT_PHASE_ONLINE ||
-        mailbox_table_by_box(&a->table, a->sync_box) == NULL) {
-        if (err->code != ERR_OK) {
-            log_at(LOG_DEBUG, "account", "no connection to sync with",
-                   LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
-            a->list_due = false; /* the poll timer finds what is still to be done */
-            hold_box(a, a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0);
-        }
-        sync_finish(a, false);
-        return;
-    }
-    pass_start(a, true);
-}
-
-void account_pending_run(struct account *a)
-{
-    while (a->sync_work == NULL && a->pending_count > 0 &&
-           a->phase == ACCOUNT_PHASE_ONLINE) {
-        uint32_t box = a->pending[0];
-        memmove(a->pending, a->pending + 1, --a->pending_count * sizeof *a->pending);
-        if (mailbox_table_by_box(&a->table, box) != NULL) {
-            a->sync_box = box;
-            a->sync_work = account_work_start(a, ACCOUNT_LANE_SYNC, 0, WORK_WAIT_MS,
-                                              on_sync_work, a);
-        }
-    }
-}
-
-/* --- the watching connection --- */
+/* --- the listing --- */
 
 static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
                     const struct sync_list_result *result, void *ctx)
@@ -223,41 +118,133 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
         account_fail(a, &none);
         return;
     }
-    const struct mailbox *inbox = mailbox_table_inbox(&a->table);
+    account_poll_listed(a, result);
+    const struct mailbox *watched = account_main(a);
     for (size_t i = 0; i < result->changed_count; i++) {
-        /* INBOX is watched: its STATUS line lags behind what the connection says. */
-        if (result->changed[i] != inbox) {
-            account_pending_add(a, result->changed[i]->box);
+        const struct mailbox *m = result->changed[i];
+        /* The STATUS of the one that is watched lags behind what the connection says. */
+        if (m != watched && account_syncs(a, m) && !account_subs_serve(a, m->box)) {
+            account_pending_add(a, m->box);
         }
     }
+    account_subs_update(a);
     next_soon(a);
 }
 
+static void list_start(struct account *a)
+{
+    struct sync_ctx sc = account_sync_ctx(a);
+    sc.may_select = may_select;
+    a->list_due = false;
+    a->round_open = true;
+    account_end_idle(a);
+    a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
+}
+
+/* --- passes of the watched mailbox --- */
+
 static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
-                          const struct sync_pass_result *result ATTR_UNUSED, void *ctx)
+                          const struct sync_pass_result *result, void *ctx)
 {
     struct account *a = ctx;
+    struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
     a->pass = NULL;
+    account_moves_look(a, result);
+    account_walk_ended(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
     }
+    account_health_proved(a, result);
+    if (m != NULL) {
+        account_take_result(a, m, result);
+    }
+    a->heard = true;
     next_soon(a);
 }
+
+static void watch_pass(struct account *a, struct mailbox *m, bool select)
+{
+    struct sync_ctx sc = account_sync_ctx(a);
+    sc.on_command = on_command;
+    sc.command_ctx = a;
+    if (select) {
+        a->inbox_due = false;
+        a->watch_box = m->box;
+        a->online_since_ms = loop_now_ms(a->as->loop);
+    }
+    if (m->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
+        account_set_state(a, "syncing"); /* a first index can take minutes */
+    }
+    a->pass =
+        sync_pass_start(a->watch.conn, &sc, m, &a->watch.live, select, on_watch_pass, a);
+}
+
+/* --- NOTIFY --- */
 
 static void on_notify(struct imap_simple *op ATTR_UNUSED, const struct err *err,
                       void *ctx)
 {
     struct account *a = ctx;
     a->notify = NULL;
-    /* Refused: new messages are asked for, as with servers that do not have it. */
-    if (err->code != ERR_OK && err->code != ERR_NO && err->code != ERR_BAD) {
+    if (err->code == ERR_NO || err->code == ERR_BAD) {
+        /* Refused: less is asked for, at last nothing, as of servers without it. */
+        a->notify_refused = a->notify_scope;
+        a->notify_scope = IMAP_NOTIFY_NONE;
+        a->notify_due = a->notify_refused > IMAP_NOTIFY_SELECTED;
+    } else if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
+    } else {
+        a->told_items = a->asked_items;
     }
-    a->told_items = err->code == ERR_OK ? sync_row_items(a->watch.conn) : 0;
     next_soon(a);
 }
+
+static void notify_start(struct account *a)
+{
+    a->notify_due = false;
+    if (!imap_conn_has(a->watch.conn, IMAP_CAP_NOTIFY) || !account_can_idle(a) ||
+        a->notify_refused == IMAP_NOTIFY_SELECTED) {
+        return;
+    }
+    account_end_idle(a);
+    a->notify_scope =
+        a->notify_refused != IMAP_NOTIFY_NONE ? a->notify_refused - 1 : IMAP_NOTIFY_NAMES;
+    a->asked_items = sync_row_items(a->watch.conn);
+    a->notify =
+        imap_notify_start(a->watch.conn, a->notify_scope,
+                          a->asked_items | content_items(a), NOTIFY_MS, on_notify, a);
+}
+
+static void on_status(struct account_conn *c, const struct imap_status *status)
+{
+    account_take_status(c->account, status);
+}
+
+static void on_list_push(struct account_conn *c)
+{
+    c->account->list_due = true;
+    next_soon(c->account);
+}
+
+/* Nothing is told any more: ask for it again, and look at everything. */
+static void on_overflow(struct account_conn *c)
+{
+    struct account *a = c->account;
+    if (++a->overflows > OVERFLOWS_MAX) {
+        struct err err = {0};
+        a->notify_refused = IMAP_NOTIFY_SELECTED;
+        (void)err_set(&err, ERR_UNAVAILABLE, "the server stopped telling of changes");
+        account_fail(a, &err);
+        return;
+    }
+    a->told_items = 0;
+    a->notify_due = a->list_due = a->inbox_due = true;
+    next_soon(a);
+}
+
+/* --- IDLE --- */
 
 static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
                         void *ctx)
@@ -265,7 +252,8 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
     struct account *a = ctx;
     a->idle = NULL;
     if (err->code == ERR_BAD || err->code == ERR_NO) {
-        a->idle_refused = true; /* announced, but not meant: the poll timer has to do */
+        a->idle_refused = true; /* announced, but not meant: looking has to do */
+        account_subs_update(a);
     } else if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
@@ -273,107 +261,89 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
     next_soon(a);
 }
 
-static void on_poll_timer(struct timer *t)
+static void watch_idle(struct account *a)
 {
-    struct account *a = container_of(t, struct account, poll);
-    const struct mailbox *inbox = mailbox_table_inbox(&a->table);
-    a->list_due = true;
-    a->inbox_due = a->inbox_due || inbox == NULL || inbox->highest_modseq == 0 ||
-                   !account_can_idle(a) || a->watch.live.changes >= CATCH_UP_CHANGES ||
-                   (a->watch.live.changes > 0 &&
-                    loop_now_ms(a->as->loop) - a->online_since_ms >= CATCH_UP_MS);
-    next_soon(a);
+    if (account_can_idle(a) && a->watch_box != 0 && a->idle == NULL) {
+        a->idle = imap_idle_start(a->watch.conn, account_idle_max_ms(a), on_idle_end, a);
+    }
+    account_poll_plan(a);
 }
 
-static void watch_pass(struct account *a, struct mailbox *inbox, bool select)
-{
-    struct sync_ctx sc = account_sync_ctx(a);
-    sc.on_command = on_command;
-    if (select) {
-        a->watch_box = inbox->box;
-        a->online_since_ms = loop_now_ms(a->as->loop);
-    }
-    if (inbox->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
-        account_set_state(a, "syncing"); /* a first index can take minutes */
-    }
-    a->pass = sync_pass_start(a->watch.conn, &sc, inbox, &a->watch.live, select,
-                              on_watch_pass, a);
-}
+/* --- what is due --- */
 
 /* Everything is indexed and watched: say so. */
 static void settle(struct account *a)
 {
     for (size_t i = 0; i < a->table.count; i++) {
         const struct mailbox *m = a->table.items[i];
-        if (mailbox_is_synced(m) && m->phase != MAILBOX_PHASE_LIVE &&
+        if (account_syncs(a, m) && m->phase != MAILBOX_PHASE_LIVE &&
             m->phase != MAILBOX_PHASE_PARKED) {
             account_set_state(a, "syncing");
             return;
         }
     }
-    backoff_reset(&a->backoff);
-    account_tell_initialized(a);
+    a->settled = true;
+    if (a->round_open) {
+        a->round_open = false;
+        account_tell_synced(a);
+    } else {
+        account_tell_initialized(a);
+    }
 }
 
-static bool notify_start(struct account *a)
+static bool is_working(const struct account *a)
 {
-    if (!a->notify_due || a->watch_box == 0 || a->idle != NULL ||
-        !imap_conn_has(a->watch.conn, IMAP_CAP_NOTIFY) || !account_can_idle(a)) {
-        return false;
-    }
-    a->notify_due = false;
-    uint32_t items = sync_row_items(a->watch.conn) | account_content_items;
-    a->notify = imap_notify_start(a->watch.conn, items, NOTIFY_MS, on_notify, a);
-    return true;
-}
-
-static void watch_idle(struct account *a)
-{
-    if (a->idle != NULL) {
-        return;
-    }
-    if (account_can_idle(a) && a->watch_box != 0) {
-        a->idle = imap_idle_start(a->watch.conn, IDLE_MAX_MS, on_idle_end, a);
-    }
-    if (!timer_is_set(&a->poll)) {
-        timer_set(a->as->loop, &a->poll, a->as->config.poll_interval_ms, on_poll_timer);
-    }
+    return a->list != NULL || a->pass != NULL || a->notify != NULL;
 }
 
 void account_watch_next(struct account *a)
 {
-    if (a->phase != ACCOUNT_PHASE_ONLINE || a->list != NULL || a->pass != NULL ||
-        a->notify != NULL) {
+    if (a->phase != ACCOUNT_PHASE_ONLINE || account_is_full(a)) {
         return;
+    }
+    account_subs_next(a);
+    if (is_working(a)) {
+        return;
+    }
+    struct mailbox *m = account_main(a);
+    if (a->notify_due) {
+        notify_start(a);
     }
     if (a->list_due) {
-        struct sync_ctx sc = account_sync_ctx(a);
-        a->list_due = false;
-        on_command(a);
-        a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
-        return;
+        list_start(a);
     }
-    struct mailbox *inbox = mailbox_table_inbox(&a->table);
-    if (inbox != NULL && (a->inbox_due || a->watch_box != inbox->box)) {
-        a->inbox_due = false;
-        watch_pass(a, inbox, true);
-        return;
+    if (m != NULL && (a->inbox_due || a->watch_box != m->box)) {
+        if (m->phase != MAILBOX_PHASE_LIVE && !account_walk_take(a)) {
+            account_set_state(a, "syncing");
+            return;
+        }
+        watch_pass(a, m, true);
+    } else if (m != NULL && a->list == NULL && !sync_live_is_empty(&a->watch.live)) {
+        watch_pass(a, m, false);
     }
-    if (inbox != NULL && !sync_live_is_empty(&a->watch.live)) {
-        watch_pass(a, inbox, false);
-        return;
-    }
-    if (notify_start(a)) {
+    if (is_working(a) || account_poll_ask(a)) {
         return;
     }
     watch_idle(a);
     account_pending_run(a);
-    if (a->sync_work == NULL && a->pending_count == 0) {
+    if (a->sync_work == NULL && a->pending.count == 0) {
         settle(a);
+        account_threads_run(a);
     } else if (strcmp(a->state, "connected") != 0) {
         account_set_state(a, "syncing");
     }
 }
+
+void account_scope_changed(struct account *a)
+{
+    if (a->phase == ACCOUNT_PHASE_ONLINE) {
+        a->list_due = true;
+        account_subs_update(a);
+        next_soon(a);
+    }
+}
+
+/* --- events of the connection --- */
 
 static bool on_watch_row(struct account_conn *c, const struct imap_row *row)
 {
@@ -386,7 +356,11 @@ static bool on_watch_row(struct account_conn *c, const struct imap_row *row)
 
 static void on_watch_live(struct account_conn *c)
 {
-    next_soon(c->account);
+    struct account *a = c->account;
+    if (a->idle != NULL) {
+        a->health.told_at_ms = loop_now_ms(a->as->loop);
+    }
+    next_soon(a);
 }
 
 static void on_watch_lost(struct account_conn *c, const struct err *err)
@@ -398,33 +372,53 @@ void account_watch_begin(struct account *a)
 {
     a->watch.takes_row = on_watch_row;
     a->watch.on_live = on_watch_live;
+    a->watch.on_status = on_status;
+    a->watch.on_list = on_list_push;
+    a->watch.on_overflow = on_overflow;
     a->watch.on_lost = on_watch_lost;
     a->watch_box = 0;
     a->idle_refused = false;
     a->list_due = true;
     a->inbox_due = true;
     a->notify_due = true;
+    a->notify_scope = IMAP_NOTIFY_NONE;
+    for (size_t i = 0; i < a->table.count; i++) {
+        a->table.items[i]->unheard = false;
+    }
     a->told_items = 0;
     a->online_since_ms = loop_now_ms(a->as->loop);
+    account_poll_begin(a);
+    account_health_begin(a);
+    account_audit_begin(a);
     next_soon(a);
+}
+
+void account_watch_rest(struct account *a)
+{
+    account_poll_end(a);
+    account_health_end(a);
+    account_audit_end(a);
+    account_threads_end(a);
+    account_subs_end(a);
+    account_pending_end(a);
+    timer_stop(&a->move_round);
+    sync_list_cancel(a->list);
+    sync_pass_cancel(a->pass);
+    imap_simple_cancel(a->notify);
+    account_walk_give(a);
+    a->watch_box = 0;
 }
 
 void account_watch_end(struct account *a)
 {
-    timer_stop(&a->poll);
-    timer_stop(&a->hold);
-    a->held_count = 0; /* the listing after the next start finds them */
-    sync_list_cancel(a->list);
-    sync_pass_cancel(a->pass);
-    sync_pass_cancel(a->sync_pass);
-    imap_simple_cancel(a->notify);
+    account_watch_rest(a);
     account_conn_close(&a->watch); /* ends IDLE */
-    a->pending_count = 0;
-    a->watch_box = 0;
 }
 
 bool account_watch_is_quiet(const struct account *a)
 {
-    return a->list == NULL && a->pass == NULL && a->idle == NULL && a->notify == NULL &&
-           a->sync_pass == NULL && a->sync_work == NULL;
+    return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
+           a->sync_work == NULL && account_poll_is_quiet(a) &&
+           account_health_is_quiet(a) && account_audit_is_quiet(a) &&
+           account_threads_is_quiet(a) && account_subs_are_quiet(a);
 }

@@ -14,7 +14,10 @@ enum {
     OPEN_MS = 60000,
     SELECT_MS = 60000,
     REQUESTS_MAX = 256,
-    SYNC_IDLE_MS = 3000 /* a connection that only sync used is not kept for long */
+    /* What only the first index used is not kept for long; later, where one change was
+     * another may follow. */
+    SYNC_IDLE_MS = 3000,
+    BAR_MS = 5 * 60 * 1000 /* before another login, after one that was refused */
 };
 
 static void work_dispatch(struct account *a);
@@ -23,7 +26,7 @@ static void work_dispatch(struct account *a);
 
 static void conn_reap(struct work_conn *wc)
 {
-    if (wc->open == NULL && wc->select == NULL) {
+    if (wc->open == NULL && wc->select == NULL && wc->noop == NULL) {
         sync_live_fini(&wc->c.live);
         mem_free(wc);
     }
@@ -43,6 +46,7 @@ static void conn_drop(struct work_conn *wc)
     wc->user = NULL;
     imap_open_cancel(wc->open);
     imap_select_cancel(wc->select);
+    imap_simple_cancel(wc->noop);
     account_conn_close(&wc->c);
     conn_reap(wc);
 }
@@ -77,9 +81,50 @@ static void on_work_lost(struct account_conn *c, const struct err *err)
     work_dispatch(a);
 }
 
+static void on_work_ended(struct account_conn *c, const struct err *err)
+{
+    struct account *a = c->account;
+    struct err why = *err; /* lies in the connection */
+    on_work_lost(c, err);
+    account_errors_note(a, "work", &why);
+    account_limits_note(a, &why);
+    if (account_class_of(&why) == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, &why); /* the whole account is asked to be quiet */
+    }
+}
+
 static void on_idle_timer(struct timer *t)
 {
     conn_drop(container_of(t, struct work_conn, idle));
+}
+
+static void requests_fail(struct account *a, const struct err *err)
+{
+    for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
+        list_foreach (node, &a->requests[lane]) {
+            request_end(container_of(node, struct account_work, node), err);
+        }
+    }
+}
+
+/* No further connection. The watching one lives, so the account goes on without, unless
+ * the server wants less of everything. */
+static void on_refused(struct account *a, const struct err *err)
+{
+    const struct account_reaction *reaction = account_reaction_get(err);
+    account_errors_note(a, "work", err);
+    /* Without any connection the waiting ones would wait for nothing. */
+    if (account_work_count(a) == 0) {
+        requests_fail(a, err);
+    }
+    if (account_class_of(err) == ACCOUNT_CLASS_THROTTLED) {
+        account_fail(a, err);
+        return;
+    }
+    account_limits_note(a, err);
+    if (reaction->bars) {
+        account_limits_bar(a, err->code, BAR_MS);
+    }
 }
 
 static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
@@ -96,13 +141,8 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     slot_release(a->as, &wc->slot);
     if (err->code != ERR_OK) {
         conn_drop(wc);
-        /* Without any connection the waiting ones would wait for nothing. */
-        if (account_work_count(a) == 0 && err->code != ERR_CANCELED) {
-            for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
-                list_foreach (node, &a->requests[lane]) {
-                    request_end(container_of(node, struct account_work, node), err);
-                }
-            }
+        if (err->code != ERR_CANCELED) {
+            on_refused(a, err);
         }
         return;
     }
@@ -123,22 +163,24 @@ static void on_slot(struct slot_wait *w)
         /* The watching connection reports it; this one is just not there. */
         params = (struct imap_conn_params){.host = "", .user = ""};
     }
+    account_limits_params(a, &params);
     wc->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, wc);
     arena_fini(&arena);
 }
 
 static void conn_open(struct account *a)
 {
+    if (account_work_count(a) >= account_work_limit(a) || account_limits_wait_ms(a) > 0) {
+        return;
+    }
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         if (a->work[i] == NULL) {
             struct work_conn *wc = MEM_NEW(struct work_conn);
             a->work[i] = wc;
             wc->c.account = a;
-            wc->c.on_lost = on_work_lost;
+            wc->c.on_lost = on_work_ended;
             wc->state = WORK_STATE_OPENING;
-            const char *host = json_string_value(
-                json_object_get(json_object_get(a->record, "imap"), "host"));
-            slot_request(a->as, host != NULL ? host : "", &wc->slot, on_slot);
+            slot_request(a->as, account_host(a), &wc->slot, on_slot);
             return;
         }
     }
@@ -152,18 +194,33 @@ static void grant(struct account_work *w)
     request_end(w, &(struct err){.code = ERR_OK});
 }
 
-static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
-                        const struct imap_selected *selected ATTR_UNUSED, void *ctx)
+/* Do UIDs mean the same to the connection as to the index? Under another UIDVALIDITY the
+ * UID of a request names another message, or none. */
+static bool uids_agree(const struct mailbox *m, const struct imap_selected *selected)
 {
-    struct work_conn *wc = ctx;
-    wc->select = NULL;
+    return m == NULL || selected == NULL || m->uid_validity == 0 ||
+           selected->uid_validity == 0 || m->uid_validity == selected->uid_validity;
+}
+
+/* The mailbox is selected, or cannot be. */
+static void on_ready(struct work_conn *wc, const struct err *ready_err,
+                     const struct imap_selected *selected)
+{
     if (wc->state == WORK_STATE_DROPPED) {
         conn_reap(wc);
         return;
     }
     struct account_work *w = wc->user;
     struct account *a = wc->c.account;
+    struct err changed = *ready_err;
+    const struct err *err = &changed;
     wc->box = err->code == ERR_OK && w != NULL ? w->box : 0;
+    if (wc->box != 0 && !uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
+        (void)err_set(
+            &changed, ERR_UNAVAILABLE,
+            "the server gave the messages of the mailbox new ids, which are not "
+            "indexed yet");
+    }
     if (w == NULL || err->code != ERR_OK) {
         wc->user = NULL;
         wc->state = WORK_STATE_FREE;
@@ -182,6 +239,28 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     grant(w);
 }
 
+static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
+                        const struct imap_selected *selected, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->select = NULL;
+    on_ready(wc, err, selected);
+}
+
+static void on_noop(struct imap_simple *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct work_conn *wc = ctx;
+    wc->noop = NULL;
+    on_ready(wc, err, wc->c.conn != NULL ? imap_conn_selected(wc->c.conn) : NULL);
+}
+
+/* Has the mailbox selected already, in the sense of the index. */
+static bool is_selected(const struct work_conn *wc, const struct mailbox *m)
+{
+    return m != NULL && m->box == wc->box && imap_conn_selected(wc->c.conn) != NULL &&
+           uids_agree(m, imap_conn_selected(wc->c.conn));
+}
+
 static void assign(struct work_conn *wc, struct account_work *w)
 {
     struct account *a = w->account;
@@ -189,11 +268,11 @@ static void assign(struct work_conn *wc, struct account_work *w)
     list_remove(&w->node);
     wc->user = w;
     w->wc = wc;
-    if (w->box == 0 || w->box == wc->box) {
+    struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
+    if (w->box == 0 || (is_selected(wc, m) && wc->version == m->version)) {
         grant(w);
         return;
     }
-    struct mailbox *m = mailbox_table_by_box(&a->table, w->box);
     if (m == NULL) {
         wc->user = NULL;
         timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
@@ -204,6 +283,14 @@ static void assign(struct work_conn *wc, struct account_work *w)
     }
     wc->state = WORK_STATE_SELECTING;
     w->state = WORK_REQ_SELECTING;
+    wc->version = m->version;
+    if (is_selected(wc, m)) {
+        /* The index knows more than the connection: a server tells news behind the answer
+         * to a command, so the next one would still work on the mailbox as it was. Sent
+         * with it in one go, NOOP does not help: Dovecot puts it off until both are done. */
+        wc->noop = imap_noop_start(wc->c.conn, SELECT_MS, on_noop, wc);
+        return;
+    }
     sync_live_reset(&wc->c.live);
     struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
                                         .condstore = true};
@@ -214,18 +301,17 @@ static void assign(struct work_conn *wc, struct account_work *w)
 static struct work_conn *find_free(struct account *a, uint32_t box, size_t *free_out)
 {
     struct work_conn *best = NULL;
-    size_t vacant = 0;
+    size_t vacant = 0, count = 0, limit = account_work_limit(a);
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         struct work_conn *wc = a->work[i];
-        if (wc == NULL || wc->state == WORK_STATE_FREE) {
-            vacant++;
-        }
+        count += wc != NULL ? 1 : 0;
+        vacant += wc != NULL && wc->state == WORK_STATE_FREE ? 1 : 0;
         if (wc != NULL && wc->state == WORK_STATE_FREE &&
             (best == NULL || wc->box == box)) {
             best = wc;
         }
     }
-    *free_out = vacant;
+    *free_out = vacant + (limit > count ? limit - count : 0);
     return best;
 }
 
@@ -255,6 +341,14 @@ static void work_dispatch(struct account *a)
                 conn_open(a);
             }
         }
+    }
+    int64_t barred_ms = account_limits_wait_ms(a);
+    if (wanted > 0 && barred_ms > 0 && account_work_count(a) == 0) {
+        struct err err = {0};
+        (void)err_set(&err, a->limits.barred_by,
+                      "the server refused connections; none is tried for %lld s",
+                      (long long)(barred_ms / 1000 + 1));
+        requests_fail(a, &err);
     }
 }
 
@@ -332,7 +426,7 @@ void account_work_end(struct account_work **wp, bool broken)
     timer_stop(&w->deadline);
     loop_undefer(&w->tell);
     list_remove(&w->node);
-    bool sync_only = w->lane == ACCOUNT_LANE_SYNC;
+    bool first_index = w->lane == ACCOUNT_LANE_SYNC && !a->settled;
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {
@@ -347,8 +441,8 @@ void account_work_end(struct account_work **wp, bool broken)
     if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
         conn_drop(wc);
     } else {
-        timer_set(a->as->loop, &wc->idle, sync_only ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS,
-                  on_idle_timer);
+        timer_set(a->as->loop, &wc->idle,
+                  first_index ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS, on_idle_timer);
     }
     work_dispatch(a);
 }

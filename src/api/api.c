@@ -164,8 +164,7 @@ static bool binding_holds(const struct api_call_frame *frame,
     return str_eq_c(str_trim(account), who->account);
 }
 
-static void on_auth(void *arg, const struct api_identity *who, const struct err *err,
-                    json_t *details)
+static void on_auth(void *arg, const struct api_auth_answer *answer)
 {
     static const struct err foreign = {
         .code = ERR_FORBIDDEN, .msg = "The token does not allow access to this resource"};
@@ -176,12 +175,13 @@ static void on_auth(void *arg, const struct api_identity *who, const struct err 
         return;
     }
     frame->wait = NULL;
-    if (who == NULL) {
-        api_reply_err_with(&frame->call, err, json_incref(details));
-    } else if (!binding_holds(frame, who)) {
+    frame->rate = answer->rate;
+    if (answer->who == NULL) {
+        api_reply_err_with(&frame->call, answer->err, json_incref(answer->details));
+    } else if (!binding_holds(frame, answer->who)) {
         api_reply_err(&frame->call, &foreign);
     } else {
-        frame->call.who = *who;
+        frame->call.who = *answer->who;
         begin_body(frame);
     }
 }

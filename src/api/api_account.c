@@ -11,12 +11,23 @@ static const struct err no_oauth2_form = {
 
 /* --- changing: read the record, merge, write --- */
 
+static void on_flushed(const struct err *err, void *ctx)
+{
+    json_t *out = json_object();
+    json_put_bool(out, "flush", true);
+    api_change_end(ctx, err, out);
+}
+
 static void on_updated(struct store_account_op *op ATTR_UNUSED, const struct err *err,
                        const struct store_acct *acct ATTR_UNUSED,
                        json_t *record ATTR_UNUSED, json_t *state ATTR_UNUSED, void *ctx)
 {
     struct api_task *task = ctx;
     const char *outcome = json_get_cstr(task->json, "outcome");
+    if (err->code == ERR_OK && json_get_bool(task->json, "flush", false)) {
+        accounts_flush(task->services->accounts, str_of(task->id), on_flushed, task);
+        return;
+    }
     json_t *out = json_object();
     if (err->code == ERR_OK) {
         accounts_updated(task->services->accounts, str_of(task->id));
@@ -266,6 +277,25 @@ void api_account_sync(struct api_call *call)
         account_sync_now(a);
     }
     reply_flag(call, "sync", wanted);
+}
+
+/* The record gets what the request says, then the index goes and is made anew. The reply
+ * comes when the old index is gone. */
+void api_account_flush(struct api_call *call)
+{
+    if (!json_get_bool(call->body, "flush", false)) {
+        if (api_account_find(call) != NULL) {
+            reply_flag(call, "flush", false);
+        }
+        return;
+    }
+    struct api_task *task = api_task_new(call, NULL);
+    json_t *body = json_copy(call->body);
+    (void)json_object_del(body, "flush");
+    task->json = json_object();
+    json_put(task->json, "body", body);
+    json_put_bool(task->json, "flush", true);
+    api_change_start(task, run_update);
 }
 
 /* --- trying settings --- */

@@ -6,6 +6,7 @@
  * Goes on when the client leaves: half removed is no state to stay in. */
 #include "api_handlers.h"
 #include "postrider/base/clock.h"
+#include "postrider/changelog/changelog.h"
 #include "postrider/event/event.h"
 
 static void send_event(struct api_task *task, const struct store_acct *acct)
@@ -30,6 +31,7 @@ static void on_deleted(struct store_account_op *op ATTR_UNUSED, const struct err
     json_put_cstr(out, "account", task->id);
     json_put_bool(out, "deleted", err->code == ERR_OK);
     webhook_account_changed(task->services->webhooks, id);
+    changelog_forget(task->services->changelog, id);
     if (err->code == ERR_OK) {
         send_event(task, acct);
     } else if (store_directory_get(task->services->store, id) != NULL) {

@@ -49,10 +49,17 @@ static json_t *error_json(const struct err *err)
     return out;
 }
 
-static json_t *counters_json(void)
+static json_t *counters_json(const struct account_entry *entry)
 {
+    json_t *events = json_object();
+    for (int type = 0; entry != NULL && type < EVENT_TYPE_COUNT; type++) {
+        if (entry->event_counts[type] > 0) {
+            json_put_int(events, event_type_name((enum event_type)type),
+                         (int64_t)entry->event_counts[type]);
+        }
+    }
     json_t *out = json_object();
-    json_put(out, "events", json_object());
+    json_put(out, "events", events);
     return out;
 }
 
@@ -72,7 +79,7 @@ static void put_state(json_t *out, const struct account *a,
     if (entry != NULL && entry->sync_time_ms > 0) {
         json_put_time(out, "syncTime", entry->sync_time_ms);
     }
-    json_put(out, "counters", counters_json());
+    json_put(out, "counters", counters_json(entry));
 }
 
 json_t *api_account_render(const char *id, json_t *record, const struct account *a,
@@ -87,6 +94,8 @@ json_t *api_account_render(const char *id, json_t *record, const struct account 
     json_put_cstr(out, "account", id);
     json_put_cstr(out, "type", type_of(record));
     put_state(out, a, entry);
+    json_put_int(out, "connections",
+                 a != NULL ? (int64_t)account_connection_count(a) : 0);
     return out;
 }
 

@@ -8,9 +8,11 @@ static const struct field_spec health_reply =
 
 void api_get_health(struct api_call *call)
 {
-    static const struct err unwell = {.code = ERR_INTERNAL, .msg = "Not healthy"};
+    struct err why = {.code = ERR_OK};
     const struct api_health_port *port = &call->api->config.health;
-    if (port->is_well != NULL && !port->is_well(port->ctx)) {
+    if (port->is_well != NULL && !port->is_well(port->ctx, &why)) {
+        struct err unwell = {.code = ERR_OK};
+        (void)err_set(&unwell, ERR_INTERNAL, "Not healthy: %s", why.msg);
         api_reply_err(call, &unwell);
         return;
     }

@@ -1,4 +1,5 @@
 #include "api_handlers.h"
+#include "postrider/base/ip.h"
 
 struct api_services *api_services_of(struct api_call *call)
 {
@@ -67,15 +68,7 @@ bool api_check_json_text(const json_t *value, struct err *err)
 
 bool api_check_network(const json_t *value, struct err *err)
 {
-    const char *text = json_string_value(value);
-    struct str network = str_of(text);
-    size_t slash = str_find_byte(network, '/');
-    char address[64] = "";
-    if (network.len < sizeof address) {
-        memcpy(address, network.ptr, network.len);
-        address[slash < network.len ? slash : network.len] = '\0';
-    }
-    /* A network contains its own address, or it is not one. */
-    return api_network_has(text, address) ||
+    struct str text = str_from(json_string_value(value), json_string_length(value));
+    return ip_is_network(text) ||
            err_set(err, ERR_INVALID, "must be a valid ip address or network");
 }

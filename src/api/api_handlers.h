@@ -10,11 +10,13 @@
 #include "postrider/base/list.h"
 
 enum {
-    API_ACCOUNT_ROUTES = 8,
+    API_ACCOUNT_ROUTES = 9,
     API_MESSAGE_ROUTES = 9,
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
-    API_METRICS_ROUTES = 1
+    API_METRICS_ROUTES = 1,
+    API_DIAGNOSE_ROUTES = 1,
+    API_EVENT_ROUTES = 7
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -22,16 +24,21 @@ extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
 extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
 extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
+extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
+extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
-    api_accounts_list, api_account_reconnect, api_account_sync, api_account_check;
+    api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
+    api_account_check;
 api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_update,
     api_message_delete, api_message_move, api_text_get, api_attachment_get,
     api_source_get;
 api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
-api_handler api_metrics_get;
+api_handler api_metrics_get, api_account_diagnose;
+api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
+    api_state_stream, api_routes_list, api_route_cursor_set;
 
 /* --- checks of fields --- */
 
@@ -113,15 +120,13 @@ struct api_token_use {
  * *details_out: members of the error body, the caller's, or NULL. */
 bool api_token_allows(const json_t *record, const struct api_token_use *use,
                       json_t **details_out, struct err *err);
-/* Whether address (text) lies in network ("10.0.0.0/8", or one address). */
-bool api_network_has(const char *network, const char *address);
 
 /* Counts requests of tokens in windows; memory only, one for each node. */
 struct api_token_rate;
 struct api_token_rate *api_token_rate_new(void) ATTR_RETURNS_NONNULL;
 void api_token_rate_free(struct api_token_rate **r);
-/* False when the limit of the record is used up; *wait_s_out: seconds until it is not. */
+/* False when the limit of the record is used up. */
 bool api_token_rate_take(struct api_token_rate *r, const json_t *record, int64_t now_ms,
-                         int64_t *wait_s_out);
+                         struct api_rate *rate_out);
 
 #endif

@@ -9,14 +9,11 @@ struct str api_segment_name(struct str segment)
     return is_name ? str_from(segment.ptr + 1, segment.len - 2) : STR_NULL;
 }
 
-static const struct field_spec *find_param(const struct api_route *route, struct str name)
+static bool has_param(const struct api_route *route, struct str name)
 {
-    for (size_t i = 0; i < route->param_count; i++) {
-        if (str_eq_c(name, route->params[i].name)) {
-            return &route->params[i];
-        }
-    }
-    return NULL;
+    struct field_walk walk;
+    field_walk_init(&walk, route->params, route->param_count);
+    return field_walk_find(&walk, name) != NULL;
 }
 
 /* A row whose path and parameter table differ is a mistake that every start shows. */
@@ -34,11 +31,11 @@ static void fill_entry(struct api_entry *entry, const struct api_route *route)
         entry->segments[entry->segment_count++] = piece;
         struct str name = api_segment_name(piece);
         if (name.ptr != NULL) {
-            CHECK(find_param(route, name) != NULL);
+            CHECK(has_param(route, name));
             names++;
         }
     }
-    CHECK(names == route->param_count);
+    CHECK(names == field_rows_count(route->params, route->param_count));
 }
 
 void api_index_init(struct api_index *index, const struct api_table *tables,

@@ -16,9 +16,11 @@ struct str api_path_value(const struct api_call_frame *frame, const char *name)
 static json_t *raw_params(const struct api_call_frame *frame)
 {
     json_t *out = json_object();
-    for (size_t i = 0; i < frame->entry->route->param_count; i++) {
-        const char *name = frame->entry->route->params[i].name;
-        json_put_str(out, name, api_path_value(frame, name));
+    struct field_walk walk;
+    const struct field_spec *row;
+    field_walk_init(&walk, frame->entry->route->params, frame->entry->route->param_count);
+    while ((row = field_walk_next(&walk)) != NULL) {
+        json_put_str(out, row->name, api_path_value(frame, row->name));
     }
     return out;
 }

@@ -1,10 +1,6 @@
 /* The rows of mailboxes and messages: what comes in, what goes out. */
 #include "api_handlers.h"
-
-static const struct field_spec account_params[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
-};
+#include "api_rows.h"
 
 static const struct field_spec mailboxes_list_query[] = {
     F_BOOL("counters", FIELD_LOOSE, F_DEFAULT("false"),
@@ -20,17 +16,9 @@ static const struct field_spec mailbox_response_status_fields[] = {
 static const struct field_spec mailbox_response_item_fields[] = {
     F_STR("path", FIELD_REQUIRED, F_DOC("Mailbox path, or a special use such as \\Sent")),
     F_STR("id", 0, F_DOC("Id")),
-    F_STR("delimiter", FIELD_NULLABLE),
-    F_STR("parentPath", FIELD_EMPTY_OK),
-    F_STR("name", FIELD_REQUIRED, F_DOC("Shown name")),
-    F_BOOL("listed", 0),
-    F_BOOL("subscribed", 0),
+    F_PART(api_rows_mailbox_name),
     F_BOOL("noSelect", 0),
-    F_STR("specialUse", 0,
-          F_ENUM("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent",
-                 "\\Trash", "\\Inbox")),
-    F_STR("specialUseSource", 0, F_ENUM("user", "extension", "name")),
-    F_BOOL("noInferiors", 0),
+    F_PART(api_rows_mailbox_purpose),
     F_INT("messages", FIELD_FALSE_OK),
     F_INT("uidNext", FIELD_FALSE_OK),
     F_OBJ("status", FIELD_UNKNOWN_OK, F_LABEL("MailboxResponseStatus"),
@@ -48,14 +36,17 @@ static const struct field_spec mailboxes_list_response =
     F_OBJ(NULL, 0, F_LABEL("MailboxesFilterResponse"),
           F_FIELDS(mailboxes_filter_response_fields));
 
+static const struct field_spec document_store[] = {
+    F_BOOL("documentStore", FIELD_EMPTY_ABSENT | FIELD_UNDOCUMENTED | FIELD_LOOSE,
+           F_DEFAULT("false"), F_DOC("Accepted and ignored")),
+};
+
 static const struct field_spec messages_list_query[] = {
     F_STR("path", FIELD_REQUIRED, F_DOC("Mailbox path, or a special use such as \\Sent")),
     F_STR("cursor", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1048576),
           F_DOC("Value of nextPageCursor or prevPageCursor")),
-    F_INT("page", 0, F_RANGE(0, 1048576), F_DEFAULT("0"), F_DOC("Page, from 0")),
-    F_INT("pageSize", 0, F_RANGE(1, 1000), F_DEFAULT("20"), F_DOC("Rows a page")),
-    F_BOOL("documentStore", FIELD_EMPTY_ABSENT | FIELD_UNDOCUMENTED | FIELD_LOOSE,
-           F_DEFAULT("false"), F_DOC("Accepted and ignored")),
+    F_PART(api_rows_page),
+    F_PART(document_store),
 };
 
 static const struct field_spec from_address_response_fields[] = {
@@ -93,7 +84,9 @@ static const struct field_spec bounce_entry_fields[] = {
     F_STR("date", 0, F_FORMAT(DATE_TIME)),
 };
 
-static const struct field_spec message_list_entry_fields[] = {
+/* --- rows of a message, in lists and alone --- */
+
+static const struct field_spec message_head[] = {
     F_STR("id", 0, F_DOC("Id")),
     F_INT("uid", 0),
     F_STR("emailId", 0, F_MAX_LEN(256)),
@@ -108,15 +101,24 @@ static const struct field_spec message_list_entry_fields[] = {
     F_STR("subject", FIELD_EMPTY_OK),
     F_OBJ("from", 0, F_LABEL("FromAddressResponse"),
           F_FIELDS(from_address_response_fields)),
+};
+
+static const struct field_spec message_reply_to[] = {
     F_ARR("replyTo", 0, F_LABEL("AddressList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
                        F_FIELDS(from_address_response_fields)))),
+};
+
+static const struct field_spec message_to_cc[] = {
     F_ARR("to", 0, F_LABEL("AddressList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
                        F_FIELDS(from_address_response_fields)))),
     F_ARR("cc", 0, F_LABEL("AddressList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
                        F_FIELDS(from_address_response_fields)))),
+};
+
+static const struct field_spec message_mid[] = {
     F_STR("messageId", 0),
     F_STR("inReplyTo", 0),
     F_ARR("flags", 0, F_LABEL("FlagList"), F_ITEM(F_STR(NULL, 0)), F_DOC("Flags")),
@@ -124,21 +126,38 @@ static const struct field_spec message_list_entry_fields[] = {
     F_ARR("attachments", 0, F_LABEL("AttachmentList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("AttachmentEntry"),
                        F_FIELDS(attachment_entry_fields)))),
-    F_OBJ("text", 0, F_LABEL("TextInfo"), F_FIELDS(text_info_fields),
-          F_DOC("Id of the text")),
+};
+
+static const struct field_spec message_preview[] = {
     F_STR("preview", 0),
     F_STR("category", 0, F_ENUM("primary", "social", "promotions", "updates", "forums")),
+};
+
+static const struct field_spec message_special_use[] = {
     F_STR("messageSpecialUse", 0,
           F_ENUM("\\Drafts", "\\Junk", "\\Sent", "\\Trash", "\\Inbox")),
-    F_BOOL("isAutoReply", 0),
+};
+
+static const struct field_spec message_bounces[] = {
     F_ARR("bounces", 0, F_LABEL("BounceList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("BounceEntry"), F_FIELDS(bounce_entry_fields)))),
 };
 
+static const struct field_spec message_list_entry_fields[] = {
+    F_PART(message_head),
+    F_PART(message_reply_to),
+    F_PART(message_to_cc),
+    F_PART(message_mid),
+    F_OBJ("text", 0, F_LABEL("TextInfo"), F_FIELDS(text_info_fields),
+          F_DOC("Id of the text")),
+    F_PART(message_preview),
+    F_PART(message_special_use),
+    F_BOOL("isAutoReply", 0),
+    F_PART(message_bounces),
+};
+
 static const struct field_spec message_list_fields[] = {
-    F_INT("total", 0),
-    F_INT("page", 0, F_DOC("Page, from 0")),
-    F_INT("pages", 0),
+    F_PART(api_rows_pages),
     F_STR("nextPageCursor", FIELD_NULLABLE),
     F_STR("prevPageCursor", FIELD_NULLABLE),
     F_ARR("messages", 0, F_LABEL("PageMessages"),
@@ -152,8 +171,7 @@ static const struct field_spec messages_list_response =
     F_OBJ(NULL, 0, F_LABEL("MessageList"), F_FIELDS(message_list_fields));
 
 static const struct field_spec account_message_params[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
+    F_PART(api_row_account),
     F_STR("message", FIELD_REQUIRED, F_MAX_LEN(256), F_FORMAT(BASE64URL),
           F_DOC("Id of the message")),
 };
@@ -169,8 +187,7 @@ static const struct field_spec message_get_query[] = {
     F_BOOL("preProcessHtml", FIELD_LOOSE, F_DEFAULT("false"),
            F_DOC("Prepare HTML for showing it in a page")),
     F_BOOL("markAsSeen", FIELD_LOOSE, F_DEFAULT("false"), F_DOC("Set the \\Seen flag")),
-    F_BOOL("documentStore", FIELD_EMPTY_ABSENT | FIELD_UNDOCUMENTED | FIELD_LOOSE,
-           F_DEFAULT("false"), F_DOC("Accepted and ignored")),
+    F_PART(document_store),
 };
 
 static const struct field_spec text_info_details_fields[] = {
@@ -184,62 +201,30 @@ static const struct field_spec text_info_details_fields[] = {
 };
 
 static const struct field_spec message_details_fields[] = {
-    F_STR("id", 0, F_DOC("Id")),
-    F_INT("uid", 0),
-    F_STR("emailId", 0, F_MAX_LEN(256)),
-    F_STR("threadId", 0),
-    F_STR("path", 0, F_DOC("Mailbox path, or a special use such as \\Sent")),
-    F_STR("date", 0, F_FORMAT(DATE_TIME)),
-    F_BOOL("draft", 0),
-    F_BOOL("unseen", 0),
-    F_BOOL("flagged", 0),
-    F_BOOL("answered", 0),
-    F_INT("size", 0),
-    F_STR("subject", FIELD_EMPTY_OK),
-    F_OBJ("from", 0, F_LABEL("FromAddressResponse"),
-          F_FIELDS(from_address_response_fields)),
+    F_PART(message_head),
     F_OBJ("sender", 0, F_LABEL("FromAddressResponse"),
           F_FIELDS(from_address_response_fields)),
-    F_ARR("to", 0, F_LABEL("AddressList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
-                       F_FIELDS(from_address_response_fields)))),
-    F_ARR("cc", 0, F_LABEL("AddressList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
-                       F_FIELDS(from_address_response_fields)))),
+    F_PART(message_to_cc),
     F_ARR("bcc", 0, F_LABEL("AddressList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
                        F_FIELDS(from_address_response_fields)))),
-    F_ARR("replyTo", 0, F_LABEL("AddressList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("RcptAddressEntry"),
-                       F_FIELDS(from_address_response_fields)))),
-    F_STR("messageId", 0),
-    F_STR("inReplyTo", 0),
-    F_ARR("flags", 0, F_LABEL("FlagList"), F_ITEM(F_STR(NULL, 0)), F_DOC("Flags")),
-    F_ARR("labels", 0, F_LABEL("LabelList"), F_ITEM(F_STR(NULL, 0)), F_DOC("Labels")),
-    F_ARR("attachments", 0, F_LABEL("AttachmentList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("AttachmentEntry"),
-                       F_FIELDS(attachment_entry_fields)))),
+    F_PART(message_reply_to),
+    F_PART(message_mid),
     F_OBJ("headers", FIELD_UNKNOWN_OK, F_LABEL("MessageHeaders")),
     F_OBJ("text", 0, F_LABEL("TextInfoDetails"), F_FIELDS(text_info_details_fields),
           F_DOC("Id of the text")),
-    F_ARR("bounces", 0, F_LABEL("BounceList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("BounceEntry"), F_FIELDS(bounce_entry_fields)))),
+    F_PART(message_bounces),
     F_BOOL("isAutoReply", 0),
-    F_STR("preview", 0),
-    F_STR("category", 0, F_ENUM("primary", "social", "promotions", "updates", "forums")),
-    F_STR("specialUse", 0,
-          F_ENUM("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent",
-                 "\\Trash", "\\Inbox")),
-    F_STR("messageSpecialUse", 0,
-          F_ENUM("\\Drafts", "\\Junk", "\\Sent", "\\Trash", "\\Inbox")),
+    F_PART(message_preview),
+    F_PART(api_row_special_use),
+    F_PART(message_special_use),
 };
 
 static const struct field_spec message_get_response =
     F_OBJ(NULL, 0, F_LABEL("MessageDetails"), F_FIELDS(message_details_fields));
 
-static const struct field_spec account_message_params2_fields[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
+static const struct field_spec account_message_any_params[] = {
+    F_PART(api_row_account),
     F_STR("message", FIELD_REQUIRED, F_MAX_LEN(256), F_DOC("Id of the message")),
 };
 
@@ -271,17 +256,19 @@ static const struct field_spec message_update_fields[] = {
 static const struct field_spec message_update_body =
     F_OBJ(NULL, 0, F_LABEL("MessageUpdate"), F_FIELDS(message_update_fields));
 
-static const struct field_spec flag_update_response_fields[] = {
+static const struct field_spec change_asked[] = {
     F_ANY("add", 0, F_DOC("To be added")),
     F_ANY("delete", 0, F_DOC("To be removed")),
     F_ANY("set", 0, F_DOC("To replace all")),
+};
+
+static const struct field_spec flag_update_response_fields[] = {
+    F_PART(change_asked),
     F_ARR("result", 0, F_LABEL("FlagResultList"), F_ITEM(F_STR(NULL, 0))),
 };
 
 static const struct field_spec label_update_response_fields[] = {
-    F_ANY("add", 0, F_DOC("To be added")),
-    F_ANY("delete", 0, F_DOC("To be removed")),
-    F_ANY("set", 0, F_DOC("To replace all")),
+    F_PART(change_asked),
     F_ARR("result", 0, F_LABEL("LabelResultList"), F_ITEM(F_STR(NULL, 0))),
 };
 
@@ -331,8 +318,7 @@ static const struct field_spec message_move_response = F_OBJ(
     NULL, 0, F_LABEL("MessageMoveResponse"), F_FIELDS(message_move_response_fields));
 
 static const struct field_spec account_text_params[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
+    F_PART(api_row_account),
     F_STR("text", FIELD_REQUIRED, F_MAX_LEN(10240), F_FORMAT(BASE64URL),
           F_DOC("Id of the text")),
 };
@@ -343,8 +329,7 @@ static const struct field_spec text_get_query[] = {
           F_DOC("Which text is returned")),
     F_BOOL("webSafeHtml", FIELD_LOOSE, F_DEFAULT("false"),
            F_DOC("Clean HTML for showing it in a page")),
-    F_BOOL("documentStore", FIELD_EMPTY_ABSENT | FIELD_UNDOCUMENTED | FIELD_LOOSE,
-           F_DEFAULT("false"), F_DOC("Accepted and ignored")),
+    F_PART(document_store),
 };
 
 static const struct field_spec text_response_fields[] = {
@@ -358,8 +343,7 @@ static const struct field_spec text_get_response =
     F_OBJ(NULL, 0, F_LABEL("TextResponse"), F_FIELDS(text_response_fields));
 
 static const struct field_spec account_attachment_params[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
+    F_PART(api_row_account),
     F_STR("attachment", FIELD_REQUIRED, F_MAX_LEN(2048), F_FORMAT(BASE64URL),
           F_DOC("Id of the attachment")),
 };
@@ -373,7 +357,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .scope = "api",
      .action = "read",
      .group = "mailbox",
-     ROUTE_PARAMS(account_params),
+     ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(mailboxes_list_query),
      .response = &mailboxes_list_response,
      .handler = api_mailboxes_list},
@@ -385,7 +369,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .scope = "api",
      .action = "read",
      .group = "message",
-     ROUTE_PARAMS(account_params),
+     ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(messages_list_query),
      .response = &messages_list_response,
      .handler = api_messages_list},
@@ -409,7 +393,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .scope = "api",
      .action = "write",
      .group = "message",
-     ROUTE_PARAMS(account_message_params2_fields),
+     ROUTE_PARAMS(account_message_any_params),
      .body = &message_update_body,
      .response = &message_update_response,
      .handler = api_message_update},
@@ -421,7 +405,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .scope = "api",
      .action = "destructive",
      .group = "message",
-     ROUTE_PARAMS(account_message_params2_fields),
+     ROUTE_PARAMS(account_message_any_params),
      ROUTE_QUERY(message_delete_query),
      .response = &message_delete_response,
      .handler = api_message_delete},
@@ -433,7 +417,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .scope = "api",
      .action = "write",
      .group = "message",
-     ROUTE_PARAMS(account_message_params2_fields),
+     ROUTE_PARAMS(account_message_any_params),
      .body = &message_move_body,
      .response = &message_move_response,
      .handler = api_message_move},

@@ -42,7 +42,7 @@ static const struct field_spec timeout_header =
 
 /* --- parameters --- */
 
-static void add_parameter(json_t *list, const struct field_spec *spec, const char *where,
+static void put_parameter(json_t *list, const struct field_spec *spec, const char *where,
                           json_t *components)
 {
     json_t *out = json_object();
@@ -58,17 +58,24 @@ static void add_parameter(json_t *list, const struct field_spec *spec, const cha
     json_push(list, out);
 }
 
+static void put_parameters(json_t *list, const struct field_spec *fields, size_t count,
+                           const char *where, json_t *components)
+{
+    struct field_walk walk;
+    const struct field_spec *row;
+    field_walk_init(&walk, fields, count);
+    while ((row = field_walk_next(&walk)) != NULL) {
+        put_parameter(list, row, where, components);
+    }
+}
+
 static json_t *parameters(const struct api_route *route, json_t *components)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < route->param_count; i++) {
-        add_parameter(list, &route->params[i], "path", components);
-    }
-    for (size_t i = 0; i < route->query_count; i++) {
-        add_parameter(list, &route->query[i], "query", components);
-    }
+    put_parameters(list, route->params, route->param_count, "path", components);
+    put_parameters(list, route->query, route->query_count, "query", components);
     if ((route->flags & API_PUBLIC) == 0) {
-        add_parameter(list, &timeout_header, "header", components);
+        put_parameter(list, &timeout_header, "header", components);
     }
     return list;
 }

@@ -76,6 +76,7 @@ struct api_call_frame {
     const struct api_entry *entry;
     struct api_auth_wait *wait;
     struct timer overdue;
+    struct api_rate rate;
 };
 
 struct api_call_frame *api_call_frame(struct api_call *call);

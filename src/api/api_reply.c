@@ -2,6 +2,8 @@
 #include "postrider/base/check.h"
 #include "postrider/base/log.h"
 
+#include <stdio.h>
+
 enum {
     HEADERS_MAX = 16
 };
@@ -57,13 +59,37 @@ static size_t base_headers(struct httpd_header *into)
     return 2;
 }
 
-void api_reply_error_plain(struct httpd_req *req, const struct err *err, json_t *details,
-                           const struct httpd_header *extra)
+struct rate_text {
+    char numbers[3][24];
+};
+
+/* Adds what is left of the token's limit, if it has one. */
+static size_t rate_headers(const struct api_rate *rate, struct rate_text *text,
+                           struct httpd_header *into)
+{
+    const struct {
+        const char *name;
+        int64_t value;
+    } rows[] = {{"X-RateLimit-Limit", rate->limit},
+                {"X-RateLimit-Remaining", rate->remaining},
+                {"X-RateLimit-Reset", rate->reset_s}};
+    for (size_t i = 0; rate->limit > 0 && i < ARRAY_LEN(rows); i++) {
+        char *number = text->numbers[i];
+        (void)snprintf(number, sizeof text->numbers[i], "%lld", (long long)rows[i].value);
+        into[i] = (struct httpd_header){rows[i].name, number};
+    }
+    return rate->limit > 0 ? ARRAY_LEN(rows) : 0;
+}
+
+static void reply_error(struct httpd_req *req, const struct err *err, json_t *details,
+                        const struct httpd_header *extra, const struct api_rate *rate)
 {
     struct httpd_header headers[HEADERS_MAX];
+    struct rate_text rate_text;
     struct buf text;
     char seconds[24];
     size_t n = base_headers(headers);
+    n += rate_headers(rate, &rate_text, headers + n);
     int64_t ttl = json_get_int(details, "ttl", 0);
     if (extra != NULL) {
         headers[n++] = *extra;
@@ -84,6 +110,12 @@ void api_reply_error_plain(struct httpd_req *req, const struct err *err, json_t 
                                       .header_count = n});
 }
 
+void api_reply_error_plain(struct httpd_req *req, const struct err *err, json_t *details,
+                           const struct httpd_header *extra)
+{
+    reply_error(req, err, details, extra, &(struct api_rate){.limit = 0});
+}
+
 /* --- replies of handlers --- */
 
 /* False if nobody waits: the client left or the call was overdue. */
@@ -98,41 +130,50 @@ static bool begin(struct api_call_frame *frame, enum api_call_state next)
     return true;
 }
 
+struct reply_headers {
+    struct httpd_header items[HEADERS_MAX];
+    struct rate_text rate;
+};
+
+/* The reply with what every reply of the call has; `into` holds it. */
+static struct httpd_reply with_headers(struct api_call *call,
+                                       const struct httpd_reply *reply,
+                                       struct reply_headers *into)
+{
+    struct httpd_reply full = *reply;
+    struct httpd_header *headers = into->items;
+    size_t n = base_headers(headers);
+    n += rate_headers(&api_call_frame(call)->rate, &into->rate, headers + n);
+    CHECK(reply->header_count <= HEADERS_MAX - n);
+    for (size_t i = 0; i < reply->header_count; i++) {
+        headers[n++] = reply->headers[i];
+    }
+    full.headers = headers;
+    full.header_count = n;
+    return full;
+}
+
 void api_reply_raw(struct api_call *call, const struct httpd_reply *reply)
 {
-    struct httpd_header headers[HEADERS_MAX];
-    struct httpd_reply full = *reply;
+    struct reply_headers headers;
     if (!begin(api_call_frame(call), API_CALL_REPLIED)) {
         if (reply->take != NULL) {
             buf_release(reply->take);
         }
         return;
     }
-    size_t n = base_headers(headers);
-    CHECK(reply->header_count <= HEADERS_MAX - n);
-    for (size_t i = 0; i < reply->header_count; i++) {
-        headers[n++] = reply->headers[i];
-    }
-    full.headers = headers;
-    full.header_count = n;
+    struct httpd_reply full = with_headers(call, reply, &headers);
     httpd_reply(call->req, &full);
 }
 
 void api_reply_stream(struct api_call *call, const struct httpd_reply *reply,
                       int64_t size)
 {
-    struct httpd_header headers[HEADERS_MAX];
-    struct httpd_reply full = *reply;
+    struct reply_headers headers;
     if (!begin(api_call_frame(call), API_CALL_STREAM)) {
         return;
     }
-    size_t n = base_headers(headers);
-    CHECK(reply->header_count <= HEADERS_MAX - n);
-    for (size_t i = 0; i < reply->header_count; i++) {
-        headers[n++] = reply->headers[i];
-    }
-    full.headers = headers;
-    full.header_count = n;
+    struct httpd_reply full = with_headers(call, reply, &headers);
     httpd_stream_start(call->req, &full, size);
 }
 
@@ -154,7 +195,7 @@ void api_reply_json(struct api_call *call, int status, json_t *taken)
 void api_reply_err_with(struct api_call *call, const struct err *err, json_t *taken)
 {
     if (begin(api_call_frame(call), API_CALL_REPLIED)) {
-        api_reply_error_plain(call->req, err, taken, NULL);
+        reply_error(call->req, err, taken, NULL, &api_call_frame(call)->rate);
     }
     json_decref(taken);
 }

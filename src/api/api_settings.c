@@ -29,8 +29,10 @@ void api_settings_get(struct api_call *call)
     struct store *store = api_services_of(call)->store;
     const struct field_spec *response = call->route->response;
     json_t *out = json_object();
-    for (size_t i = 0; i < response->field_count; i++) {
-        const struct field_spec *row = &response->fields[i];
+    struct field_walk walk;
+    const struct field_spec *row;
+    field_walk_init(&walk, response->fields, response->field_count);
+    while ((row = field_walk_next(&walk)) != NULL) {
         if (!json_get_bool(call->query, row->name, false)) {
             continue;
         }

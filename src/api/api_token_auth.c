@@ -1,6 +1,8 @@
 /* The authentication port over the store's tokens: from memory when the token is known,
  * else one read. */
-#include "api_handlers.h"
+#include "api_states.h"
+#include "api_streams.h"
+
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 #include "postrider/loop/loop.h"
@@ -19,6 +21,7 @@ struct token_query {
     struct err err;
     struct api_identity who;
     json_t *details;
+    struct api_rate rate;
 };
 
 static void fill_identity(const json_t *record, struct api_identity *who)
@@ -36,7 +39,6 @@ static void judge(struct token_query *q, const json_t *record)
                                       .remote = q->remote,
                                       .referrer = q->referrer,
                                       .now_ms = clock_wall_ms()};
-    int64_t wait_s = 0;
     if (record == NULL) {
         (void)err_set(&q->err, ERR_UNAUTHORIZED, "Unauthorized");
         return;
@@ -47,9 +49,9 @@ static void judge(struct token_query *q, const json_t *record)
     if (q->services->rates == NULL) {
         q->services->rates = api_token_rate_new();
     }
-    if (!api_token_rate_take(q->services->rates, record, use.now_ms, &wait_s)) {
+    if (!api_token_rate_take(q->services->rates, record, use.now_ms, &q->rate)) {
         q->details = json_object();
-        json_put_int(q->details, "ttl", wait_s);
+        json_put_int(q->details, "ttl", q->rate.reset_s);
         (void)err_set(&q->err, ERR_RATE_LIMITED, "Too many requests with this token");
         return;
     }
@@ -59,7 +61,10 @@ static void judge(struct token_query *q, const json_t *record)
 static void answer(struct token_query *q)
 {
     bool ok = q->err.code == ERR_OK;
-    q->cb(q->arg, ok ? &q->who : NULL, ok ? NULL : &q->err, q->details);
+    q->cb(q->arg, &(struct api_auth_answer){.who = ok ? &q->who : NULL,
+                                            .err = ok ? NULL : &q->err,
+                                            .details = q->details,
+                                            .rate = q->rate});
     json_decref(q->details);
     mem_free(q->remote);
     mem_free(q->referrer);
@@ -121,4 +126,9 @@ void api_services_fini(struct api_services *services)
 {
     api_token_rate_free(&services->rates);
     api_changes_free(&services->changes);
+    api_streams_free(&services->streams);
+    if (services->states != NULL) {
+        store_set_state_cb(services->store, NULL, NULL);
+        api_states_free(&services->states);
+    }
 }

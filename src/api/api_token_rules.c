@@ -1,59 +1,15 @@
 /* What a token allows, and how often. */
 #include "api_handlers.h"
 #include "postrider/base/clock.h"
+#include "postrider/base/ip.h"
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 
-#include <arpa/inet.h>
-
 enum {
     RATE_TOKENS_MAX = 10000,
-    ADDRESS_BYTES = 16,
     MS_PER_S = 1000
 };
-
-/* --- networks --- */
-
-static size_t parse_address(const char *text, uint8_t out[ADDRESS_BYTES])
-{
-    static const char mapped[] = "::ffff:";
-    /* A listener for both families sees IPv4 clients as mapped addresses. */
-    const char *v4 =
-        str_has_iprefix(str_of(text), mapped) ? text + sizeof mapped - 1 : text;
-    if (inet_pton(AF_INET, v4, out) == 1) {
-        return 4;
-    }
-    return inet_pton(AF_INET6, text, out) == 1 ? ADDRESS_BYTES : 0;
-}
-
-bool api_network_has(const char *network, const char *address)
-{
-    uint8_t net[ADDRESS_BYTES], at[ADDRESS_BYTES];
-    char base[INET6_ADDRSTRLEN];
-    struct str text = str_of(network);
-    struct str rest = text;
-    struct str piece = STR_NULL;
-    if (!str_split(&rest, '/', &piece) || piece.len >= sizeof base) {
-        return false;
-    }
-    memcpy(base, piece.ptr, piece.len);
-    base[piece.len] = '\0';
-    size_t len = parse_address(base, net);
-    uint64_t bits = len * 8;
-    if (len == 0 || len != parse_address(address, at) ||
-        (piece.len < text.len &&
-         !num_u64(str_tail(text, piece.len + 1), len * 8, &bits))) {
-        return false;
-    }
-    for (size_t i = 0; i < bits; i++) {
-        uint8_t mask = (uint8_t)(0x80U >> (i % 8));
-        if (((net[i / 8] ^ at[i / 8]) & mask) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* --- patterns of referrers: `*` stands for any text --- */
 
@@ -156,7 +112,7 @@ static bool address_fits(const json_t *record, const struct api_token_use *use,
     {
         const char *network = json_string_value(item);
         if (network != NULL && use->remote != NULL &&
-            api_network_has(network, use->remote)) {
+            ip_network_has(str_of(network), str_of(use->remote))) {
             return true;
         }
     }
@@ -245,7 +201,7 @@ static struct window *window_of(struct api_token_rate *r, struct str id)
 }
 
 bool api_token_rate_take(struct api_token_rate *r, const json_t *record, int64_t now_ms,
-                         int64_t *wait_s_out)
+                         struct api_rate *rate_out)
 {
     const json_t *restrictions = json_get_obj(record, "restrictions");
     const json_t *limit = json_get_obj(restrictions, "rateLimit");
@@ -258,10 +214,11 @@ bool api_token_rate_take(struct api_token_rate *r, const json_t *record, int64_t
     if (now_ms >= w->ends_ms) {
         *w = (struct window){.ends_ms = now_ms + window_s * MS_PER_S};
     }
-    if (w->used < most) {
-        w->used++;
-        return true;
-    }
-    *wait_s_out = (w->ends_ms - now_ms + MS_PER_S - 1) / MS_PER_S;
-    return false;
+    bool ok = w->used < most;
+    w->used += ok ? 1 : 0;
+    *rate_out =
+        (struct api_rate){.limit = most,
+                          .remaining = most - w->used,
+                          .reset_s = (w->ends_ms - now_ms + MS_PER_S - 1) / MS_PER_S};
+    return ok;
 }

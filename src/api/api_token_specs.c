@@ -1,5 +1,6 @@
 /* The rows of access tokens. */
 #include "api_handlers.h"
+#include "api_rows.h"
 
 static const struct field_spec address_rate_limit_fields[] = {
     F_INT("maxRequests", 0, F_MIN(1), F_DOC("Requests a window")),
@@ -75,8 +76,7 @@ static const struct field_spec token_create_response = F_OBJ(
     NULL, 0, F_LABEL("CreateTokenResponse"), F_FIELDS(create_token_response_fields));
 
 static const struct field_spec tokens_list_query[] = {
-    F_INT("page", 0, F_RANGE(0, 1048576), F_DEFAULT("0"), F_DOC("Page, from 0")),
-    F_INT("pageSize", 0, F_RANGE(1, 1000), F_DEFAULT("20"), F_DOC("Rows a page")),
+    F_PART(api_rows_page),
     F_STR("query", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024),
           F_DOC("Text to look for")),
     F_STR("account", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
@@ -89,9 +89,7 @@ static const struct field_spec token_access_fields[] = {
           F_DOC("Address the token was asked from")),
 };
 
-static const struct field_spec tokens_item_fields[] = {
-    F_STR("account", FIELD_NULLABLE | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
+static const struct field_spec token_rows[] = {
     F_STR("description", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024),
           F_DOC("What the token is for")),
     F_STR("metadata", FIELD_EMPTY_ABSENT, F_MAX_LEN(1048576),
@@ -114,12 +112,16 @@ static const struct field_spec tokens_item_fields[] = {
     F_STR("id", 0, F_LEN(64), F_FORMAT(HEX), F_DOC("Id")),
 };
 
+static const struct field_spec tokens_item_fields[] = {
+    F_STR("account", FIELD_NULLABLE | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
+          F_DOC("Id of the account")),
+    F_PART(token_rows),
+};
+
 static const struct field_spec tokens_response_fields[] = {
     F_STR("account", FIELD_NULLABLE | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
           F_DOC("Id of the account")),
-    F_INT("total", 0),
-    F_INT("page", 0, F_DOC("Page, from 0")),
-    F_INT("pages", 0),
+    F_PART(api_rows_pages),
     F_ARR("tokens", 0, F_LABEL("TokensEntries"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("TokensItem"), F_FIELDS(tokens_item_fields)))),
 };
@@ -142,34 +144,9 @@ static const struct field_spec token_delete_response =
     F_OBJ(NULL, 0, F_LABEL("DeleteTokenRequestResponse"),
           F_FIELDS(delete_token_request_response_fields));
 
-static const struct field_spec account_params[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
-};
-
 static const struct field_spec account_tokens_item_fields[] = {
-    F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
-          F_DOC("Id of the account")),
-    F_STR("description", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024),
-          F_DOC("What the token is for")),
-    F_STR("metadata", FIELD_EMPTY_ABSENT, F_MAX_LEN(1048576),
-          F_DOC("Your own data, as JSON")),
-    F_STR("ip", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_FORMAT(IP),
-          F_DOC("Address the token was asked from")),
-    F_STR("remoteAddress", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_FORMAT(IP)),
-    F_ARR("scopes", 0, F_LABEL("TokenScopes"), F_ITEM(F_STR(NULL, 0)),
-          F_DOC("What the token opens")),
-    F_OBJ("restrictions", FIELD_NULLABLE | FIELD_EMPTY_ABSENT | FIELD_FALSE_ABSENT,
-          F_LABEL("TokenRestrictions"), F_FIELDS(token_restrictions_fields),
-          F_DOC("Who may use the token")),
-    F_OBJ("permissions", FIELD_NULLABLE | FIELD_EMPTY_ABSENT | FIELD_FALSE_ABSENT,
-          F_LABEL("TokenPermissions"), F_MIN_LEN(1), F_FIELDS(token_permissions_fields),
-          F_DOC("What the token may do")),
-    F_STR("created", 0, F_FORMAT(DATE_TIME)),
-    F_STR("expires", 0, F_FORMAT(DATE_TIME), F_DOC("End of validity")),
-    F_OBJ("access", FIELD_UNKNOWN_OK, F_LABEL("TokenAccess"),
-          F_FIELDS(token_access_fields)),
-    F_STR("id", 0, F_LEN(64), F_FORMAT(HEX), F_DOC("Id")),
+    F_PART(api_row_account),
+    F_PART(token_rows),
 };
 
 static const struct field_spec accounts_tokens_response_fields[] = {
@@ -261,7 +238,7 @@ const struct api_route api_token_routes[API_TOKEN_ROUTES] = {
      .action = "read",
      .group = "logs",
      .flags = API_UNDOCUMENTED | API_DEPRECATED,
-     ROUTE_PARAMS(account_params),
+     ROUTE_PARAMS(api_row_account),
      .response = &account_tokens_list_response,
      .handler = api_account_tokens_list},
 };

@@ -13,10 +13,12 @@
 
 /* --- health --- */
 
-static bool is_well(void *ctx)
+static bool is_well(void *ctx, struct err *err)
 {
     struct app *app = ctx;
-    return app->phase == APP_PHASE_SERVING && store_is_well(app->store, NULL);
+    return store_is_well(app->store, err) &&
+           (app->phase == APP_PHASE_SERVING ||
+            err_set(err, ERR_UNAVAILABLE, "the node is starting or stopping"));
 }
 
 /* --- the store is open: everything else may start --- */
@@ -27,13 +29,13 @@ static void on_settings_changed(struct store *s ATTR_UNUSED, void *ctx)
     webhooks_settings_changed(app->webhooks);
 }
 
-/* Another node's shard came to us: its accounts start here. One that left needs nothing: the
- * next commit of its accounts is refused, and they wait. */
-static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard ATTR_UNUSED, bool owned,
-                     void *ctx)
+/* Another node's shard came to us, or ours went: its accounts start or stop here. */
+static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard, bool owned, void *ctx)
 {
     struct app *app = ctx;
-    if (owned && app->phase == APP_PHASE_SERVING) {
+    if (!owned) {
+        accounts_shard_lost(app->accounts, shard);
+    } else if (app->phase == APP_PHASE_SERVING) {
         accounts_start(app->accounts);
         changelog_rescan(app->changelog);
     }
@@ -99,6 +101,7 @@ static void make_store(struct app *app)
         .prefix = c->redis.prefix,
         .key = {.key_text = c->secret.key, .key_file = app->key_file},
         .node_id = app->node_id,
+        .lease_ttl_ms = c->redis.lease_s * 1000,
         .log_retention_ms = c->changelog.retention_days * 24 * 3600 * 1000};
     app->store = store_new(app->redis, &store);
 }
@@ -108,9 +111,25 @@ static void make_readers(struct app *app)
     const struct config *c = app->config;
     struct accounts_config accounts = {
         .poll_interval_ms = c->sync.poll_interval_s * 1000,
+        .poll = {.hot_ms = c->sync.poll_hot_s * 1000,
+                 .cold_ms = c->sync.poll_cold_s * 1000,
+                 .frozen_ms = c->sync.poll_frozen_s * 1000,
+                 .hot_for_ms = c->sync.hot_for_s * 1000,
+                 .cold_after_ms = c->sync.cold_after_s * 1000,
+                 .frozen_after_ms = c->sync.frozen_after_s * 1000,
+                 .inbox_ms = c->sync.inbox_poll_s * 1000,
+                 .idle_max_ms = c->sync.idle_max_s * 1000,
+                 .idle_check_ms = c->sync.idle_check_s * 1000},
+        .audit_interval_ms = c->sync.audit_interval_s * 1000,
         .delete_confirm_ms = c->sync.delete_confirm_s * 1000,
+        .move_window_ms = c->sync.move_window_s * 1000,
+        .flags_refresh_ms = c->sync.flags_refresh_s * 1000,
+        .resets_per_day = (uint32_t)c->sync.resets_per_day,
+        .threads = c->sync.threads,
         .batch_messages = (uint32_t)c->sync.batch_messages,
         .connect_concurrency = (uint32_t)c->sync.connect_concurrency,
+        .connect_total = (uint32_t)c->sync.connect_total,
+        .walk_concurrency = (uint32_t)c->sync.index_concurrency,
         .ca_file = c->tls.ca_file};
     struct httpc_config httpc = {.egress = (enum egress_policy)c->net.egress,
                                  .ca_file = c->tls.ca_file};
@@ -120,7 +139,11 @@ static void make_readers(struct app *app)
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);
-    app->changelog = changelog_new(app->store, &(struct changelog_config){0});
+    app->changelog = changelog_new(
+        app->store,
+        &(struct changelog_config){.max_entries = (uint64_t)c->changelog.max_entries,
+                                   .max_bytes = (uint64_t)c->changelog.max_bytes});
+    accounts_set_log(app->accounts, app->changelog);
     app->webhooks =
         webhooks_new(app->store, app->httpc, app->changelog, &app->enricher, &webhook);
 }
@@ -131,16 +154,18 @@ static bool make_api(struct app *app, struct err *err)
     app->services = (struct api_services){.accounts = app->accounts,
                                           .store = app->store,
                                           .webhooks = app->webhooks,
+                                          .changelog = app->changelog,
                                           .config = c,
                                           .started_ms = clock_wall_ms()};
-    struct api_config api = {
-        .httpd = {.host = c->http.host, .port = (uint16_t)c->http.port},
-        .auth = api_token_auth(&app->services),
-        .health = {.ctx = app, .is_well = is_well},
-        .tables = api_tables,
-        .table_count = api_tables_count,
-        .body_max = (size_t)c->http.max_body,
-        .services = &app->services};
+    struct api_config api = {.httpd = {.host = c->http.host,
+                                       .port = (uint16_t)c->http.port,
+                                       .trusted_proxies = c->http.trusted_proxies},
+                             .auth = api_token_auth(&app->services),
+                             .health = {.ctx = app, .is_well = is_well},
+                             .tables = api_tables,
+                             .table_count = api_tables_count,
+                             .body_max = (size_t)c->http.max_body,
+                             .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     return app->api != NULL;
 }

@@ -90,6 +90,7 @@ void app_drain_begin(struct app *app)
     app_notify("STOPPING=1");
     timer_set(app->loop, &app->drain, APP_DRAIN_MS, on_overdue);
     api_quiesce(app->api);
+    api_services_quiesce(&app->services);
     if (served) {
         wait_for_handlers(app, HANDLERS_MS, stop_accounts);
     } else {
@@ -110,6 +111,9 @@ void app_fini(struct app *app)
     api_free(&app->api);
     api_services_fini(&app->services);
     webhooks_free(&app->webhooks);
+    if (app->accounts != NULL) {
+        accounts_set_log(app->accounts, NULL);
+    }
     changelog_free(&app->changelog);
     accounts_free(&app->accounts);
     httpc_free(&app->httpc);

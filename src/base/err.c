@@ -40,6 +40,8 @@ static const struct err_info infos[] = {
     {ERR_BAD, "badCommand", "ServerRefused", 502, ERR_CLASS_PERMANENT},
     {ERR_BYE, "bye", "ECONNRESET", 502, ERR_CLASS_TRANSIENT},
     {ERR_AUTH, "authentication", "EAUTH", 502, ERR_CLASS_AUTH},
+    {ERR_TOKEN_DOWN, "tokenDown", "OauthUnavailable", 503, ERR_CLASS_TRANSIENT},
+    {ERR_TOKEN_GRANT, "tokenGrant", "OauthRenewError", 502, ERR_CLASS_AUTH},
     {ERR_THROTTLED, "throttled", "Throttled", 503, ERR_CLASS_THROTTLED},
     {ERR_MAXCONN, "maxConnections", "Throttled", 503, ERR_CLASS_THROTTLED},
     {ERR_NO_MAILBOX, "noMailbox", "FolderNotFound", 404, ERR_CLASS_PERMANENT},
@@ -69,6 +71,16 @@ const char *err_code_name(enum err_code code)
     return err_info_get(code)->name;
 }
 
+enum err_code err_code_by_name(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < ARRAY_LEN(infos); i++) {
+        if (strcmp(infos[i].name, name) == 0) {
+            return infos[i].code;
+        }
+    }
+    return ERR_OK;
+}
+
 const char *err_class_name(enum err_class klass)
 {
     switch (klass) {
@@ -87,7 +99,7 @@ const char *err_class_name(enum err_class klass)
 }
 
 static void ATTR_PRINTF(4, 0)
-    err_vset(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
+    set_all(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
 {
     if (err == NULL) {
         return;
@@ -98,11 +110,17 @@ static void ATTR_PRINTF(4, 0)
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 }
 
+bool err_vset(struct err *err, enum err_code code, const char *fmt, va_list ap)
+{
+    set_all(err, code, 0, fmt, ap);
+    return false;
+}
+
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    err_vset(err, code, 0, fmt, ap);
+    (void)err_vset(err, code, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -111,7 +129,7 @@ bool err_set_sys(struct err *err, enum err_code code, int sys, const char *fmt, 
 {
     va_list ap;
     va_start(ap, fmt);
-    err_vset(err, code, sys, fmt, ap);
+    set_all(err, code, sys, fmt, ap);
     va_end(ap);
     return false;
 }

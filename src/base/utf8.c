@@ -39,6 +39,17 @@ bool utf8_is_valid(struct str s)
     return true;
 }
 
+struct str utf8_clip(struct str s, size_t max_bytes)
+{
+    if (s.len > max_bytes) {
+        s.len = max_bytes;
+        while (s.len > 0 && ((uint8_t)s.ptr[s.len] & 0xc0) == 0x80) {
+            s.len--;
+        }
+    }
+    return s;
+}
+
 bool utf8_put_repaired(struct buf *out, struct str s)
 {
     while (s.len > 0) {

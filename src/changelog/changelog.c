@@ -6,10 +6,6 @@
 
 static const uint32_t changelog_magic = 0x636c6f67u;
 
-enum {
-    TRIM_INTERVAL_MS = 3600 * 1000
-};
-
 static const struct backoff_policy scan_policy = {
     .first_ms = 500, .max_ms = 10000, .factor_percent = 200, .jitter_percent = 20};
 
@@ -79,8 +75,11 @@ void changelog_stop(struct changelog *c, int64_t drain_ms, changelog_stop_cb *cb
     c->stop_cb = cb;
     c->stop_ctx = ctx;
     timer_stop(&c->scan_timer);
+    timer_stop(&c->look_timer);
+    retention_stop(c);
     if (c->started) {
         store_set_appended_cb(c->store, NULL, NULL);
+        store_set_moved_cb(c->store, NULL, NULL);
     }
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_stop_timers(c->readers[i]);
@@ -155,53 +154,26 @@ void changelog_rescan(struct changelog *c)
     }
 }
 
-/* --- retention */
-
-static void on_trimmed(struct store_log_op *op ATTR_UNUSED, const struct err *err,
-                       void *ctx)
-{
-    struct changelog *c = ctx;
-    if (err->code != ERR_OK) {
-        log_at(LOG_DEBUG, "changelog", "log not trimmed", LOG_ERR_FIELDS(err));
-    }
-    changelog_op_ended(c);
-}
-
-/* The first append of an account in every interval also trims its log. Readers that are
- * disabled keep nothing back; once enabled they are told of the gap. */
-static void trim_if_due(struct changelog *c, const struct store_acct *acct)
-{
-    static char mark;
-    int64_t now_ms = loop_now_ms(c->loop);
-    if (now_ms - c->trimmed_since_ms >= c->trim_interval_ms) {
-        map_free(&c->trimmed);
-        c->trimmed = map_new(NULL);
-        c->trimmed_since_ms = now_ms;
-    }
-    struct str name = str_of(acct->name);
-    if (map_get(c->trimmed, name) != NULL) {
-        return;
-    }
-    map_put(c->trimmed, name, &mark);
-    struct store_cursor cursors[CHANGELOG_READERS_MAX] = {0};
-    size_t count = 0;
-    for (size_t i = 0; i < c->reader_count; i++) {
-        if (c->readers[i]->enabled) {
-            cursors[count++].reader = str_of(c->names[i]);
-        }
-    }
-    changelog_op_begun(c);
-    (void)store_log_trim_start(c->store, acct, cursors, count, on_trimmed, c);
-}
+/* --- what the store tells */
 
 static void on_appended(struct store *s ATTR_UNUSED, const struct store_acct *acct,
-                        void *ctx)
+                        size_t count, void *ctx)
 {
     struct changelog *c = ctx;
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_notice(c->readers[i], acct);
     }
-    trim_if_due(c, acct);
+    watches_tell(c, acct);
+    retention_appended(c, acct, count);
+}
+
+static void on_moved(struct store *s ATTR_UNUSED, void *ctx)
+{
+    struct changelog *c = ctx;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        reader_moved(c->readers[i]);
+    }
+    scan(c);
 }
 
 /* --- the changelog */
@@ -214,9 +186,8 @@ struct changelog *changelog_new(struct store *s, const struct changelog_config *
     c->loop = store_loop(s);
     c->max_active =
         config->max_active > 0 ? config->max_active : CHANGELOG_ACTIVE_DEFAULT;
-    c->trim_interval_ms =
-        config->trim_interval_ms > 0 ? config->trim_interval_ms : TRIM_INTERVAL_MS;
-    c->trimmed = map_new(NULL);
+    retention_init(c, config);
+    list_init(&c->watches);
     return c;
 }
 
@@ -232,7 +203,7 @@ void changelog_free(struct changelog **cp)
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_free(c->readers[i]);
     }
-    map_free(&c->trimmed);
+    retention_fini(c);
     c->magic = 0;
     mem_free(c);
 }
@@ -242,8 +213,9 @@ void changelog_start(struct changelog *c)
     CHECK_MAGIC(c, changelog_magic);
     CHECK(!c->started && !c->stopping);
     c->started = true;
-    c->trimmed_since_ms = loop_now_ms(c->loop);
     store_set_appended_cb(c->store, on_appended, c);
+    store_set_moved_cb(c->store, on_moved, c);
+    retention_start(c);
     scan(c);
 }
 
@@ -255,5 +227,6 @@ void changelog_forget(struct changelog *c, struct str account_id)
     for (size_t i = 0; i < c->reader_count; i++) {
         reader_forget(c->readers[i], str_of(acct.name));
     }
+    retention_forget(c, str_of(acct.name));
     store_acct_fini(&acct);
 }

@@ -11,6 +11,7 @@
 #include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/loop/loop.h"
+#include "postrider/store/store_feed.h"
 
 enum track_state {
     TRACK_STATE_IDLE,       /* everything read is delivered */
@@ -47,8 +48,11 @@ struct track {
     size_t page_count, page_next;
     struct changelog_delivery delivery;
     unsigned tries;
+    unsigned parts; /* of the entry at hand that are delivered */
     int64_t first_tried_ms;
-    uint64_t key; /* PARKED */
+    int64_t behind_since_ms; /* wall clock: when the oldest unread entry came; 0 = none */
+    uint64_t moves;          /* of the cursor, by replays */
+    uint64_t key;            /* PARKED */
     struct timer timer;
     struct timer write_timer;
     struct backoff store_backoff;
@@ -69,12 +73,23 @@ struct changelog_reader {
     struct changelog_stats stats;
 };
 
+/* What is known of the size of the logs, and when each was trimmed. */
+struct retention {
+    uint64_t max_entries, max_bytes;
+    int64_t trim_interval_ms;
+    struct map *logs; /* account name → struct log_state */
+    uint64_t bytes, entries;
+    size_t full;        /* logs near their limit of bytes */
+    struct timer sweep; /* logs that get no entries age too */
+    size_t sweep_at;    /* in the directory */
+    bool swept;         /* all were seen once */
+};
+
 struct changelog {
     uint32_t magic;
     struct store *store;
     struct loop *loop;
     size_t max_active;
-    int64_t trim_interval_ms;
     struct changelog_reader *readers[CHANGELOG_READERS_MAX];
     const char *names[CHANGELOG_READERS_MAX]; /* whose cursors count for `dirty` */
     size_t reader_count;
@@ -82,8 +97,11 @@ struct changelog {
     bool scanning, scan_again;
     struct timer scan_timer;
     struct backoff scan_backoff;
-    struct map *trimmed; /* accounts trimmed since trimmed_since_ms */
-    int64_t trimmed_since_ms;
+    struct retention retention;
+    struct list watches;
+    bool looking; /* at the feeds of other nodes */
+    struct timer look_timer;
+    struct feed_place seen_ends[STORE_SHARDS];
     unsigned ops; /* store operations in flight, all together */
     struct timer drain;
     struct deferred stop_later;
@@ -97,11 +115,25 @@ void changelog_op_ended(struct changelog *c);
 /* After anything that a stop waits for has ended. */
 void changelog_check_stopped(struct changelog *c);
 
+/* watch.c: the account's log has grown here. */
+void watches_tell(struct changelog *c, const struct store_acct *acct);
+
+/* retention.c */
+void retention_init(struct changelog *c, const struct changelog_config *config);
+void retention_fini(struct changelog *c);
+void retention_start(struct changelog *c);
+void retention_stop(struct changelog *c);
+/* Entries were appended: trims if it is time. */
+void retention_appended(struct changelog *c, const struct store_acct *acct, size_t count);
+void retention_forget(struct changelog *c, struct str account_name);
+
 /* changelog_reader.c: who gets a slot. */
 
 /* The account has something to read: finds or makes its track. */
 void reader_notice(struct changelog_reader *r, const struct store_acct *acct);
 void reader_forget(struct changelog_reader *r, struct str account_name);
+/* A replay moved cursors: none in memory can be relied on. */
+void reader_moved(struct changelog_reader *r);
 void reader_free(struct changelog_reader *r);
 /* Cancels what is being delivered. */
 void reader_cancel_all(struct changelog_reader *r);

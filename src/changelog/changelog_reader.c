@@ -3,6 +3,7 @@
 #include "changelog_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 
@@ -142,6 +143,9 @@ void reader_notice(struct changelog_reader *r, const struct store_acct *acct)
         map_put(r->tracks, str_of(t->acct.name), t);
     }
     t->more = true;
+    if (t->behind_since_ms == 0) {
+        t->behind_since_ms = clock_wall_ms();
+    }
     if (t->state == TRACK_STATE_IDLE) {
         reader_enqueue(r, t, false);
         fill_slots(r); /* at once: the read goes out in this turn */
@@ -154,6 +158,23 @@ void reader_forget(struct changelog_reader *r, struct str account_name)
     if (t != NULL) {
         track_drop(t);
         reader_pump(r);
+    }
+}
+
+void reader_moved(struct changelog_reader *r)
+{
+    struct list idle;
+    struct list *node;
+    struct str name;
+    void *value;
+    list_move_all(&r->idle, &idle);
+    r->idle_count = 0;
+    while ((node = list_pop(&idle)) != NULL) {
+        track_drop(container_of(node, struct track, node));
+    }
+    for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
+        struct track *t = value;
+        t->known = false;
     }
 }
 
@@ -228,5 +249,34 @@ void changelog_reader_stats(const struct changelog_reader *r, struct changelog_s
                                 t->state == TRACK_STATE_PARKED
                             ? 1
                             : 0;
+        bool older = t->behind_since_ms != 0 &&
+                     (out->oldest_ms == 0 || t->behind_since_ms < out->oldest_ms);
+        out->oldest_ms = older ? t->behind_since_ms : out->oldest_ms;
     }
+}
+
+struct changelog_reader *changelog_reader_find(struct changelog *c, struct str name)
+{
+    for (size_t i = 0; i < c->reader_count; i++) {
+        if (str_eq_c(name, c->readers[i]->name)) {
+            return c->readers[i];
+        }
+    }
+    return NULL;
+}
+
+size_t changelog_reader_count(const struct changelog *c)
+{
+    return c->reader_count;
+}
+
+struct changelog_reader *changelog_reader_at(const struct changelog *c, size_t i)
+{
+    CHECK(i < c->reader_count);
+    return c->readers[i];
+}
+
+const char *changelog_reader_name(const struct changelog_reader *r)
+{
+    return r->name;
 }

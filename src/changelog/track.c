@@ -206,6 +206,9 @@ static void writing_failed(struct track *t, const struct err *err)
     struct changelog *c = t->reader->c;
     if (is_lost(err)) {
         track_drop(t);
+        if (err->code == ERR_STALE) {
+            changelog_rescan(c); /* a replay moved the cursor: it goes on from there */
+        }
     } else if (!c->stopping) {
         timer_set(c->loop, &t->write_timer,
                   backoff_next_ms(&t->store_backoff, &store_policy), on_write_timer);
@@ -251,15 +254,33 @@ void track_write_cursor(struct track *t)
     t->ops++;
     changelog_op_begun(c);
     (void)snprintf(t->sent, sizeof t->sent, "%s", t->cursor);
-    (void)store_cursor_set_start(c->store, &t->acct, t->reader->name, t->sent, c->names,
-                                 c->reader_count, on_cursor_set, t);
+    const struct store_cursor_write write = {.reader = t->reader->name,
+                                             .entry_id = t->sent,
+                                             .moves = t->moves,
+                                             .readers = c->names,
+                                             .reader_count = c->reader_count};
+    (void)store_cursor_set_start(c->store, &t->acct, &write, on_cursor_set, t);
+}
+
+/* The time of an entry is in its id. */
+static void note_oldest(struct track *t)
+{
+    uint64_t ms = 0, seq;
+    if (t->page_next < t->page_count &&
+        store_entry_id_split(t->page[t->page_next].entry_id, &ms, &seq)) {
+        t->behind_since_ms = (int64_t)ms;
+    } else if (!t->more) {
+        t->behind_since_ms = 0;
+    }
 }
 
 static void advance(struct track *t)
 {
     (void)snprintf(t->cursor, sizeof t->cursor, "%s", t->page[t->page_next].entry_id);
     t->page_next++;
+    note_oldest(t);
     t->tries = 0;
+    t->parts = 0;
     t->first_tried_ms = 0;
     track_write_cursor(t);
 }
@@ -293,6 +314,7 @@ static void take_page(struct track *t, const struct log_entry *entries, size_t c
     }
     t->page_count = count;
     t->page_next = 0;
+    note_oldest(t);
     t->more = t->more || count == CHANGELOG_PAGE;
     deliver_next(t);
 }
@@ -331,6 +353,17 @@ static void read_page(struct track *t)
         store_log_read_start(c->store, &t->acct, t->cursor, CHANGELOG_PAGE, on_log, t);
 }
 
+/* A cursor that a replay moved begins anew there. */
+static void take_cursor(struct track *t, const struct store_cursor *cursor)
+{
+    if (t->moves != cursor->moves) {
+        t->tries = 0;
+        t->first_tried_ms = 0;
+    }
+    t->moves = cursor->moves;
+    (void)snprintf(t->cursor, sizeof t->cursor, "%s", cursor->entry_id);
+}
+
 static void on_cursors(struct store_cursors *op ATTR_UNUSED, const struct err *err,
                        const struct store_cursor *cursors, size_t count, void *ctx)
 {
@@ -344,7 +377,7 @@ static void on_cursors(struct store_cursors *op ATTR_UNUSED, const struct err *e
     } else {
         for (size_t i = 0; i < count; i++) {
             if (str_eq_c(cursors[i].reader, t->reader->name)) {
-                (void)snprintf(t->cursor, sizeof t->cursor, "%s", cursors[i].entry_id);
+                take_cursor(t, &cursors[i]);
             }
         }
         (void)snprintf(t->written, sizeof t->written, "%s", t->cursor);
@@ -410,6 +443,7 @@ static void deliver_next(struct track *t)
                                                .entry_id = entry->entry_id,
                                                .event = &entry->event,
                                                .tries = t->tries,
+                                               .parts = t->parts,
                                                .first_tried_ms = t->first_tried_ms};
     t->reader->params.deliver(&t->delivery, &t->delivery.item, t->reader->params.ctx);
 }
@@ -477,6 +511,7 @@ void changelog_delivery_done(struct changelog_delivery *d,
     struct track *t = container_of(d, struct track, delivery);
     CHECK(t->state == TRACK_STATE_DELIVERING);
     d->outcome = *outcome;
+    t->parts = outcome->parts;
     if (outcome->result == CHANGELOG_LATER) {
         /* At once: the key may be woken before a deferred call would run. */
         park(t, PARKED_MAX_MS);

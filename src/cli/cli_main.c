@@ -21,6 +21,22 @@ const struct cli_command cli_commands[] = {
      cli_token_list},
     {"token revoke", "TOKEN|ID", "revoke a token on all nodes",
      "Takes the token itself or its id, as `token list` shows it.", cli_token_revoke},
+    {"events tail", "[--account ID] [--after PLACE] [--count N]",
+     "print events as they come, one JSON object a line",
+     "Of all accounts, or of one; from now on, or from what follows PLACE: `start`, a\n"
+     "cursor or entry id of the account, or without --account the `position` of a line\n"
+     "or the id of an event of GET /v1/events. Ends after N entries, or never.",
+     cli_events_tail},
+    {"events replay", "--from PLACE [--route ID] [--account ID]",
+     "let a webhook route deliver again from an earlier place",
+     "PLACE is `start`, `end` (skips what is not delivered yet), a time such as\n"
+     "2026-01-31T12:00:00Z, an entry id, or, with --account, a cursor. Without --route\n"
+     "the route of the settings, `default`; without --account all accounts. A running\n"
+     "daemon goes on from there within a second.",
+     cli_events_replay},
+    {"events routes", "", "show how far the webhook routes are, one JSON object a line",
+     "Accounts with entries that a route has still to deliver, and since when.",
+     cli_events_routes},
     {"check-config", "", "read the configuration and print the values in effect",
      "Secrets are masked. Exit status 1 names the file and line of the first mistake.",
      cli_check_config},

@@ -2,6 +2,7 @@
  * documentation; docs/CONFIG.md and the example file are printed from here. */
 #include "config_priv.h"
 
+#include "postrider/base/ip.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 
@@ -39,6 +40,18 @@ static bool check_not_empty(struct str value, struct err *err)
     return value.len > 0 || err_set(err, ERR_CONFIG, "must not be empty");
 }
 
+static bool check_networks(struct str value, struct err *err)
+{
+    struct str network;
+    while (ip_list_next(&value, &network)) {
+        if (!ip_is_network(network)) {
+            return err_set(err, ERR_CONFIG, "\"%.*s\" is no address or network",
+                           STR_ARG(network));
+        }
+    }
+    return true;
+}
+
 #define AT(member) .offset = offsetof(struct config, member)
 #define DAY_MS     (24 * 3600 * 1000)
 
@@ -50,6 +63,10 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Port of the REST API; 0 takes any free one."},
     {"http", "max_body", CONFIG_KIND_INT, AT(http.max_body), .min = 1024, .max = 1 << 30, .fallback = "1048576",
      .doc = "Largest JSON body of a request in bytes."},
+    {"http", "trusted_proxies", CONFIG_KIND_STR, AT(http.trusted_proxies), .check = check_networks,
+     .doc = "Addresses and networks of proxies in front, such as 10.0.0.0/8, parted by commas: who calls is taken from their X-Forwarded-For."},
+    {"http", "token_streams", CONFIG_KIND_INT, AT(http.token_streams), .min = 1, .max = 10000, .fallback = "32",
+     .doc = "Event streams and waiting calls that one token may have open at the same time."},
     {"redis", "url", CONFIG_KIND_STR, AT(redis.url), .secrecy = CONFIG_URL, .check = check_not_empty, .fallback = "embedded",
      .doc = "redis://[user:password@]host[:port][/db], rediss:// (TLS), unix:///path[?db=n], or embedded: a private redis-server in data.dir."},
     {"redis", "prefix", CONFIG_KIND_STR, AT(redis.prefix), .check = check_prefix, .fallback = "pr",
@@ -60,6 +77,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Do not verify the certificate of Redis. For tests only."},
     {"redis", "allow_eviction", CONFIG_KIND_BOOL, AT(redis.allow_eviction), .fallback = "false",
      .doc = "Start although the maxmemory-policy of Redis may drop stored data."},
+    {"redis", "lease_s", CONFIG_KIND_INT, AT(redis.lease_s), .min = 1, .max = 600, .fallback = "15",
+     .doc = "Seconds after which other nodes take over the accounts of a node that is gone."},
     {"data", "dir", CONFIG_KIND_STR, AT(data.dir), .check = check_not_empty,
      .shown = "$STATE_DIRECTORY, else /var/lib/postrider for root, else ~/.local/share/postrider",
      .doc = "Directory of the node: its key, its lock, and the embedded Redis."},
@@ -73,13 +92,45 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
     {"net", "egress", CONFIG_KIND_CHOICE, AT(net.egress), .choices = egress, .fallback = "link-local",
      .doc = "Addresses that outgoing connections must not have: none (off), link-local and cloud metadata (link-local), or loopback and private ranges too (private)."},
     {"sync", "poll_interval_s", CONFIG_KIND_INT, AT(sync.poll_interval_s), .min = 1, .max = 86400, .fallback = "300",
-     .doc = "Seconds between looks at mailboxes that no connection watches."},
+     .doc = "Seconds between looks at a mailbox of which the server does not tell changes by itself."},
+    {"sync", "poll_hot_s", CONFIG_KIND_INT, AT(sync.poll_hot_s), .min = 1, .max = 86400, .fallback = "60",
+     .doc = "The same for a mailbox that changed lately; never more than sync.poll_interval_s."},
+    {"sync", "hot_for_s", CONFIG_KIND_INT, AT(sync.hot_for_s), .min = 1, .max = 86400, .fallback = "3600",
+     .doc = "How many seconds after its last change a mailbox counts as lately changed."},
+    {"sync", "poll_cold_s", CONFIG_KIND_INT, AT(sync.poll_cold_s), .min = 1, .max = 86400, .fallback = "900",
+     .doc = "Seconds between looks at a mailbox without a change for sync.cold_after_s."},
+    {"sync", "cold_after_s", CONFIG_KIND_INT, AT(sync.cold_after_s), .min = 1, .max = 31536000, .fallback = "604800",
+     .doc = "See sync.poll_cold_s."},
+    {"sync", "poll_frozen_s", CONFIG_KIND_INT, AT(sync.poll_frozen_s), .min = 1, .max = 86400, .fallback = "3600",
+     .doc = "Seconds between looks at a mailbox without a change for sync.frozen_after_s."},
+    {"sync", "frozen_after_s", CONFIG_KIND_INT, AT(sync.frozen_after_s), .min = 1, .max = 31536000, .fallback = "2592000",
+     .doc = "See sync.poll_frozen_s."},
+    {"sync", "inbox_poll_s", CONFIG_KIND_INT, AT(sync.inbox_poll_s), .min = 1, .max = 3600, .fallback = "55",
+     .doc = "Seconds between looks at INBOX where the server has no IDLE."},
+    {"sync", "idle_max_s", CONFIG_KIND_INT, AT(sync.idle_max_s), .min = 1, .max = 1740, .fallback = "1440",
+     .doc = "Seconds after which IDLE is ended and begun anew."},
+    {"sync", "idle_check_s", CONFIG_KIND_INT, AT(sync.idle_check_s), .min = 1, .max = 86400, .fallback = "900",
+     .doc = "Seconds of silence in IDLE after which another connection asks whether there was nothing to tell."},
+    {"sync", "audit_interval_s", CONFIG_KIND_INT, AT(sync.audit_interval_s), .min = 0, .max = 2592000, .fallback = "21600",
+     .doc = "Seconds between proofs that the index of a mailbox equals the server; 0 makes none."},
     {"sync", "delete_confirm_s", CONFIG_KIND_INT, AT(sync.delete_confirm_s), .min = 0, .max = 3600, .fallback = "60",
      .doc = "Seconds a mailbox must stay missing before it counts as deleted."},
+    {"sync", "move_window_s", CONFIG_KIND_INT, AT(sync.move_window_s), .min = 0, .max = 3600, .fallback = "120",
+     .doc = "Seconds in which a message that left a mailbox and arrives in another one counts as moved; 0 looks for no moves."},
+    {"sync", "flags_refresh_s", CONFIG_KIND_INT, AT(sync.flags_refresh_s), .min = 1, .max = 86400, .fallback = "1800",
+     .doc = "Seconds between looks at all flags of INBOX where the server does not tell that they changed (no CONDSTORE); of other mailboxes twelve times that."},
+    {"sync", "resets_per_day", CONFIG_KIND_INT, AT(sync.resets_per_day), .min = 1, .max = 1000000, .fallback = "3",
+     .doc = "Changes of UIDVALIDITY of one mailbox that are followed in a day; after another one it is left alone for six hours."},
+    {"sync", "threads", CONFIG_KIND_BOOL, AT(sync.threads), .fallback = "true",
+     .doc = "Find out which messages are a thread where the server does not say; for accounts without the fast indexer."},
     {"sync", "batch_messages", CONFIG_KIND_INT, AT(sync.batch_messages), .min = 1, .max = 100000, .fallback = "1000",
      .doc = "Messages fetched and committed at a time."},
     {"sync", "connect_concurrency", CONFIG_KIND_INT, AT(sync.connect_concurrency), .min = 1, .max = 1024, .fallback = "32",
      .doc = "Handshakes with one mail host at the same time."},
+    {"sync", "connect_total", CONFIG_KIND_INT, AT(sync.connect_total), .min = 1, .max = 10000, .fallback = "256",
+     .doc = "Handshakes with all mail hosts together at the same time."},
+    {"sync", "index_concurrency", CONFIG_KIND_INT, AT(sync.index_concurrency), .min = 1, .max = 1000, .fallback = "8",
+     .doc = "Accounts whose mailboxes are indexed for the first time at the same time."},
     {"webhook", "timeout_ms", CONFIG_KIND_INT, AT(webhook.timeout_ms), .min = 100, .max = 600000, .fallback = "30000",
      .doc = "Milliseconds a webhook has to answer."},
     {"webhook", "retry_first_ms", CONFIG_KIND_INT, AT(webhook.retry_first_ms), .min = 10, .max = DAY_MS, .fallback = "5000",
@@ -88,6 +139,10 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Longest wait between repetitions in milliseconds."},
     {"changelog", "retention_days", CONFIG_KIND_INT, AT(changelog.retention_days), .min = 1, .max = 3650, .fallback = "7",
      .doc = "Days that events stay readable."},
+    {"changelog", "max_entries", CONFIG_KIND_INT, AT(changelog.max_entries), .min = 0, .max = 1000000000, .fallback = "0",
+     .doc = "Most events kept of an account, of those that every enabled route has read; 0: no limit."},
+    {"changelog", "max_bytes", CONFIG_KIND_INT, AT(changelog.max_bytes), .min = 0, .max = 1LL << 40, .fallback = "67108864",
+     .doc = "Memory in Redis that the events of one account may take; over it the oldest go, read or not, and readers are told of the gap. 0: no limit."},
     {"tls", "ca_file", CONFIG_KIND_STR, AT(tls.ca_file),
      .doc = "PEM file of the authorities for mail servers and webhooks; unset: those of the system."},
 };

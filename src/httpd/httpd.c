@@ -143,10 +143,26 @@ static struct str address_key(const struct sockaddr *sa)
     return STR_NULL;
 }
 
+static void address_text(const struct sockaddr *sa, char out[INET6_ADDRSTRLEN])
+{
+    const void *bytes = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+    if (sa->sa_family == AF_INET) {
+        bytes = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+    }
+    if (inet_ntop(sa->sa_family, bytes, out, INET6_ADDRSTRLEN) == NULL) {
+        out[0] = '\0';
+    }
+}
+
 static enum MHD_Result on_accept(void *ctx, const struct sockaddr *sa,
                                  socklen_t len ATTR_UNUSED)
 {
     const struct httpd *h = ctx;
+    char text[INET6_ADDRSTRLEN];
+    address_text(sa, text);
+    if (httpd_is_proxy(h, text)) {
+        return MHD_YES;
+    }
     struct str key = address_key(sa);
     const struct httpd_peer *peer = key.ptr != NULL ? map_get(h->addresses, key) : NULL;
     return peer != NULL && peer->count >= h->config.max_per_address ? MHD_NO : MHD_YES;
@@ -162,7 +178,7 @@ static const struct sockaddr *conn_address(struct MHD_Connection *mhd)
 static void count_in(struct httpd_conn *conn)
 {
     struct str key = address_key(conn_address(conn->mhd));
-    if (key.ptr == NULL) {
+    if (key.ptr == NULL || httpd_is_proxy(conn->h, conn->remote)) {
         return;
     }
     struct httpd_peer *peer = map_get(conn->h->addresses, key);
@@ -187,18 +203,6 @@ static void count_out(struct httpd_conn *conn)
     }
 }
 
-static void format_remote(struct httpd_conn *conn)
-{
-    const struct sockaddr *sa = conn_address(conn->mhd);
-    const void *bytes = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-    if (sa->sa_family == AF_INET) {
-        bytes = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-    }
-    if (inet_ntop(sa->sa_family, bytes, conn->remote, sizeof conn->remote) == NULL) {
-        conn->remote[0] = '\0';
-    }
-}
-
 static void conn_new(struct httpd *h, struct MHD_Connection *mhd, void **slot)
 {
     struct httpd_conn *conn = MEM_NEW(struct httpd_conn);
@@ -210,7 +214,7 @@ static void conn_new(struct httpd *h, struct MHD_Connection *mhd, void **slot)
     list_init(&conn->node);
     list_append(&h->conns, &conn->node);
     h->conn_count++;
-    format_remote(conn);
+    address_text(conn_address(mhd), conn->remote);
     count_in(conn);
     timer_set(h->loop, &conn->deadline, h->config.header_ms, on_header_deadline);
     *slot = conn;
@@ -353,12 +357,15 @@ struct httpd *httpd_new(struct loop *loop, const struct httpd_config *config,
                         .handler = handler,
                         .ctx = ctx};
     h->config.host = NULL; /* the caller's text is not ours to keep */
+    h->trusted_proxies = mem_strdup(config->trusted_proxies);
+    h->config.trusted_proxies = h->trusted_proxies;
     list_init(&h->conns);
     list_init(&h->reqs);
     h->addresses = map_new(mem_free);
     if (!start(h, fd)) {
         (void)close(fd);
         map_free(&h->addresses);
+        mem_free(h->trusted_proxies);
         mem_free(h);
         (void)err_set(err, ERR_IO, "HTTP server did not start");
         return NULL;
@@ -430,6 +437,7 @@ void httpd_free(struct httpd **hp)
     MHD_stop_daemon(h->mhd);
     CHECK(list_is_empty(&h->conns) && list_is_empty(&h->reqs));
     map_free(&h->addresses);
+    mem_free(h->trusted_proxies);
     h->magic = 0;
     mem_free(h);
 }

@@ -51,6 +51,7 @@ struct httpd {
     struct list reqs;
     size_t conn_count, req_count;
     struct map *addresses; /* address → struct httpd_peer */
+    char *trusted_proxies; /* what config shows */
 };
 
 /* Connections of one address. */
@@ -87,6 +88,7 @@ struct httpd_req {
     struct httpd_arg *args;
     size_t arg_count;
     const char *defect;
+    const char *remote; /* the client's address, by a proxy's word where that counts */
     bool has_body, expects_continue;
     int64_t content_length;
     /* where it is */
@@ -141,5 +143,10 @@ void req_parse_head(struct httpd_req *req, const char *method, const char *versi
 /* httpd_reply.c */
 enum MHD_Result req_queue(struct httpd_req *req);
 void req_reply_stopping(struct httpd_req *req);
+
+/* httpd_forwarded.c */
+bool httpd_is_proxy(const struct httpd *h, const char *address);
+/* Of the peer, or of the client it speaks for; in the request's arena. */
+const char *httpd_forwarded_remote(struct httpd_req *req) ATTR_RETURNS_NONNULL;
 
 #endif

@@ -118,6 +118,7 @@ static void give_headers(struct httpd_req *req)
 {
     req->phase = REQ_PHASE_HEADERS;
     req->announced = true;
+    req->remote = httpd_forwarded_remote(req);
     req->h->handler->on_headers(req, req->h->ctx);
 }
 
@@ -417,7 +418,7 @@ size_t httpd_req_header_count(const struct httpd_req *req, const char *name)
 
 const char *httpd_req_remote(const struct httpd_req *req)
 {
-    return req->conn->remote;
+    return req->remote != NULL ? req->remote : req->conn->remote;
 }
 
 bool httpd_req_has_body(const struct httpd_req *req)

@@ -171,6 +171,8 @@ void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadl
     list_init(&op->cmds);
     if (c->state >= IMAP_CONN_DEAD) {
         op_fail_err(&op->op, &c->end);
+    } else if (c->held) {
+        imap_op_suspend(op);
     }
     return op;
 }
@@ -178,6 +180,10 @@ void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadl
 static void on_drain_timeout(struct timer *t)
 {
     struct imap_cmd *cmd = container_of(t, struct imap_cmd, drain);
+    if (cmd->conn->held) {
+        timer_set(cmd->conn->loop, &cmd->drain, cmd->conn->answer_ms, on_drain_timeout);
+        return;
+    }
     imap_conn_failf(cmd->conn, ERR_TIMEOUT, "no end of the canceled command %s",
                     cmd->type->name);
 }
@@ -264,9 +270,22 @@ void imap_op_fail(struct imap_op *op, const struct err *err)
     }
 }
 
+void imap_op_wait(struct imap_op *op, int64_t deadline_ms)
+{
+    op_extend(&op->op, op->conn->held ? forever_ms : deadline_ms);
+}
+
 void imap_op_progress(struct imap_op *op)
 {
-    op_extend(&op->op, op->deadline_ms);
+    imap_op_wait(op, op->deadline_ms);
+    /* Who was sent behind it cannot have an answer yet. */
+    list_foreach (node, &op->conn->running) {
+        struct imap_op *other =
+            imap_cmd_listener(container_of(node, struct imap_cmd, node));
+        if (other != NULL && other != op) {
+            imap_op_wait(other, other->deadline_ms);
+        }
+    }
 }
 
 void imap_op_suspend(struct imap_op *op)

@@ -146,14 +146,11 @@ void imap_conn_fail(struct imap_conn *c, const struct err *err)
 
 void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, ...)
 {
-    struct err err;
-    char msg[ERR_MSG_MAX];
+    struct err err = {.code = ERR_OK};
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    err_clear(&err);
-    err_set(&err, code, "%s", msg);
     imap_conn_fail(c, &err);
 }
 
@@ -181,6 +178,49 @@ void imap_conn_close(struct imap_conn **ptr)
     err_set(&err, ERR_CLOSED, "the connection was closed by its owner");
     shut(c, IMAP_CONN_CLOSED, &err);
     imap_conn_reap(c);
+}
+
+/* --- silence --- */
+
+void imap_conn_read_pause(struct imap_conn *c)
+{
+    if (c->pauses++ == 0 && c->stream != NULL) {
+        stream_read_pause(c->stream);
+    }
+}
+
+void imap_conn_read_resume(struct imap_conn *c)
+{
+    if (--c->pauses == 0 && c->stream != NULL) {
+        stream_read_resume(c->stream);
+    }
+}
+
+static void hold_deadlines(struct imap_conn *c, const struct list *cmds)
+{
+    list_foreach (node, cmds) {
+        struct imap_op *op = imap_cmd_listener(container_of(node, struct imap_cmd, node));
+        if (op != NULL && c->held) {
+            imap_op_suspend(op);
+        } else if (op != NULL && c->pauses == 0) {
+            imap_op_progress(op);
+        }
+    }
+}
+
+void imap_conn_hold(struct imap_conn *c, bool held)
+{
+    if (c->held == held || c->state != IMAP_CONN_READY) {
+        return;
+    }
+    c->held = held;
+    if (held) {
+        imap_conn_read_pause(c);
+    } else {
+        imap_conn_read_resume(c);
+    }
+    hold_deadlines(c, &c->running);
+    hold_deadlines(c, &c->waiting);
 }
 
 /* --- bytes in --- */
@@ -252,17 +292,25 @@ bool imap_conn_write(struct imap_conn *c, const void *data, size_t len)
     return c->state < IMAP_CONN_DEAD && stream_write(c->stream, data, len);
 }
 
+/* What this command has to be like those that are unanswered: a SELECT behind a LIST is
+ * only safe while there is no mailbox whose data could be taken for the new one's. */
+static enum imap_order order_of(const struct imap_conn *c, const struct imap_cmd *cmd)
+{
+    return cmd->type->selects && c->mailbox == NULL ? IMAP_ORDER_LIST : cmd->type->order;
+}
+
 /* May this command join those that are unanswered? */
 static bool may_send(const struct imap_conn *c, const struct imap_cmd *cmd)
 {
+    enum imap_order order = order_of(c, cmd);
     size_t count = 0;
     if (c->halted != NULL) {
         return false;
     }
     list_foreach (node, &c->running) {
         const struct imap_cmd *other = container_of(node, struct imap_cmd, node);
-        if (other->type->order == IMAP_ORDER_ALONE ||
-            other->type->order != cmd->type->order || ++count == c->pipeline_depth) {
+        if (other->type->order == IMAP_ORDER_ALONE || other->type->order != order ||
+            ++count == c->pipeline_depth) {
             return false;
         }
     }
@@ -358,6 +406,11 @@ const struct imap_namespace *imap_conn_namespace(const struct imap_conn *c)
 const char *imap_conn_server_name(const struct imap_conn *c)
 {
     return c->server_name != NULL ? c->server_name : "";
+}
+
+const char *imap_conn_greeting(const struct imap_conn *c)
+{
+    return c->greeting != NULL ? c->greeting : "";
 }
 
 void imap_conn_stream_info(const struct imap_conn *c, struct stream_info *out)

@@ -60,6 +60,12 @@ static void end_cmd(struct imap_conn *c, struct imap_cmd *cmd,
         cmd->type->on_end(op, cmd, resp, err);
     }
     imap_cmd_free(cmd);
+    /* A server that says how long it wants to be left alone gets no command before. */
+    if (c->state == IMAP_CONN_READY && err->code == ERR_THROTTLED &&
+        imap_backoff_hint_ms(err) > 0) {
+        imap_conn_fail(c, err);
+        return;
+    }
     if (!c->cut) {
         imap_conn_pump(c);
     }
@@ -145,8 +151,11 @@ static void on_status(struct imap_conn *c, const struct imap_resp *resp)
         return;
     }
     if (resp->code.kind == IMAP_CODE_NOTIFICATIONOVERFLOW) {
-        /* As if NOTIFY NONE had been said (RFC 5465 §5.8): IDLE would stay silent, too. */
-        imap_conn_failf(c, ERR_UNAVAILABLE, "the server stopped telling of changes");
+        if (c->events.on_overflow != NULL) {
+            c->events.on_overflow(c->events_ctx);
+        } else {
+            imap_conn_failf(c, ERR_UNAVAILABLE, "the server stopped telling of changes");
+        }
         return;
     }
     if (resp->code.kind == IMAP_CODE_CLOSED) {

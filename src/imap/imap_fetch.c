@@ -27,6 +27,7 @@ static const struct item_row items_table[] = {
     {IMAP_ITEM_GM_MSGID, "X-GM-MSGID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_THRID, "X-GM-THRID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_LABELS, "X-GM-LABELS", IMAP_CAP_GMAIL},
+    {IMAP_ITEM_REFERENCES, "BODY.PEEK[HEADER.FIELDS (REFERENCES)]", 0},
 };
 
 struct imap_fetch {
@@ -52,9 +53,7 @@ static void unpause(struct imap_fetch *op)
     struct imap_conn *c = op->base.conn;
     if (op->paused) {
         op->paused = false;
-        if (c->state < IMAP_CONN_DEAD) {
-            stream_read_resume(c->stream);
-        }
+        imap_conn_read_resume(c);
     }
 }
 
@@ -296,7 +295,7 @@ void imap_fetch_pause(struct imap_fetch *op)
     if (op_is_running(&op->base.op) && !op->paused &&
         op->base.conn->state < IMAP_CONN_DEAD) {
         op->paused = true;
-        stream_read_pause(op->base.conn->stream);
+        imap_conn_read_pause(op->base.conn);
         imap_op_suspend(&op->base);
     }
 }

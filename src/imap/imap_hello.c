@@ -1,14 +1,23 @@
 /* imap_hello: what is said after authentication, until the connection is of use: ID,
- * ENABLE, NAMESPACE. The walk through the states is in imap_open.c. Only the last of these
- * can fail the bring-up. */
+ * NAMESPACE, ENABLE, all at once. The walk through the states is in imap_open.c. Nothing is
+ * sent behind ENABLE. Only a missing NAMESPACE, and LIST instead of it, can fail the
+ * bring-up. */
 #include "imap_open_priv.h"
 
 #include "postrider/base/mem.h"
 
+/* One of them was answered. */
+static void hello_end(struct imap_open *op)
+{
+    if (--op->hellos == 0) {
+        imap_open_enter(op, op->has_namespace ? OPEN_READY : OPEN_PREFIX);
+    }
+}
+
 /* --- ID (RFC 2971) --- */
 
-static bool id_untagged(struct imap_op *base, struct imap_cmd *cmd,
-                        const struct imap_resp *resp)
+bool imap_id_untagged(struct imap_op *base, struct imap_cmd *cmd,
+                      const struct imap_resp *resp)
 {
     struct imap_conn *c = base->conn;
     struct str name = STR_NULL, version = STR_NULL;
@@ -42,30 +51,39 @@ static void id_end(struct imap_op *base, struct imap_cmd *cmd,
     (void)cmd;
     (void)resp;
     (void)err;
-    imap_open_enter(OPEN(base), OPEN_ENABLE);
+    hello_end(OPEN(base));
+}
+
+void imap_cmd_put_id(struct imap_cmd *cmd)
+{
+    const struct imap_conn *c = cmd->conn;
+    imap_cmd_put(cmd, "ID (\"name\" ");
+    imap_cmd_put_astring(cmd, str_of(c->client_name));
+    imap_cmd_put(cmd, " \"version\" ");
+    imap_cmd_put_astring(cmd,
+                         str_of(c->client_version != NULL ? c->client_version : "0"));
+    imap_cmd_put(cmd, " \"vendor\" ");
+    imap_cmd_put_astring(cmd, str_of(c->client_name));
+    imap_cmd_put(cmd, ")");
 }
 
 static const struct imap_cmd_type id_type = {.name = "ID",
-                                             .order = IMAP_ORDER_ALONE,
+                                             .order = IMAP_ORDER_LIST,
                                              .context = IMAP_CONTEXT_OTHER,
-                                             .on_untagged = id_untagged,
+                                             .on_untagged = imap_id_untagged,
                                              .on_end = id_end};
 
-void imap_open_enter_id(struct imap_open *op)
+static void send_id(struct imap_open *op)
 {
     if (!imap_conn_has(op->base.conn, IMAP_CAP_ID) || op->params.client_name == NULL) {
-        imap_open_enter(op, OPEN_ENABLE);
         return;
     }
+    struct imap_conn *c = op->base.conn;
+    c->client_name = arena_strdup(&c->arena, op->params.client_name);
+    c->client_version = arena_strdup(&c->arena, op->params.client_version);
+    op->hellos++;
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_type);
-    const char *version = op->params.client_version;
-    imap_cmd_put(cmd, "ID (\"name\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, " \"version\" ");
-    imap_cmd_put_astring(cmd, str_of(version != NULL ? version : "0"));
-    imap_cmd_put(cmd, " \"vendor\" ");
-    imap_cmd_put_astring(cmd, str_of(op->params.client_name));
-    imap_cmd_put(cmd, ")");
+    imap_cmd_put_id(cmd);
     imap_cmd_send(cmd);
 }
 
@@ -88,6 +106,8 @@ static bool enable_untagged(struct imap_op *base, struct imap_cmd *cmd,
     return true;
 }
 
+static void send_enable(struct imap_open *op);
+
 static void enable_end(struct imap_op *base, struct imap_cmd *cmd,
                        const struct imap_resp *resp, const struct err *err)
 {
@@ -96,19 +116,18 @@ static void enable_end(struct imap_op *base, struct imap_cmd *cmd,
     (void)resp;
     if (err->code == ERR_BAD && op->enabling == IMAP_CAP_QRESYNC) {
         op->enabling = IMAP_CAP_CONDSTORE;
-        imap_open_enter(op, OPEN_ENABLE);
-    } else {
-        imap_open_enter(op, OPEN_NAMESPACE);
+        send_enable(op);
     }
+    hello_end(op);
 }
 
 static const struct imap_cmd_type enable_type = {.name = "ENABLE",
-                                                 .order = IMAP_ORDER_ALONE,
+                                                 .order = IMAP_ORDER_LIST,
                                                  .context = IMAP_CONTEXT_OTHER,
                                                  .on_untagged = enable_untagged,
                                                  .on_end = enable_end};
 
-void imap_open_enter_enable(struct imap_open *op)
+static void send_enable(struct imap_open *op)
 {
     struct imap_conn *c = op->base.conn;
     if (op->enabling == 0) {
@@ -117,16 +136,16 @@ void imap_open_enter_enable(struct imap_open *op)
     }
     if (!imap_conn_has(c, IMAP_CAP_ENABLE) ||
         !imap_conn_has(c, (enum imap_cap)op->enabling)) {
-        imap_open_enter(op, OPEN_NAMESPACE);
         return;
     }
+    op->hellos++;
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &enable_type);
     imap_cmd_put(cmd, op->enabling == IMAP_CAP_QRESYNC ? "ENABLE CONDSTORE QRESYNC"
                                                        : "ENABLE CONDSTORE");
     imap_cmd_send(cmd);
 }
 
-/* --- NAMESPACE (RFC 2342), or the delimiter of LIST "" "" --- */
+/* --- NAMESPACE (RFC 2342) --- */
 
 static bool namespace_untagged(struct imap_op *base, struct imap_cmd *cmd,
                                const struct imap_resp *resp)
@@ -151,28 +170,38 @@ static void namespace_end(struct imap_op *base, struct imap_cmd *cmd,
     if (resp->cond == IMAP_COND_BAD) {
         op->false_login = *err;
     }
-    imap_open_enter(op, err->code == ERR_OK && base->conn->name_space.given
-                            ? OPEN_READY
-                            : OPEN_PREFIX);
+    op->has_namespace = err->code == ERR_OK && base->conn->name_space.given;
+    hello_end(op);
 }
 
 static const struct imap_cmd_type namespace_type = {.name = "NAMESPACE",
-                                                    .order = IMAP_ORDER_ALONE,
+                                                    .order = IMAP_ORDER_LIST,
                                                     .context = IMAP_CONTEXT_OTHER,
                                                     .on_untagged = namespace_untagged,
                                                     .on_end = namespace_end};
 
-void imap_open_enter_namespace(struct imap_open *op)
+static void send_namespace(struct imap_open *op)
 {
-    imap_open_set_phase(op, "NAMESPACE", op->params.auth_ms);
     if (!imap_conn_has(op->base.conn, IMAP_CAP_NAMESPACE)) {
-        imap_open_enter(op, OPEN_PREFIX);
         return;
     }
+    op->hellos++;
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &namespace_type);
     imap_cmd_put(cmd, "NAMESPACE");
     imap_cmd_send(cmd);
 }
+
+void imap_open_enter_hello(struct imap_open *op)
+{
+    imap_open_set_phase(op, "ID, NAMESPACE, ENABLE", op->params.auth_ms);
+    op->hellos = 1; /* none of them may be the last before all are sent */
+    send_id(op);
+    send_namespace(op);
+    send_enable(op);
+    hello_end(op);
+}
+
+/* --- LIST "" "" for the delimiter --- */
 
 static bool prefix_untagged(struct imap_op *base, struct imap_cmd *cmd,
                             const struct imap_resp *resp)
@@ -211,6 +240,7 @@ static const struct imap_cmd_type prefix_type = {.name = "LIST",
 
 void imap_open_enter_prefix(struct imap_open *op)
 {
+    imap_open_set_phase(op, "LIST", op->params.auth_ms);
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &prefix_type);
     imap_cmd_put(cmd, "LIST \"\" \"\"");
     imap_cmd_send(cmd);

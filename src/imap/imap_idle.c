@@ -51,7 +51,7 @@ static void send_done(struct imap_idle *op)
     op->state = IDLE_DONE_SENT;
     timer_stop(&op->max);
     imap_conn_set_idling(op->base.conn, false);
-    op_extend(&op->base.op, op->base.conn->answer_ms);
+    imap_op_wait(&op->base, op->base.conn->answer_ms);
     imap_conn_write(op->base.conn, "DONE\r\n", 6);
 }
 
@@ -68,7 +68,7 @@ static void idle_sent(struct imap_op *base, struct imap_cmd *cmd)
     struct imap_idle *op = IDLE(base);
     (void)cmd;
     op->state = IDLE_ASKED;
-    op_extend(&base->op, base->conn->answer_ms);
+    imap_op_wait(base, base->conn->answer_ms);
 }
 
 static void idle_continue(struct imap_op *base, struct imap_cmd *cmd,
@@ -88,7 +88,7 @@ static void idle_continue(struct imap_op *base, struct imap_cmd *cmd,
     op->state = IDLE_IDLING;
     imap_conn_set_idling(base->conn, true);
     timer_set(base->op.loop, &op->max, op->max_ms, on_max);
-    op_extend(&base->op, op->max_ms + base->conn->answer_ms);
+    imap_op_wait(base, op->max_ms + base->conn->answer_ms);
 }
 
 static void idle_end(struct imap_op *base, struct imap_cmd *cmd,

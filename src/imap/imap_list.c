@@ -218,7 +218,7 @@ static void list_end(struct imap_op *base, struct imap_cmd *cmd,
 }
 
 static const struct imap_cmd_type list_cmd = {.name = "LIST",
-                                              .order = IMAP_ORDER_ALONE,
+                                              .order = IMAP_ORDER_LIST,
                                               .context = IMAP_CONTEXT_OTHER,
                                               .on_untagged = list_untagged,
                                               .on_end = list_end};

@@ -18,6 +18,7 @@ static const struct {
     {"\\NonExistent", IMAP_LIST_NONEXISTENT | IMAP_LIST_NOSELECT},
     {"\\Noinferiors", IMAP_LIST_NOINFERIORS},
     {"\\HasChildren", IMAP_LIST_HAS_CHILDREN},
+    {"\\HasNoChildren", IMAP_LIST_NO_CHILDREN},
     {"\\Subscribed", IMAP_LIST_SUBSCRIBED},
 };
 
@@ -83,7 +84,8 @@ bool imap_parse_list(struct imap_doc *doc, struct imap_resp *resp)
         read_attr(imap_tok_str(doc, attr), out);
     }
     struct str mark = imap_tok_nstring(doc, delimiter);
-    out->delimiter = mark.len > 0 ? mark.ptr[0] : '\0';
+    /* Within a character of a name it would cut what is no text any more. */
+    out->delimiter = mark.len > 0 && (mark.ptr[0] & 0x80) == 0 ? mark.ptr[0] : '\0';
     const struct imap_tok *behind = imap_cur_peek(&cur);
     out->wire = imap_tok_is_atom(name) && behind != NULL && !imap_tok_is_list(behind)
                     ? raw_name(doc, name, doc->end)

@@ -10,6 +10,10 @@
 
 #include "postrider/base/check.h"
 
+enum {
+    COPYUID_BYTES_MAX = 16 * 1024 * 1024 /* what comes behind says too much to be true */
+};
+
 enum move_state {
     MOVE_MOVE,
     MOVE_COPY,
@@ -51,7 +55,7 @@ static bool take_copyuid(struct imap_move *op, const struct imap_code *code)
     }
     /* Lists of unequal length pair nothing with nothing. */
     if (imap_set_count(&code->set_a) == imap_set_count(&code->set_b) &&
-        code->number <= UINT32_MAX) {
+        code->number <= UINT32_MAX && arena->used_bytes <= COPYUID_BYTES_MAX) {
         op->result.uid_validity = (uint32_t)code->number;
         imap_set_append(arena, &op->result.from, &code->set_a);
         imap_set_append(arena, &op->result.to, &code->set_b);

@@ -1,13 +1,13 @@
 /* imap_open: from nothing to a connection that is ready.
  *
- *   CONNECT ─► GREETING ─┬──────────────► CAPABILITY ─┬─► AUTH ─► CAPABILITY2 ─► ID ─┐
- *              │         └─(told already)─────┬───────┘    ▲                         ▼
- *              │ PREAUTH                      ▼            │                       ENABLE
- *              │ over TLS                 STARTTLS ─► TLS ─► (CAPABILITY)            │
- *              └──────────────────────────► CAPABILITY2                              ▼
- *                                                             READY ◄─ PREFIX ◄─
- * NAMESPACE
+ *   CONNECT ─► GREETING ─┬──────────────► CAPABILITY ─┬─► AUTH ─► CAPABILITY2 ─┐
+ *              │         └─(told already)─────┬───────┘    ▲                   ▼
+ *              │ PREAUTH                      ▼            │                 HELLO
+ *              │ over TLS                 STARTTLS ─► TLS ─► (CAPABILITY)      │
+ *              └──────────────────────────► CAPABILITY2                        ▼
+ *                                                          READY ◄─ (PREFIX) ◄─┘
  *
+ * HELLO is ID, NAMESPACE and ENABLE, sent together: one round trip.
  * What is known before TLS is only used to ask for TLS. In clear the walk goes on behind
  * CAPABILITY only if the account allows it (enum imap_security). PREFIX, LIST "" "", is
  * for servers without a working NAMESPACE, and is the proof that the login was real:
@@ -45,12 +45,10 @@ static const struct open_row rows[] = {
     [OPEN_CAPABILITY] = {"capability", enter_capability, NEXT(STARTTLS) | NEXT(AUTH)},
     [OPEN_STARTTLS] = {"starttls", enter_starttls, NEXT(TLS)},
     [OPEN_TLS] = {"tls", enter_tls, NEXT(CAPABILITY)},
-    [OPEN_AUTH] = {"auth", enter_auth, NEXT(CAPABILITY2) | NEXT(ID)},
-    [OPEN_CAPABILITY2] = {"capability2", enter_capability, NEXT(CAPABILITY2) | NEXT(ID)},
-    [OPEN_ID] = {"id", imap_open_enter_id, NEXT(ENABLE)},
-    [OPEN_ENABLE] = {"enable", imap_open_enter_enable, NEXT(ENABLE) | NEXT(NAMESPACE)},
-    [OPEN_NAMESPACE] = {"namespace", imap_open_enter_namespace,
-                        NEXT(PREFIX) | NEXT(READY)},
+    [OPEN_AUTH] = {"auth", enter_auth, NEXT(CAPABILITY2) | NEXT(HELLO)},
+    [OPEN_CAPABILITY2] = {"capability2", enter_capability,
+                          NEXT(CAPABILITY2) | NEXT(HELLO)},
+    [OPEN_HELLO] = {"hello", imap_open_enter_hello, NEXT(PREFIX) | NEXT(READY)},
     [OPEN_PREFIX] = {"prefix", imap_open_enter_prefix, NEXT(READY)},
     [OPEN_READY] = {"ready", enter_ready, 0},
 };
@@ -96,14 +94,11 @@ void imap_open_fail(struct imap_open *op, const struct err *err)
 
 void imap_open_failf(struct imap_open *op, enum err_code code, const char *fmt, ...)
 {
-    struct err err;
-    char msg[ERR_MSG_MAX];
+    struct err err = {.code = ERR_OK};
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    err_clear(&err);
-    err_set(&err, code, "%s", msg);
     imap_open_fail(op, &err);
 }
 
@@ -153,6 +148,10 @@ void imap_open_set_phase(struct imap_open *op, const char *name, int64_t ms)
 }
 
 /* --- connect, greeting --- */
+
+enum {
+    GREETING_KEPT = 200
+};
 
 static void on_connected(struct net_connect *connecting, const struct err *err,
                          struct stream *stream, void *ctx)
@@ -232,6 +231,9 @@ void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp)
     struct imap_conn *c = op->base.conn;
     c->state = IMAP_CONN_CLEARING;
     timer_stop(&op->phase);
+    struct str text = resp->text;
+    text.len = text.len < GREETING_KEPT ? text.len : GREETING_KEPT;
+    c->greeting = arena_str(&c->arena, text).ptr;
     if (resp->cond == IMAP_COND_PREAUTH && !is_private(op)) {
         /* Nobody in between must be able to spare us TLS (RFC 9051 §11.1). */
         imap_open_failf(op, ERR_STARTTLS,
@@ -267,7 +269,7 @@ static void capability_end(struct imap_op *base, struct imap_cmd *cmd,
         /* iCloud's proxy answers the first question itself. */
         imap_open_enter(op, OPEN_CAPABILITY2);
     } else {
-        imap_open_enter(op, OPEN_ID);
+        imap_open_enter(op, OPEN_HELLO);
     }
 }
 
@@ -361,7 +363,7 @@ void imap_open_authenticated(struct imap_open *op)
     /* What a proxy said, or iCloud's, is not the server's word. */
     bool trusted = op->caps_fresh && (c->caps.bits & IMAP_CAP_IMAP4REV1) != 0 &&
                    !imap_caps_has_word(&c->caps, "XAPPLEPUSHSERVICE");
-    imap_open_enter(op, trusted ? OPEN_ID : OPEN_CAPABILITY2);
+    imap_open_enter(op, trusted ? OPEN_HELLO : OPEN_CAPABILITY2);
 }
 
 /* --- the end --- */

@@ -13,9 +13,7 @@ enum open_state {
     OPEN_TLS,
     OPEN_AUTH,
     OPEN_CAPABILITY2,
-    OPEN_ID,
-    OPEN_ENABLE,
-    OPEN_NAMESPACE,
+    OPEN_HELLO,
     OPEN_PREFIX,
     OPEN_READY
 };
@@ -37,6 +35,8 @@ struct imap_open {
     unsigned sasl_step;
     bool sasl_inline, sasl_plain_form; /* first response sent along; not any more */
     uint32_t enabling;
+    unsigned hellos; /* ID, NAMESPACE, ENABLE: unanswered */
+    bool has_namespace;
     struct err false_login; /* NAMESPACE was answered with BAD */
     imap_open_cb *cb;
     void *ctx;
@@ -57,9 +57,7 @@ void imap_open_enter(struct imap_open *op, enum open_state state);
 void imap_open_set_phase(struct imap_open *op, const char *name, int64_t ms);
 
 /* imap_hello.c */
-void imap_open_enter_id(struct imap_open *op);
-void imap_open_enter_enable(struct imap_open *op);
-void imap_open_enter_namespace(struct imap_open *op);
+void imap_open_enter_hello(struct imap_open *op);
 void imap_open_enter_prefix(struct imap_open *op);
 
 #endif

@@ -50,9 +50,12 @@ struct imap_cmd;
 
 /* Which commands may be on the wire together (RFC 3501 §5.5). */
 enum imap_order {
-    IMAP_ORDER_ALONE, /* nothing before it is unanswered, nothing is sent behind it */
-    IMAP_ORDER_UID,   /* beside others of its kind */
-    IMAP_ORDER_SEQ    /* beside others of its kind: an EXPUNGE that a UID command lets
+    IMAP_ORDER_ALONE, /* nothing before it is unanswered, nothing is sent behind it; but
+                         SELECT follows a LIST at once while nothing is selected */
+    IMAP_ORDER_LIST, /* NOTIFY, LIST, and what is asked right after authentication: beside
+                         others of its kind, whose answers cannot be mistaken for its own */
+    IMAP_ORDER_UID,  /* beside others of its kind */
+    IMAP_ORDER_SEQ   /* beside others of its kind: an EXPUNGE that a UID command lets
                          through would shift its numbers */
 };
 
@@ -163,6 +166,8 @@ struct imap_cmd *imap_op_detach(struct imap_op *op);
 /* Ends it, and leaves its commands to themselves. */
 void imap_op_complete(struct imap_op *op);
 void imap_op_fail(struct imap_op *op, const struct err *err);
+/* Sets the deadline anew; it does not run while the connection is held. */
+void imap_op_wait(struct imap_op *op, int64_t deadline_ms);
 /* A useful byte came: the deadline begins anew. */
 void imap_op_progress(struct imap_op *op);
 /* The consumer asked for silence: the deadline stops until the next progress. */
@@ -188,6 +193,11 @@ struct imap_flags imap_flags_dup(struct arena *arena, const struct imap_flags *f
 void imap_set_append(struct arena *arena, struct imap_set *a, const struct imap_set *b);
 
 /* --- small parts of several operations --- */
+
+/* ID with what the connection says of us, and what the server answers (imap_hello.c). */
+void imap_cmd_put_id(struct imap_cmd *cmd);
+bool imap_id_untagged(struct imap_op *op, struct imap_cmd *cmd,
+                      const struct imap_resp *resp);
 
 /* "(MESSAGES UIDNEXT)", without what the server lacks (imap_status.c). */
 void imap_cmd_put_status_items(struct imap_cmd *cmd, uint32_t items);
@@ -239,6 +249,8 @@ struct imap_conn {
     bool feeding; /* inside the parser */
     bool cut;     /* STARTTLS was accepted: hand over after this byte */
     bool idling;
+    bool held;       /* imap_conn_hold */
+    unsigned pauses; /* reasons not to read */
     size_t op_count; /* operations that have not called back */
     struct loop *loop;
     struct stream *stream;
@@ -257,7 +269,9 @@ struct imap_conn {
     struct imap_caps caps;
     struct imap_namespace name_space;
     char *server_name;
-    struct imap_mailbox *mailbox; /* NULL: none is selected */
+    const char *greeting;                     /* NULL: it had no text */
+    const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
+    struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;
     uint64_t ignored;   /* lines that fit nothing */
     struct arena arena; /* small things that last as long as the connection */
@@ -273,6 +287,9 @@ void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, .
     ATTR_PRINTF(3, 4);
 /* Frees it if it was closed and nothing uses it. */
 void imap_conn_reap(struct imap_conn *c);
+/* Reading goes on when every pause was taken back. */
+void imap_conn_read_pause(struct imap_conn *c);
+void imap_conn_read_resume(struct imap_conn *c);
 /* Sends what may be sent. */
 void imap_conn_pump(struct imap_conn *c);
 bool imap_conn_write(struct imap_conn *c, const void *data, size_t len);

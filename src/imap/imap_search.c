@@ -3,11 +3,18 @@
  * asked for. It stands alone on the wire: a SEARCH answer does not say whose it is. */
 #include "imap_priv.h"
 
+#include "postrider/base/mem.h"
+
 #include <stdio.h>
+
+enum {
+    RANGES_MAX = 1024 * 1024 /* of all answers together */
+};
 
 struct imap_search {
     struct imap_op base;
     struct imap_search_result result;
+    size_t cap; /* of the ranges, which are freed with the operation */
     imap_search_cb *cb;
     void *ctx;
 };
@@ -20,17 +27,47 @@ static void search_done(struct op *base)
     op->cb(op, &base->err, base->err.code == ERR_OK ? &op->result : NULL, op->ctx);
 }
 
+static void search_fini(struct op *base)
+{
+    mem_free(SEARCH(IMAP_OP(base))->result.set.ranges);
+    imap_op_fini(base);
+}
+
 static const struct op_type search_type = {.name = "search",
                                            .size = sizeof(struct imap_search),
                                            .abort = imap_op_abort,
                                            .done = search_done,
-                                           .fini = imap_op_fini};
+                                           .fini = search_fini};
 
 static bool is_ours(const struct imap_cmd *cmd, const struct imap_resp *resp)
 {
     char tag[16];
     (void)snprintf(tag, sizeof tag, "A%u", cmd->tag);
     return resp->search_tag.len == 0 || str_ieq_c(resp->search_tag, tag);
+}
+
+/* Servers may answer in pieces, and repeat themselves: room grows only for what is left once
+ * equal and adjacent ones are one. */
+static bool take_ranges(struct imap_search *op, const struct imap_set *more)
+{
+    struct imap_set *set = &op->result.set;
+    if (more->count == 0) {
+        return true;
+    }
+    if (set->count + more->count > op->cap) {
+        imap_set_normalize(set);
+        size_t need = set->count + more->count;
+        if (need > RANGES_MAX) {
+            return false;
+        }
+        if (need > op->cap / 2) {
+            op->cap = 2 * need;
+            set->ranges = mem_realloc(set->ranges, op->cap * sizeof *set->ranges);
+        }
+    }
+    memcpy(set->ranges + set->count, more->ranges, more->count * sizeof *set->ranges);
+    set->count += more->count;
+    return true;
 }
 
 static bool search_untagged(struct imap_op *base, struct imap_cmd *cmd,
@@ -45,7 +82,12 @@ static bool search_untagged(struct imap_op *base, struct imap_cmd *cmd,
         return false;
     }
     imap_op_progress(base);
-    imap_set_append(&base->op.arena, &op->result.set, &resp->set);
+    if (!take_ranges(op, &resp->set)) {
+        struct err err = {0};
+        (void)err_set(&err, ERR_PROTOCOL, "the answer to a search does not end");
+        imap_op_fail(base, &err);
+        return true;
+    }
     if ((resp->search_has & HAS_COUNT) != 0) {
         op->result.has_count = true;
         op->result.count = resp->search_count;

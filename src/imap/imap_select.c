@@ -3,7 +3,8 @@
  *   sent ─────────────► OLD ──[CLOSED], FLAGS, EXISTS, [UIDVALIDITY]──► NEW ──tagged
  * OK──► (none selected now)  data is of the mailbox before: dropped          data is ours
  *
- * A refusal leaves no mailbox selected, whatever was selected before. */
+ * A refusal leaves no mailbox selected, whatever was selected before. 163.com refuses with
+ * "Unsafe Login" until it has heard ID: it hears it once more, and SELECT is repeated. */
 #include "imap_priv.h"
 
 #include "postrider/base/mem.h"
@@ -135,7 +136,11 @@ enum select_state {
 struct imap_select {
     struct imap_op base;
     enum select_state state;
+    bool identified; /* ID was said once more */
+    struct imap_select_params params;
     struct imap_mailbox *mailbox; /* collects; the connection gets a copy */
+    imap_select_row *on_row;
+    imap_select_vanished *on_vanished;
     imap_select_cb *cb;
     void *ctx;
 };
@@ -193,6 +198,24 @@ static bool is_mailbox_data(const struct imap_resp *resp)
            resp->kind == IMAP_RESP_FETCH;
 }
 
+/* What a QRESYNC answer says of the mailbox that is being selected. */
+static bool take_data(struct imap_select *op, const struct imap_resp *resp)
+{
+    imap_op_progress(&op->base);
+    if (resp->kind == IMAP_RESP_FETCH) {
+        if (op->on_row != NULL && resp->row.seq != 0) {
+            op->on_row(op->ctx, &resp->row);
+        }
+        return op->on_row != NULL;
+    }
+    imap_mailbox_apply(op->mailbox, resp);
+    if (resp->kind == IMAP_RESP_VANISHED && resp->earlier && op->on_vanished != NULL) {
+        op->on_vanished(op->ctx, &resp->set);
+        return true;
+    }
+    return false;
+}
+
 static bool select_untagged(struct imap_op *base, struct imap_cmd *cmd,
                             const struct imap_resp *resp)
 {
@@ -207,13 +230,39 @@ static bool select_untagged(struct imap_op *base, struct imap_cmd *cmd,
         op->state = SELECT_NEW;
     }
     if (is_mailbox_data(resp)) {
-        /* Rows of a QRESYNC answer are for the connection's events. */
-        if (op->state == SELECT_NEW && resp->kind != IMAP_RESP_FETCH) {
-            imap_mailbox_apply(op->mailbox, resp);
-        }
-        return op->state == SELECT_OLD;
+        return op->state == SELECT_OLD || take_data(op, resp);
     }
     return imap_mailbox_apply(op->mailbox, resp);
+}
+
+static void send_select(struct imap_select *op);
+
+static void id_end(struct imap_op *base, struct imap_cmd *cmd,
+                   const struct imap_resp *resp, const struct err *err)
+{
+    (void)cmd;
+    (void)resp;
+    (void)err;
+    send_select(SELECT(base));
+}
+
+static const struct imap_cmd_type id_cmd = {.name = "ID",
+                                            .order = IMAP_ORDER_ALONE,
+                                            .context = IMAP_CONTEXT_OTHER,
+                                            .on_untagged = imap_id_untagged,
+                                            .on_end = id_end};
+
+static bool identify(struct imap_select *op, const struct imap_resp *resp)
+{
+    if (op->identified || op->base.conn->client_name == NULL ||
+        str_ifind(resp->text, "unsafe login") == SIZE_MAX) {
+        return false;
+    }
+    op->identified = true;
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_cmd);
+    imap_cmd_put_id(cmd);
+    imap_cmd_send(cmd);
+    return true;
 }
 
 static void select_end(struct imap_op *base, struct imap_cmd *cmd,
@@ -224,6 +273,8 @@ static void select_end(struct imap_op *base, struct imap_cmd *cmd,
     if (err->code == ERR_OK) {
         imap_mailbox_apply(op->mailbox, resp);
         imap_conn_set_mailbox(base->conn, mailbox_dup(op->mailbox));
+    } else if (identify(op, resp)) {
+        return;
     }
     imap_op_end_with(base, err);
 }
@@ -249,11 +300,29 @@ static void put_qresync(struct imap_cmd *cmd, const struct imap_select_params *p
     imap_cmd_put(cmd, "))");
 }
 
+static void send_select(struct imap_select *op)
+{
+    const struct imap_select_params *params = &op->params;
+    struct imap_cmd *cmd = imap_cmd_new(&op->base, &select_cmd);
+    imap_cmd_put(cmd, params->examine ? "EXAMINE " : "SELECT ");
+    imap_cmd_put_mailbox(cmd, params->mailbox);
+    if (params->qresync) {
+        put_qresync(cmd, params);
+    } else if (params->condstore && imap_conn_has(op->base.conn, IMAP_CAP_CONDSTORE)) {
+        imap_cmd_put(cmd, " (CONDSTORE)");
+    }
+    imap_cmd_send(cmd);
+}
+
 struct imap_select *imap_select_start(struct imap_conn *c,
                                       const struct imap_select_params *params,
                                       int64_t deadline_ms, imap_select_cb *cb, void *ctx)
 {
     struct imap_select *op = imap_op_new(c, &select_type, deadline_ms);
+    op->params = *params;
+    op->params.mailbox = arena_str(&op->base.op.arena, params->mailbox);
+    op->on_row = params->on_row;
+    op->on_vanished = params->on_vanished;
     op->cb = cb;
     op->ctx = ctx;
     op->mailbox = imap_mailbox_new();
@@ -262,15 +331,7 @@ struct imap_select *imap_select_start(struct imap_conn *c,
         op_fail(&op->base.op, ERR_UNSUPPORTED, "select: QRESYNC is not enabled");
         return op;
     }
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &select_cmd);
-    imap_cmd_put(cmd, params->examine ? "EXAMINE " : "SELECT ");
-    imap_cmd_put_mailbox(cmd, params->mailbox);
-    if (params->qresync) {
-        put_qresync(cmd, params);
-    } else if (params->condstore && imap_conn_has(c, IMAP_CAP_CONDSTORE)) {
-        imap_cmd_put(cmd, " (CONDSTORE)");
-    }
-    imap_cmd_send(cmd);
+    send_select(op);
     return op;
 }
 

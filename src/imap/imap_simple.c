@@ -56,7 +56,7 @@ static const struct simple_row rows[] = {
                             SIMPLE_CMD("UNSUBSCRIBE", IMAP_ORDER_ALONE,
                                        IMAP_CONTEXT_OTHER)},
     [SIMPLE_NOTIFY] = {SIMPLE_TYPE("notify"),
-                       SIMPLE_CMD("NOTIFY", IMAP_ORDER_ALONE, IMAP_CONTEXT_OTHER)},
+                       SIMPLE_CMD("NOTIFY", IMAP_ORDER_LIST, IMAP_CONTEXT_OTHER)},
 };
 
 struct simple_start {
@@ -137,9 +137,17 @@ struct imap_simple *imap_subscribe_start(struct imap_conn *c, struct str mailbox
                  STR_NULL);
 }
 
-struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
-                                      int64_t deadline_ms, imap_simple_cb *cb, void *ctx)
+struct imap_simple *imap_notify_start(struct imap_conn *c, enum imap_notify_scope scope,
+                                      uint32_t items, int64_t deadline_ms,
+                                      imap_simple_cb *cb, void *ctx)
 {
+    static const char *const others[] = {
+        [IMAP_NOTIFY_NONE] = "",
+        [IMAP_NOTIFY_SELECTED] = "",
+        [IMAP_NOTIFY_MESSAGES] = " (PERSONAL (MessageNew MessageExpunge))",
+        [IMAP_NOTIFY_FLAGS] = " (PERSONAL (MessageNew MessageExpunge FlagChange))",
+        [IMAP_NOTIFY_NAMES] = (" (PERSONAL (MessageNew MessageExpunge FlagChange"
+                               " MailboxName SubscriptionChange))")};
     struct imap_simple *op =
         new_op(c, &(struct simple_start){SIMPLE_NOTIFY, deadline_ms, cb, ctx});
     if (!imap_conn_has(c, IMAP_CAP_NOTIFY)) {
@@ -151,6 +159,7 @@ struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
     imap_cmd_put(cmd, "NOTIFY SET (SELECTED-DELAYED (MessageNew (");
     imap_cmd_put_items(cmd, imap_items_available(c, items));
     imap_cmd_put(cmd, ") MessageExpunge FlagChange))");
+    imap_cmd_put(cmd, others[scope]);
     imap_cmd_send(cmd);
     return op;
 }

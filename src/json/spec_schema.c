@@ -96,8 +96,10 @@ static void put_members(json_t *schema, const struct field_spec *spec, json_t *c
 {
     json_t *properties = json_object();
     json_t *required = json_array();
-    for (size_t i = 0; i < spec->field_count; i++) {
-        const struct field_spec *row = &spec->fields[i];
+    struct field_walk walk;
+    const struct field_spec *row;
+    field_walk_init(&walk, spec->fields, spec->field_count);
+    while ((row = field_walk_next(&walk)) != NULL) {
         if (has(row, FIELD_FORBIDDEN)) {
             continue;
         }

@@ -281,14 +281,11 @@ static void check_member(struct spec_walk *w, struct object_walk *o,
     path_pop(w, before);
 }
 
-static const struct field_spec *find_row(const struct field_spec *spec, const char *name)
+static bool has_row(const struct field_spec *spec, const char *name)
 {
-    for (size_t i = 0; i < spec->field_count; i++) {
-        if (strcmp(spec->fields[i].name, name) == 0) {
-            return &spec->fields[i];
-        }
-    }
-    return NULL;
+    struct field_walk walk;
+    field_walk_init(&walk, spec->fields, spec->field_count);
+    return field_walk_find(&walk, str_of(name)) != NULL;
 }
 
 static void check_unlisted(struct spec_walk *w, struct object_walk *o, const char *name,
@@ -321,8 +318,10 @@ static bool check_object(struct spec_walk *w, const struct field_spec *spec,
     o.done = json_object();
     o.failed = json_object();
     for (int conditional = 0; conditional <= 1; conditional++) {
-        for (size_t i = 0; i < spec->field_count; i++) {
-            const struct field_spec *row = &spec->fields[i];
+        struct field_walk walk;
+        const struct field_spec *row;
+        field_walk_init(&walk, spec->fields, spec->field_count);
+        while ((row = field_walk_next(&walk)) != NULL) {
             if ((row->when_count > 0) == (conditional != 0)) {
                 check_member(w, &o, row, row->name, json_object_get(o.in, row->name));
             }
@@ -332,7 +331,7 @@ static bool check_object(struct spec_walk *w, const struct field_spec *spec,
     json_t *member;
     json_object_foreach(*value, name, member)
     {
-        if (find_row(spec, name) == NULL) {
+        if (!has_row(spec, name)) {
             check_unlisted(w, &o, name, member);
         }
     }

@@ -6,6 +6,10 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
+enum {
+    WINDOW_US = 60 * 1000 * 1000
+};
+
 /* --- the turn --- */
 
 static void run_deferred(struct loop *loop)
@@ -26,6 +30,46 @@ static void on_idle(uv_idle_t *idle)
     run_deferred(idle->data);
 }
 
+/* --- how long turns take --- */
+
+const int64_t loop_turn_bounds_us[LOOP_TURN_BOUNDS] = {
+    1000, 2000, 5000, 10000, 20000, 50000, 100000, 250000, 1000000};
+
+/* libuv runs the callbacks of I/O inside its poll: only it can tell them from sleep. */
+int64_t loop_turn_us(const struct loop *loop)
+{
+    uint64_t slept_ns =
+        uv_metrics_idle_time((uv_loop_t *)(uintptr_t)&loop->uv) - loop->idle_before_ns;
+    return clock_mono_us() - loop->turn_began_us - (int64_t)(slept_ns / 1000);
+}
+
+static void turn_end(struct loop *loop)
+{
+    int64_t turn_us = loop_turn_us(loop);
+    struct loop_turns *t = &loop->turns;
+    t->turns++;
+    t->busy_us += turn_us > 0 ? (uint64_t)turn_us : 0;
+    for (size_t i = LOOP_TURN_BOUNDS; i > 0 && turn_us <= loop_turn_bounds_us[i - 1];
+         i--) {
+        t->within[i - 1]++;
+    }
+    loop->turn_began_us = clock_mono_us();
+    loop->idle_before_ns = uv_metrics_idle_time(&loop->uv);
+    if (loop->turn_began_us - loop->window_began_us > WINDOW_US) {
+        loop->window_began_us = loop->turn_began_us;
+        loop->former_us = loop->longest_us;
+        loop->longest_us = 0;
+    }
+    loop->longest_us = turn_us > loop->longest_us ? turn_us : loop->longest_us;
+}
+
+void loop_turns_get(const struct loop *loop, struct loop_turns *out)
+{
+    *out = loop->turns;
+    out->longest_us =
+        loop->longest_us > loop->former_us ? loop->longest_us : loop->former_us;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
@@ -33,14 +77,7 @@ static void on_prepare(uv_prepare_t *prepare)
         struct loop_hook *h = container_of(node, struct loop_hook, node);
         h->fn(h);
     }
-    int64_t turn_us = clock_mono_us() - loop->turn_began_us;
-    loop->max_turn_us = turn_us > loop->max_turn_us ? turn_us : loop->max_turn_us;
-}
-
-static void on_check(uv_check_t *check)
-{
-    struct loop *loop = check->data;
-    loop->turn_began_us = clock_mono_us();
+    turn_end(loop);
 }
 
 static void on_async(uv_async_t *async ATTR_UNUSED)
@@ -50,18 +87,16 @@ static void on_async(uv_async_t *async ATTR_UNUSED)
 struct loop *loop_new(void)
 {
     struct loop *loop = MEM_NEW(struct loop);
-    CHECK(uv_loop_init(&loop->uv) == 0);
+    CHECK(uv_loop_init(&loop->uv) == 0 &&
+          uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) == 0);
     CHECK(uv_idle_init(&loop->uv, &loop->idle) == 0);
     CHECK(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
-    CHECK(uv_check_init(&loop->uv, &loop->check) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->wakeup) == 0);
     CHECK(uv_async_init(&loop->uv, &loop->async, on_async) == 0);
-    loop->idle.data = loop->prepare.data = loop->check.data = loop->wakeup.data = loop;
+    loop->idle.data = loop->prepare.data = loop->wakeup.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
-    uv_check_start(&loop->check, on_check);
     /* The loop's own handles do not keep it running. */
     uv_unref((uv_handle_t *)&loop->prepare);
-    uv_unref((uv_handle_t *)&loop->check);
     uv_unref((uv_handle_t *)&loop->async);
     list_init(&loop->deferred);
     list_init(&loop->hooks);
@@ -69,7 +104,7 @@ struct loop *loop_new(void)
         list_init(&loop->workers[i].waiting);
     }
     loop_timers_init(loop);
-    loop->turn_began_us = clock_mono_us();
+    loop->turn_began_us = loop->window_began_us = clock_mono_us();
     return loop;
 }
 
@@ -83,7 +118,6 @@ void loop_free(struct loop **loopp)
     loop_run(loop);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
-    uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->wakeup, NULL);
     uv_close((uv_handle_t *)&loop->async, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -115,13 +149,6 @@ struct uv_loop_s *loop_uv(struct loop *loop)
 int64_t loop_now_ms(const struct loop *loop)
 {
     return (int64_t)uv_now(&loop->uv);
-}
-
-int64_t loop_take_max_turn_us(struct loop *loop)
-{
-    int64_t max = loop->max_turn_us;
-    loop->max_turn_us = 0;
-    return max;
 }
 
 void loop_wake(struct loop *loop)

@@ -20,15 +20,18 @@ struct worker_queue {
 struct loop {
     uv_loop_t uv;
     uv_idle_t idle;       /* active while deferred calls wait: the loop must not sleep */
-    uv_prepare_t prepare; /* runs the hooks and starts the measurement of sleep */
-    uv_check_t check;
-    uv_timer_t wakeup; /* for the earliest timer of the heap */
+    uv_prepare_t prepare; /* runs the hooks and ends the turn */
+    uv_timer_t wakeup;    /* for the earliest timer of the heap */
     uv_async_t async;
     struct list deferred;
     struct list hooks;
     struct timer_heap timers;
     struct worker_queue workers[WORKER_CLASS_COUNT];
-    int64_t turn_began_us, max_turn_us;
+    int64_t turn_began_us;   /* before the sleep of the turn */
+    uint64_t idle_before_ns; /* all sleep before that */
+    struct loop_turns turns;
+    int64_t longest_us, former_us; /* of this window and of the one before */
+    int64_t window_began_us;
 };
 
 void loop_timers_init(struct loop *loop);

@@ -68,12 +68,12 @@ void op_complete(struct op *op)
 void op_fail(struct op *op, enum err_code code, const char *fmt, ...)
 {
     if (op_end(op)) {
-        char msg[ERR_MSG_MAX];
+        struct err err = {.code = ERR_OK}; /* the words may be those of op->err */
         va_list ap;
         va_start(ap, fmt);
-        (void)vsnprintf(msg, sizeof msg, fmt, ap);
+        (void)err_vset(&err, code, fmt, ap);
         va_end(ap);
-        err_set(&op->err, code, "%s", msg);
+        op->err = err;
     }
 }
 

@@ -3,42 +3,147 @@
  *   list    = mailbox *("," mailbox)            ";" separates too, as Outlook users type
  *   mailbox = phrase "<" address ">" | address | phrase ":" list ";"
  *
- * Quotes, comments and brackets that are not closed count as ordinary text. */
-#include "charset.h"
+ * Quotes and comments that are not closed count as ordinary text. GMime reads the address of
+ * each mailbox, but not lists: its parser recurses into groups until the stack ends, takes
+ * quadratic time for names with commas, and loses what follows a semicolon. */
+#include "mime_priv.h"
 
 #include "postrider/base/utf8.h"
 
 enum {
-    ENCODED_WORD_MAX = 256 /* bytes looked at for its end */
+    WORD_MAX = 256 /* of an encoded word that keeps its commas */
 };
 
 /* What the current mailbox has so far. */
 struct reader {
     struct arena *arena;
-    struct words words;
     struct str in;
     size_t at;
+    struct mime_word_scan words;
     bool no_quote; /* no closing quote, parenthesis from here on: stop looking */
     bool no_comment;
     bool has_angle;
     bool has_at;        /* text has one */
+    bool has_name;      /* text has a quoted string or an encoded word */
     struct buf text;    /* outside of brackets and comments, quotes kept */
     struct buf comment; /* the last one */
-    struct buf angle;   /* inside the brackets */
-    struct buf scratch;
+    struct buf angle;   /* "<" and what followed it */
     struct mime_address *items;
     struct mime_addresses *out;
 };
 
-/* --- text helpers --- */
+/* --- values --- */
+
+/* A name without its quotes, decoded. */
+static struct str name_make(struct arena *arena, struct str raw)
+{
+    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    struct buf plain = BUF_INIT(MIME_ANY_SIZE);
+    for (size_t i = 0; i < raw.len; i++) {
+        buf_put(&plain, raw.ptr + i, raw.ptr[i] != '\0' ? 1 : 0);
+    }
+    if (plain.len > 0) {
+        g_mime_utils_unquote_string(plain.bytes);
+        mime_decode_words(&text, str_trim(str_of(plain.bytes)));
+    }
+    struct str name = arena_str(arena, str_trim(str_of(buf_c(&text))));
+    buf_fini(&plain);
+    buf_fini(&text);
+    return name;
+}
+
+/* Address without white space and controls outside of quotes, valid UTF-8. */
+static struct str address_make(struct arena *arena, struct str raw)
+{
+    bool quoted = false;
+    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    struct buf valid = BUF_INIT(MIME_ANY_SIZE);
+    for (size_t i = 0; i < raw.len; i++) {
+        unsigned char c = (unsigned char)raw.ptr[i];
+        quoted = quoted != (c == '"');
+        if ((c > 0x20 && c != 0x7f) || (quoted && c == ' ')) {
+            buf_put_byte(&text, (char)c);
+        }
+    }
+    utf8_put_repaired(&valid, buf_str(&text));
+    struct str address = arena_str(arena, str_of(buf_c(&valid)));
+    buf_fini(&text);
+    buf_fini(&valid);
+    return address;
+}
+
+/* The address of one mailbox without a name; absent if it is none to GMime. */
+static struct str address_read(struct arena *arena, const char *text)
+{
+    struct str address = STR_NULL;
+    InternetAddressList *list = internet_address_list_parse(NULL, text);
+    InternetAddress *first =
+        list != NULL ? internet_address_list_get_address(list, 0) : NULL;
+    if (first != NULL && INTERNET_ADDRESS_IS_MAILBOX(first)) {
+        InternetAddressMailbox *mailbox = INTERNET_ADDRESS_MAILBOX(first);
+        /* The plain one would turn "xn--" into the characters it stands for. */
+        bool ascii = strstr(text, "xn--") != NULL;
+        address = str_of(ascii ? internet_address_mailbox_get_idn_addr(mailbox)
+                               : internet_address_mailbox_get_addr(mailbox));
+        address = address_make(arena, address);
+    }
+    g_clear_object(&list);
+    return address;
+}
+
+/* --- one mailbox --- */
+
+/* A mailbox without brackets: an address, "name address", or only a name. */
+static struct str address_bare(struct reader *r, struct str *name)
+{
+    struct str text = str_trim(buf_str(&r->text));
+    struct str address = STR_NULL;
+    if (text.len > 0 && (r->has_at || !r->has_name)) {
+        address = address_read(r->arena, text.ptr);
+    }
+    if (address.ptr != NULL || text.len == 0) {
+        return address;
+    }
+    size_t start = text.len;
+    while (start > 0 && !ascii_is_space(text.ptr[start - 1])) {
+        start--;
+    }
+    struct str last = str_tail(text, start);
+    bool is_address = str_find_byte(last, '@') != SIZE_MAX;
+    *name = !is_address ? text : start > 0 ? str_from(text.ptr, start) : *name;
+    return is_address ? address_make(r->arena, last) : STR_NULL;
+}
+
+static void flush(struct reader *r)
+{
+    struct str text = str_trim(buf_str(&r->text));
+    struct str name = buf_str(&r->comment);
+    struct str address = STR_NULL;
+    if (r->has_angle) {
+        name = text.len > 0 ? text : name;
+        struct str inside = str_trim(str_tail(buf_str(&r->angle), 1));
+        address = inside.len > 0 ? address_read(r->arena, buf_c(&r->angle)) : inside;
+        address = address.ptr != NULL ? address : address_make(r->arena, inside);
+    } else {
+        address = address_bare(r, &name);
+    }
+    struct mime_address item = {.name = name_make(r->arena, name),
+                                .address = address.ptr != NULL ? address : STR("")};
+    if (item.name.len + item.address.len > 0) {
+        r->items[r->out->count++] = item;
+    }
+    r->has_angle = r->has_at = r->has_name = false;
+    buf_clear(&r->text);
+    buf_clear(&r->comment);
+    buf_clear(&r->angle);
+}
+
+/* --- the list --- */
 
 /* Length of the quoted string at `at` with its quotes, or 0 if it is not closed. */
 static size_t quoted_len(struct reader *r, size_t at)
 {
-    if (r->no_quote) {
-        return 0;
-    }
-    for (size_t i = at + 1; i < r->in.len; i++) {
+    for (size_t i = at + 1; i < r->in.len && !r->no_quote; i++) {
         if (r->in.ptr[i] == '\\') {
             i++;
         } else if (r->in.ptr[i] == '"') {
@@ -51,13 +156,13 @@ static size_t quoted_len(struct reader *r, size_t at)
 
 static size_t comment_len(struct reader *r, size_t at)
 {
-    unsigned depth = 0;
+    size_t depth = 0;
     for (size_t i = at; i < r->in.len && !r->no_comment; i++) {
         char c = r->in.ptr[i];
         if (c == '\\') {
             i++;
         } else if (c == '(') {
-            depth += depth < MIME_COMMENT_DEPTH_MAX ? 1 : 0;
+            depth++;
         } else if (c == ')' && --depth == 0) {
             return i + 1 - at;
         }
@@ -66,151 +171,21 @@ static size_t comment_len(struct reader *r, size_t at)
     return 0;
 }
 
-/* Removes quotes and backslashes. */
-static void put_unquoted(struct buf *out, struct str s)
+/* Length of an encoded word at `at`, or 0: some hold commas that they should not. */
+static size_t word_len(struct reader *r, size_t at)
 {
-    bool quoted = false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '"') {
-            quoted = !quoted;
-        } else if (s.ptr[i] == '\\' && quoted && i + 1 < s.len) {
-            buf_put_byte(out, s.ptr[++i]);
-        } else {
-            buf_put_byte(out, s.ptr[i]);
-        }
+    struct mime_word word;
+    if (r->in.ptr[at] != '=' || !mime_word_at(&r->words, at, &word) ||
+        word.end - at > WORD_MAX || str_find_byte(word.text, ' ') != SIZE_MAX) {
+        return 0;
     }
-}
-
-static struct str name_make(struct reader *r, struct str raw)
-{
-    struct buf text = BUF_INIT(SIZE_MAX / 4);
-    buf_clear(&r->scratch);
-    put_unquoted(&r->scratch, raw);
-    words_decode(&r->words, &text, str_trim(buf_str(&r->scratch)));
-    struct str name = arena_str(r->arena, str_trim(buf_str(&text)));
-    buf_fini(&text);
-    return name.ptr != NULL ? name : STR("");
-}
-
-/* Address without white space and controls outside of quotes, valid UTF-8. */
-static struct str address_make(struct reader *r, struct str raw)
-{
-    bool quoted = false;
-    struct buf text = BUF_INIT(SIZE_MAX / 4);
-    buf_clear(&r->scratch);
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned char c = (unsigned char)raw.ptr[i];
-        quoted = quoted != (c == '"');
-        if (c > 0x20 && c != 0x7f) {
-            buf_put_byte(&r->scratch, (char)c);
-        } else if (quoted && (c == ' ' || c == '\t')) {
-            buf_put_byte(&r->scratch, ' ');
-        }
-    }
-    utf8_put_repaired(&text, buf_str(&r->scratch));
-    struct str address = arena_str(r->arena, buf_str(&text));
-    buf_fini(&text);
-    return address.ptr != NULL ? address : STR("");
-}
-
-/* --- one mailbox --- */
-
-static void add(struct reader *r, struct str name, struct str address)
-{
-    if (name.len == 0 && address.len == 0) {
-        return;
-    }
-    if (r->out->count == MIME_ADDRESSES_MAX) {
-        r->out->truncated = true;
-        return;
-    }
-    r->items[r->out->count++] = (struct mime_address){.name = name, .address = address};
-}
-
-/* White space next to "@" goes, and next to "." after it (RFC 5322 §4.4); the rest of it
- * separates words. */
-static void squeeze(struct buf *out, struct str s)
-{
-    bool after_at = false;
-    for (size_t i = 0; i < s.len; i++) {
-        size_t end = i;
-        while (end < s.len && ascii_is_space(s.ptr[end])) {
-            end++;
-        }
-        if (end == i) {
-            buf_put_byte(out, s.ptr[i]);
-            after_at = after_at || s.ptr[i] == '@';
-            continue;
-        }
-        char before = out->len > 0 ? out->bytes[out->len - 1] : '@';
-        char after = end < s.len ? s.ptr[end] : '@';
-        bool joins = before == '@' || after == '@' ||
-                     (after_at && (before == '.' || after == '.'));
-        if (!joins) {
-            buf_put_byte(out, ' ');
-        }
-        i = end - 1;
-    }
-}
-
-/* A mailbox without brackets: "a@b", "a@b (name)", "name a@b", or only a name. */
-static void add_bare(struct reader *r)
-{
-    struct buf text = BUF_INIT(SIZE_MAX / 4);
-    squeeze(&text, buf_str(&r->text));
-    struct str all = buf_str(&text);
-    size_t start = all.len;
-    bool quoted = false;
-    for (size_t i = 0; i < all.len; i++) {
-        quoted = quoted != (all.ptr[i] == '"');
-        if (all.ptr[i] == ' ' && !quoted) {
-            start = i + 1;
-        }
-    }
-    struct str last = start < all.len ? str_tail(all, start) : all;
-    struct str before = start < all.len ? str_from(all.ptr, start) : STR("");
-    struct str comment = buf_str(&r->comment);
-    if (str_find_byte(last, '@') != SIZE_MAX) {
-        add(r, name_make(r, before.len > 0 ? before : comment), address_make(r, last));
-    } else if (before.len == 0 && str_find_byte(last, '"') == SIZE_MAX &&
-               !str_has_prefix(last, "=?")) {
-        add(r, name_make(r, comment), address_make(r, last));
-    } else {
-        add(r, name_make(r, all), STR(""));
-    }
-    buf_fini(&text);
-}
-
-static void flush(struct reader *r)
-{
-    if (r->has_angle) {
-        struct str name = str_trim(buf_str(&r->text));
-        name = name.len > 0 ? name : buf_str(&r->comment);
-        add(r, name_make(r, name), address_make(r, buf_str(&r->angle)));
-    } else {
-        add_bare(r);
-    }
-    r->has_angle = r->has_at = false;
-    buf_clear(&r->text);
-    buf_clear(&r->comment);
-    buf_clear(&r->angle);
-}
-
-/* --- the list --- */
-
-static void read_quoted(struct reader *r)
-{
-    size_t n = quoted_len(r, r->at);
-    if (n > 0) {
-        buf_put(&r->text, r->in.ptr + r->at, n);
-    }
-    r->at += n > 0 ? n : 1;
+    return word.end - at;
 }
 
 static void read_comment(struct reader *r)
 {
     size_t n = comment_len(r, r->at);
-    if (n >= 2) {
+    if (n > 0) {
         buf_clear(&r->comment);
         buf_put(&r->comment, r->in.ptr + r->at + 1, n - 2);
         buf_put_byte(&r->text, ' ');
@@ -225,7 +200,7 @@ static void read_angle(struct reader *r)
         flush(r);
     }
     r->has_angle = true;
-    buf_clear(&r->angle);
+    buf_put_byte(&r->angle, '<');
     r->at++;
     bool route = r->at < r->in.len && r->in.ptr[r->at] == '@';
     while (r->at < r->in.len) {
@@ -243,73 +218,35 @@ static void read_angle(struct reader *r)
         if (c == '>') {
             return;
         }
-        if (c == ':' && route) {
-            route = false;
-            buf_clear(&r->angle);
-        } else if (c != '"') {
+        route = route && c != ':';
+        if (c != '"' && c != '\0') {
             buf_put_byte(&r->angle, c);
         }
     }
 }
 
-/* Length of an encoded word at `at`, or 0: some hold commas that they should not. */
-static size_t encoded_len(const struct reader *r, size_t at)
+static void read_text(struct reader *r)
 {
-    struct str rest = str_tail(r->in, at);
-    if (!str_has_prefix(rest, "=?")) {
-        return 0;
-    }
-    unsigned marks = 1;
-    for (size_t i = 2; i + 1 < rest.len && i < ENCODED_WORD_MAX; i++) {
-        if (ascii_is_space(rest.ptr[i])) {
-            return 0;
-        }
-        if (rest.ptr[i] == '?' && marks >= 3 && rest.ptr[i + 1] == '=') {
-            return i + 2;
-        }
-        marks += rest.ptr[i] == '?' ? 1 : 0;
-    }
-    return 0;
-}
-
-static void read_plain(struct reader *r)
-{
-    size_t encoded = encoded_len(r, r->at);
-    if (encoded > 0) {
-        buf_put(&r->text, r->in.ptr + r->at, encoded);
-        r->at += encoded;
+    char c = r->in.ptr[r->at];
+    size_t name = c == '"' ? quoted_len(r, r->at) : word_len(r, r->at);
+    if (name > 0) {
+        r->has_name = true;
+        buf_put(&r->text, r->in.ptr + r->at, name);
+        r->at += name;
         return;
     }
-    char c = r->in.ptr[r->at++];
+    r->at++;
     if (c == ',' || c == ';') {
         flush(r);
     } else if (c == ':' && !r->has_angle && !r->has_at) {
         /* What came before was the name of a group. */
+        r->has_name = false;
         buf_clear(&r->text);
         buf_clear(&r->comment);
-    } else if (c != '>' && c != '\0') {
+    } else if (c != '>' && c != '"' && c != '\0') {
         buf_put_byte(&r->text, c);
         r->has_at = r->has_at || c == '@';
     }
-}
-
-static void reader_init(struct reader *r, struct arena *arena, struct str in)
-{
-    *r = (struct reader){.arena = arena, .in = in};
-    words_init(&r->words);
-    buf_init(&r->text, SIZE_MAX / 4);
-    buf_init(&r->comment, SIZE_MAX / 4);
-    buf_init(&r->angle, SIZE_MAX / 4);
-    buf_init(&r->scratch, SIZE_MAX / 4);
-}
-
-static void reader_fini(struct reader *r)
-{
-    words_fini(&r->words);
-    buf_fini(&r->text);
-    buf_fini(&r->comment);
-    buf_fini(&r->angle);
-    buf_fini(&r->scratch);
 }
 
 /* More than the mailboxes there can be. */
@@ -325,43 +262,36 @@ static size_t count_max(struct str value)
 void mime_addresses_parse(struct arena *arena, struct str value,
                           struct mime_addresses *out)
 {
-    *out = (struct mime_addresses){0};
-    if (value.len > MIME_ADDRESS_LIST_MAX) {
-        value.len = MIME_ADDRESS_LIST_MAX;
-        out->truncated = true;
-    }
-    struct reader r;
-    reader_init(&r, arena, value);
-    r.out = out;
-    r.items = ARENA_ARRAY(arena, struct mime_address, count_max(value));
+    *out = (struct mime_addresses){.truncated = value.len > MIME_ADDRESS_LIST_MAX};
+    value.len = out->truncated ? MIME_ADDRESS_LIST_MAX : value.len;
+    struct reader r = {.arena = arena, .in = value, .words = {.raw = value}, .out = out};
+    buf_init(&r.text, MIME_ANY_SIZE);
+    buf_init(&r.comment, MIME_ANY_SIZE);
+    buf_init(&r.angle, MIME_ANY_SIZE);
+    r.items = ARENA_ARRAY(arena, struct mime_address, count_max(value) + 1);
     while (r.at < value.len && out->count < MIME_ADDRESSES_MAX) {
-        switch (value.ptr[r.at]) {
-        case '"':
-            read_quoted(&r);
-            break;
-        case '(':
+        if (value.ptr[r.at] == '(') {
             read_comment(&r);
-            break;
-        case '<':
+        } else if (value.ptr[r.at] == '<') {
             read_angle(&r);
-            break;
-        default:
-            read_plain(&r);
-            break;
+        } else {
+            read_text(&r);
         }
     }
-    flush(&r);
+    if (out->count < MIME_ADDRESSES_MAX) {
+        flush(&r);
+    }
     out->truncated = out->truncated || r.at < value.len;
     out->items = r.items;
-    reader_fini(&r);
+    buf_fini(&r.text);
+    buf_fini(&r.comment);
+    buf_fini(&r.angle);
 }
 
 void mime_address_from_parts(struct arena *arena, struct str name, struct str mailbox,
                              struct str host, struct mime_address *out)
 {
-    struct reader r;
-    reader_init(&r, arena, STR(""));
-    struct buf joined = BUF_INIT(SIZE_MAX / 4);
+    struct buf joined = BUF_INIT(MIME_ANY_SIZE);
     buf_put_str(&joined, mailbox);
     /* Servers put this in place of a missing domain. */
     if (host.len > 0 && !str_eq_c(host, "MISSING_DOMAIN") &&
@@ -369,8 +299,7 @@ void mime_address_from_parts(struct arena *arena, struct str name, struct str ma
         buf_put_byte(&joined, '@');
         buf_put_str(&joined, host);
     }
-    out->name = name_make(&r, name);
-    out->address = address_make(&r, buf_str(&joined));
+    out->name = name_make(arena, name);
+    out->address = address_make(arena, buf_str(&joined));
     buf_fini(&joined);
-    reader_fini(&r);
 }

@@ -1,8 +1,6 @@
-#include "postrider/mime/mime.h"
+#include "mime_priv.h"
 
 #include "postrider/base/clock.h"
-
-#include <gmime/gmime.h>
 
 enum {
     DATE_MAX_BYTES = 128, /* comments aside, a date has about 40 */

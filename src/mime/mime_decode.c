@@ -1,31 +1,32 @@
-/* Transfer decoding. GMime's filters are not used here: 3.2 drops the last group of
- * unpadded base64 and all that follows padding, and its uudecoder gives other bytes when
- * the input is cut elsewhere. */
-#include "postrider/mime/mime.h"
-
-#include "charset.h"
+/* Transfer decoding by GMime's encoding states, each with what it lacks:
+ *   base64            drops an unpadded last group and ends for good at padding
+ *   quoted-printable  keeps white space at line ends, drops an open "=X" at the end
+ *   uuencode          wants the line with "begin" gone, and takes a CR, a short or a long
+ *                     line for data, depending on how the input is cut */
+#include "mime_priv.h"
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
 
 enum {
     DECODER_MAGIC = 0x6d646563,
-    QP_HELD_MAX = 998, /* white space held back until a line end decides about it */
+    STEP_BYTES = 4096,
+    STEP_EXTRA = 16,          /* a step may release bytes held back by the one before */
+    BLANKS_BLOCK = 16 * 1024, /* one that is white space only goes */
     UU_LINE_MAX = 256,
-    BLOCK_BYTES = 4096
-};
-
-enum qp_state {
-    QP_TEXT,  /* held: white space */
-    QP_EQUAL, /* "=" seen, held: white space after it */
-    QP_HEX,   /* "=X" seen */
-    QP_CR     /* "=" white space CR seen */
+    UU_DATA_MAX = 84 /* characters of the longest line, which stands for 63 bytes */
 };
 
 enum uu_state {
     UU_BEFORE,
     UU_LINES,
     UU_AFTER
+};
+
+/* States of GMime's quoted-printable decoder, behind "=" and behind "=X". */
+enum {
+    GMIME_QP_EQUAL = 1,
+    GMIME_QP_DIGIT = 2
 };
 
 typedef bool decode_feed_fn(struct mime_decoder *d, struct str in, struct buf *out);
@@ -35,22 +36,31 @@ struct mime_decoder {
     uint32_t magic;
     decode_feed_fn *feed;
     decode_end_fn *end;
-    uint32_t bits; /* base64: collected, bits_len of them */
-    unsigned bits_len;
-    enum qp_state qp;
-    char qp_digit;
+    GMimeEncoding gmime;
+    GMimeFilter *strip; /* quoted-printable: takes white space at line ends away */
+    size_t block_in, block_out; /* bytes of the present block that went in and came out */
     enum uu_state uu;
-    char held[QP_HELD_MAX]; /* quoted-printable: see qp_state; uuencode: the line */
-    size_t held_len;
+    char line[UU_LINE_MAX]; /* uuencode */
+    size_t line_len;
 };
 
-static bool identity_feed(struct mime_decoder *d, struct str in, struct buf *out)
+static bool step(GMimeEncoding *state, struct str in, struct buf *out)
 {
-    (void)d;
-    return buf_put(out, in.ptr, in.len);
+    char block[STEP_BYTES + STEP_EXTRA];
+    while (in.len > 0 && !out->overflow) {
+        size_t n = in.len < STEP_BYTES ? in.len : STEP_BYTES;
+        buf_put(out, block, g_mime_encoding_step(state, in.ptr, n, block));
+        in = str_tail(in, n);
+    }
+    return !out->overflow;
 }
 
-static bool identity_end(struct mime_decoder *d, struct buf *out)
+static bool plain_feed(struct mime_decoder *d, struct str in, struct buf *out)
+{
+    return step(&d->gmime, in, out);
+}
+
+static bool plain_end(struct mime_decoder *d, struct buf *out)
 {
     (void)d;
     return !out->overflow;
@@ -58,238 +68,116 @@ static bool identity_end(struct mime_decoder *d, struct buf *out)
 
 /* --- base64 --- */
 
-static int base64_value(char c)
+/* Padding completes a group; behind it another text may begin: some senders join them. */
+static bool base64_pad(GMimeEncoding *state, struct buf *out)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (ascii_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    bool ok = step(state, STR("="), out);
+    g_mime_encoding_reset(state);
+    return ok;
 }
 
-/* The whole bytes of an incomplete group; the rest of its bits is padding. */
-static bool base64_end(struct mime_decoder *d, struct buf *out)
+static bool base64_put(GMimeEncoding *state, struct str in, struct buf *out)
 {
-    if (d->bits_len >= 12) {
-        unsigned spare = d->bits_len % 8;
-        for (unsigned at = d->bits_len; at >= 8 + spare; at -= 8) {
-            buf_put_byte(out, (char)(d->bits >> (at - 8) & 0xff));
-        }
+    size_t pad = str_find_byte(in, '=');
+    while (pad != SIZE_MAX) {
+        step(state, str_from(in.ptr, pad), out);
+        base64_pad(state, out);
+        in = str_tail(in, pad + 1);
+        pad = str_find_byte(in, '=');
     }
-    d->bits = 0;
-    d->bits_len = 0;
-    return !out->overflow;
+    return step(state, in, out);
 }
 
 static bool base64_feed(struct mime_decoder *d, struct str in, struct buf *out)
 {
-    char block[BLOCK_BYTES];
-    size_t n = 0;
-    for (size_t i = 0; i < in.len; i++) {
-        int v = base64_value(in.ptr[i]);
-        if (v >= 0) {
-            d->bits = d->bits << 6 | (uint32_t)v;
-            d->bits_len += 6;
-        }
-        if (d->bits_len == 24) {
-            block[n++] = (char)(d->bits >> 16 & 0xff);
-            block[n++] = (char)(d->bits >> 8 & 0xff);
-            block[n++] = (char)(d->bits & 0xff);
-            d->bits = 0;
-            d->bits_len = 0;
-        }
-        /* Padding ends a group, not the data: some senders join encoded pieces. */
-        bool pad = in.ptr[i] == '=';
-        if (pad || n + 3 > sizeof block) {
-            buf_put(out, block, n);
-            n = 0;
-        }
-        if (pad) {
-            base64_end(d, out);
-        }
-    }
-    return buf_put(out, block, n);
+    return base64_put(&d->gmime, in, out);
 }
 
-/* --- quoted-printable (RFC 2045 §6.7) --- */
-
-static void qp_release(struct mime_decoder *d, struct buf *out)
+static bool base64_end(struct mime_decoder *d, struct buf *out)
 {
-    buf_put(out, d->held, d->held_len);
-    d->held_len = 0;
+    return base64_pad(&d->gmime, out);
 }
 
-static void qp_hold(struct mime_decoder *d, char c, struct buf *out)
-{
-    if (d->held_len == sizeof d->held) {
-        qp_release(d, out);
-    }
-    d->held[d->held_len++] = c;
-}
+/* --- quoted-printable --- */
 
-/* White space at a line's end was added on the way and goes (rule 3). */
-static void qp_text(struct mime_decoder *d, char c, struct buf *out)
+static bool quoted_pad(GMimeEncoding *state, struct buf *out, bool keep_equal)
 {
-    if (c == ' ' || c == '\t') {
-        qp_hold(d, c, out);
-        return;
-    }
-    if (c == '\r') {
-        /* Only a CR LF ends a line; the CR waits behind the white space. */
-        if (d->held_len > 0 && d->held[d->held_len - 1] == '\r') {
-            qp_release(d, out);
-        }
-        qp_hold(d, c, out);
-        return;
-    }
-    bool after_cr = d->held_len > 0 && d->held[d->held_len - 1] == '\r';
-    if (c == '\n') {
-        d->held_len = 0;
-        buf_put_c(out, after_cr ? "\r\n" : "\n");
-        return;
-    }
-    qp_release(d, out);
-    if (c == '=') {
-        d->qp = QP_EQUAL;
-    } else {
-        buf_put_byte(out, c);
-    }
-}
-
-static void qp_equal(struct mime_decoder *d, char c, struct buf *out)
-{
-    if (c == '\n') {
-        d->held_len = 0;
-        d->qp = QP_TEXT;
-    } else if (c == '\r') {
-        d->qp = QP_CR;
-    } else if (c == ' ' || c == '\t') {
-        if (d->held_len < sizeof d->held) {
-            d->held[d->held_len++] = c;
-        }
-    } else if (d->held_len == 0 && mime_hex_value(c) >= 0) {
-        d->qp_digit = c;
-        d->qp = QP_HEX;
-    } else {
+    if (state->state == GMIME_QP_DIGIT ||
+        (state->state == GMIME_QP_EQUAL && keep_equal)) {
         buf_put_byte(out, '=');
-        d->qp = QP_TEXT;
-        qp_text(d, c, out);
     }
+    if (state->state == GMIME_QP_DIGIT) {
+        buf_put_byte(out, (char)state->save);
+    }
+    g_mime_encoding_reset(state);
+    return !out->overflow;
 }
 
-static void qp_hex(struct mime_decoder *d, char c, struct buf *out)
+/* The filter holds white space back without limit until it knows what follows. */
+static bool quoted_feed(struct mime_decoder *d, struct str in, struct buf *out)
 {
-    d->qp = QP_TEXT;
-    if (mime_hex_value(c) >= 0) {
-        buf_put_byte(out, (char)(mime_hex_value(d->qp_digit) << 4 | mime_hex_value(c)));
-        return;
-    }
-    buf_put_byte(out, '=');
-    buf_put_byte(out, d->qp_digit);
-    qp_text(d, c, out);
-}
-
-static void qp_cr(struct mime_decoder *d, char c, struct buf *out)
-{
-    d->qp = QP_TEXT;
-    if (c == '\n') {
-        d->held_len = 0;
-        return;
-    }
-    buf_put_byte(out, '=');
-    qp_hold(d, '\r', out);
-    qp_text(d, c, out);
-}
-
-static bool qp_feed(struct mime_decoder *d, struct str in, struct buf *out)
-{
-    typedef void step_fn(struct mime_decoder *, char, struct buf *);
-    static step_fn *const steps[] = {
-        [QP_TEXT] = qp_text, [QP_EQUAL] = qp_equal, [QP_HEX] = qp_hex, [QP_CR] = qp_cr};
-    size_t i = 0;
-    while (i < in.len && !out->overflow) {
-        if (d->qp == QP_TEXT && d->held_len == 0) {
-            size_t plain = i;
-            while (plain < in.len && in.ptr[plain] != '=' &&
-                   !ascii_is_space(in.ptr[plain])) {
-                plain++;
+    while (in.len > 0 && !out->overflow) {
+        char piece[STEP_BYTES];
+        size_t n = in.len < sizeof piece ? in.len : sizeof piece;
+        n = n < BLANKS_BLOCK - d->block_in ? n : BLANKS_BLOCK - d->block_in;
+        memcpy(piece, in.ptr, n);
+        in = str_tail(in, n);
+        char *text = NULL;
+        size_t len = 0;
+        size_t space = 0;
+        g_mime_filter_filter(d->strip, piece, n, 0, &text, &len, &space);
+        step(&d->gmime, str_from(text, len), out);
+        d->block_in += n;
+        d->block_out += len;
+        if (d->block_in == BLANKS_BLOCK) {
+            if (d->block_out == 0) {
+                g_mime_filter_reset(d->strip);
             }
-            buf_put(out, in.ptr + i, plain - i);
-            i = plain;
-        }
-        if (i < in.len) {
-            steps[d->qp](d, in.ptr[i], out);
-            i++;
+            d->block_in = d->block_out = 0;
         }
     }
     return !out->overflow;
 }
 
-static bool qp_end(struct mime_decoder *d, struct buf *out)
+static bool quoted_end(struct mime_decoder *d, struct buf *out)
 {
-    if (d->qp == QP_HEX) {
-        buf_put_byte(out, '=');
-        buf_put_byte(out, d->qp_digit);
-    } else if (d->qp == QP_TEXT) {
-        /* The end of the data is the end of a line. */
-        if (d->held_len > 0 && d->held[d->held_len - 1] == '\r') {
-            buf_put_byte(out, '\r');
-        }
-    }
-    d->held_len = 0;
-    d->qp = QP_TEXT;
-    return !out->overflow;
+    char none[1] = {0};
+    char *text = NULL;
+    size_t len = 0;
+    size_t space = 0;
+    g_mime_filter_complete(d->strip, none, 0, 0, &text, &len, &space);
+    step(&d->gmime, str_from(text, len), out);
+    return quoted_pad(&d->gmime, out, false);
 }
 
-/* --- uuencode: "begin MODE NAME", lines of a length character and groups of four, "end" --- */
+/* --- uuencode: "begin MODE NAME", lines of a length and groups of four, "end" --- */
 
-static uint32_t uu_value(const char *line, size_t len, size_t at)
+static void uu_data(struct mime_decoder *d, struct str line, struct buf *out)
 {
-    return at < len ? ((uint32_t)(unsigned char)line[at] - 32u) & 0x3f : 0;
-}
-
-static void uu_data(const char *line, size_t len, struct buf *out)
-{
-    size_t want = uu_value(line, len, 0);
-    for (size_t at = 1; want > 0 && at < len; at += 4) {
-        uint32_t group = uu_value(line, len, at) << 18 |
-                         uu_value(line, len, at + 1) << 12 |
-                         uu_value(line, len, at + 2) << 6 | uu_value(line, len, at + 3);
-        char bytes[3] = {(char)(group >> 16 & 0xff), (char)(group >> 8 & 0xff),
-                         (char)(group & 0xff)};
-        size_t n = want < 3 ? want : 3;
-        buf_put(out, bytes, n);
-        want -= n;
+    char full[1 + UU_DATA_MAX];
+    size_t bytes = ((unsigned char)line.ptr[0] - 32u) & 0x3f;
+    size_t len = 1 + (bytes + 2) / 3 * 4;
+    memset(full, '`', sizeof full); /* stands for zero where a line is too short */
+    memcpy(full, line.ptr, line.len < len ? line.len : len);
+    if (bytes > 0) {
+        g_mime_encoding_reset(&d->gmime);
+        step(&d->gmime, str_from(full, len), out);
     }
 }
 
 static void uu_line(struct mime_decoder *d, struct buf *out)
 {
-    struct str line = str_from(d->held, d->held_len);
+    struct str line = str_from(d->line, d->line_len);
     while (line.len > 0 && line.ptr[line.len - 1] == '\r') {
         line.len--;
     }
-    d->held_len = 0;
-    switch (d->uu) {
-    case UU_BEFORE:
-        if (str_has_prefix(line, "begin ")) {
-            d->uu = UU_LINES;
-        }
-        break;
-    case UU_LINES:
-        if (str_eq_c(str_trim(line), "end")) {
-            d->uu = UU_AFTER;
-        } else {
-            uu_data(line.ptr, line.len, out);
-        }
-        break;
-    case UU_AFTER:
-        break;
+    d->line_len = 0;
+    if (d->uu == UU_BEFORE && str_has_prefix(line, "begin ")) {
+        d->uu = UU_LINES;
+    } else if (d->uu == UU_LINES && str_eq_c(str_trim(line), "end")) {
+        d->uu = UU_AFTER;
+    } else if (d->uu == UU_LINES && line.len > 0) {
+        uu_data(d, line, out);
     }
 }
 
@@ -298,8 +186,8 @@ static bool uu_feed(struct mime_decoder *d, struct str in, struct buf *out)
     for (size_t i = 0; i < in.len && !out->overflow; i++) {
         if (in.ptr[i] == '\n') {
             uu_line(d, out);
-        } else if (d->held_len < UU_LINE_MAX) {
-            d->held[d->held_len++] = in.ptr[i];
+        } else if (d->line_len < sizeof d->line) {
+            d->line[d->line_len++] = in.ptr[i];
         }
     }
     return !out->overflow;
@@ -307,41 +195,85 @@ static bool uu_feed(struct mime_decoder *d, struct str in, struct buf *out)
 
 static bool uu_end(struct mime_decoder *d, struct buf *out)
 {
-    if (d->held_len > 0) {
-        uu_line(d, out);
-    }
-    d->uu = UU_BEFORE;
+    uu_line(d, out);
     return !out->overflow;
+}
+
+/* --- texts in headers --- */
+
+/* Percent and Q encoding are quoted-printable with other signs. */
+static void put_as_quoted(struct buf *out, struct str text, bool percent)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\r' || c == '\n' || (!percent && c == '_')) {
+            buf_put_byte(out, ' ');
+        } else if (percent && c == '=') {
+            buf_put_c(out, "=3D");
+        } else {
+            bool code = percent && c == '%' && i + 2 < text.len &&
+                        g_ascii_isxdigit(text.ptr[i + 1]) &&
+                        g_ascii_isxdigit(text.ptr[i + 2]);
+            buf_put_byte(out, code ? '=' : c);
+        }
+    }
+}
+
+void mime_decode_piece(struct buf *out, struct str text, char encoding)
+{
+    GMimeEncoding state;
+    if (encoding == 'b') {
+        g_mime_encoding_init_decode(&state, GMIME_CONTENT_ENCODING_BASE64);
+        base64_put(&state, text, out);
+        base64_pad(&state, out);
+        return;
+    }
+    struct buf quoted = BUF_INIT(MIME_ANY_SIZE);
+    put_as_quoted(&quoted, text, encoding == '%');
+    g_mime_encoding_init_decode(&state, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
+    step(&state, buf_str(&quoted), out);
+    quoted_pad(&state, out, true);
+    buf_fini(&quoted);
 }
 
 /* --- the object --- */
 
 static const struct encoding_row {
-    const char *name;
+    GMimeContentEncoding encoding;
     decode_feed_fn *feed;
     decode_end_fn *end;
-} encodings[] = {
-    {"base64", base64_feed, base64_end},
-    {"quoted-printable", qp_feed, qp_end},
-    {"quotedprintable", qp_feed, qp_end},
-    {"x-uuencode", uu_feed, uu_end},
-    {"uuencode", uu_feed, uu_end},
-    {"x-uue", uu_feed, uu_end},
-    {"uue", uu_feed, uu_end},
+} rows[] = {
+    {GMIME_CONTENT_ENCODING_BASE64, base64_feed, base64_end},
+    {GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE, quoted_feed, quoted_end},
+    {GMIME_CONTENT_ENCODING_UUENCODE, uu_feed, uu_end},
 };
+
+static GMimeContentEncoding encoding_from(struct str name)
+{
+    char text[32] = {0};
+    name = str_trim(name);
+    if (name.len == 0 || name.len >= sizeof text) {
+        return GMIME_CONTENT_ENCODING_DEFAULT;
+    }
+    memcpy(text, name.ptr, name.len);
+    return g_mime_content_encoding_from_string(text);
+}
 
 struct mime_decoder *mime_decoder_new(struct str encoding)
 {
     struct mime_decoder *d = MEM_NEW(struct mime_decoder);
     d->magic = DECODER_MAGIC;
-    d->feed = identity_feed;
-    d->end = identity_end;
-    encoding = str_trim(encoding);
-    for (size_t i = 0; i < ARRAY_LEN(encodings); i++) {
-        if (str_ieq_c(encoding, encodings[i].name)) {
-            d->feed = encodings[i].feed;
-            d->end = encodings[i].end;
+    d->feed = plain_feed;
+    d->end = plain_end;
+    g_mime_encoding_init_decode(&d->gmime, encoding_from(encoding));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].encoding == d->gmime.encoding) {
+            d->feed = rows[i].feed;
+            d->end = rows[i].end;
         }
+    }
+    if (d->feed == quoted_feed) {
+        d->strip = g_mime_filter_strip_new();
     }
     return d;
 }
@@ -350,6 +282,7 @@ void mime_decoder_free(struct mime_decoder **d)
 {
     if (*d != NULL) {
         CHECK_MAGIC(*d, DECODER_MAGIC);
+        g_clear_object(&(*d)->strip);
         (*d)->magic = 0;
         mem_free(*d);
         *d = NULL;

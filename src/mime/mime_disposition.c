@@ -1,7 +1,7 @@
 /* Content-Disposition of a download (RFC 6266, RFC 8187). The name comes from a
  * stranger's mail: it may neither end the header line, nor name a place, nor mislead the
  * reader. */
-#include "postrider/mime/mime.h"
+#include "mime_priv.h"
 
 #include "postrider/base/utf8.h"
 
@@ -10,26 +10,18 @@ enum {
     EXTENSION_MAX = 16
 };
 
-/* Characters that do not print: direction marks, joiners, byte order marks. */
-static const struct range {
-    uint32_t first, last;
-} invisible[] = {
-    {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},
-    {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
-    {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xe0000, 0xe0fff},
-};
+/* attr-char (RFC 8187) beside letters, digits and what is never escaped. */
+#define ATTR_CHARS "!#$&+^`|"
 
 /* Device names of one system's file layer, with any extension. */
 static const char *const devices[] = {"con", "prn", "aux", "nul"};
 
+/* Controls, direction marks, joiners, byte order marks. */
 static bool is_invisible(uint32_t cp)
 {
-    for (size_t i = 0; i < ARRAY_LEN(invisible); i++) {
-        if (cp >= invisible[i].first && cp <= invisible[i].last) {
-            return true;
-        }
-    }
-    return false;
+    GUnicodeType type = g_unichar_type(cp);
+    return type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
+           type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
 }
 
 static struct str base_name(struct str name)
@@ -91,11 +83,6 @@ static struct str trim_dots(struct str s)
     return s;
 }
 
-static bool is_inside(struct str s, size_t at)
-{
-    return at < s.len && ((unsigned char)s.ptr[at] & 0xc0) == 0x80;
-}
-
 /* Shortens in the middle, so that the extension stays. */
 static void put_short(struct buf *out, struct str name)
 {
@@ -107,11 +94,7 @@ static void put_short(struct buf *out, struct str name)
     if (name.len <= NAME_MAX_BYTES || extension > EXTENSION_MAX) {
         extension = 0;
     }
-    size_t keep = name.len <= NAME_MAX_BYTES ? name.len : NAME_MAX_BYTES - extension;
-    while (keep > 0 && is_inside(name, keep)) {
-        keep--;
-    }
-    buf_put(out, name.ptr, keep);
+    buf_put_str(out, utf8_clip(name, NAME_MAX_BYTES - extension));
     buf_put_str(out, str_tail(name, name.len - extension));
 }
 
@@ -130,42 +113,28 @@ static void put_safe_name(struct buf *out, struct str filename)
     buf_fini(&clean);
 }
 
-static bool is_attr_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || ascii_is_digit(c) ||
-           (c != '\0' && strchr("!#$&+-.^_`|~", c) != NULL);
-}
-
 bool mime_disposition(struct buf *out, const char *kind, struct str filename)
 {
-    static const char hex[] = "0123456789ABCDEF";
     struct buf name = BUF_INIT(NAME_MAX_BYTES + 8);
     put_safe_name(&name, filename);
     bool inline_kind = strcmp(kind, "inline") == 0;
     buf_put_c(out, inline_kind ? "inline; filename=\"" : "attachment; filename=\"");
     bool plain = true;
-    for (size_t i = 0; i < name.len; i++) {
+    for (struct str rest = buf_str(&name); rest.len > 0;) {
+        size_t n = 0;
+        uint32_t cp = utf8_decode(rest, &n);
         /* "%" would be decoded by some browsers even in the plain form. */
-        bool ascii = (unsigned char)name.bytes[i] < 0x80 && name.bytes[i] != '%';
+        bool ascii = cp < 0x80 && cp != '%';
         plain = plain && ascii;
-        if (ascii) {
-            buf_put_byte(out, name.bytes[i]);
-        } else if (!is_inside(buf_str(&name), i)) {
-            buf_put_byte(out, '_');
-        }
+        buf_put_byte(out, ascii ? (char)cp : '_');
+        rest = str_tail(rest, n);
     }
     buf_put_byte(out, '"');
     if (!plain) {
+        char *escaped = g_uri_escape_string(buf_c(&name), ATTR_CHARS, FALSE);
         buf_put_c(out, "; filename*=UTF-8''");
-        for (size_t i = 0; i < name.len; i++) {
-            unsigned char c = (unsigned char)name.bytes[i];
-            if (is_attr_char((char)c)) {
-                buf_put_byte(out, (char)c);
-            } else {
-                const char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-                buf_put(out, escaped, sizeof escaped);
-            }
-        }
+        buf_put_c(out, escaped);
+        g_free(escaped);
     }
     buf_fini(&name);
     return !out->overflow;

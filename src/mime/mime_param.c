@@ -2,26 +2,56 @@
  *
  *   name* = charset'language'percent-text
  *   name*0 name*1* …  the same in pieces; a star at the end marks percent-text
- */
-#include "charset.h"
+ *
+ * GMime decodes the texts. Its parser of parameters is not used: it wants the header that
+ * IMAP has cut into parameters already, and takes the character set from the piece that
+ * stands first instead of the one with the lowest number. */
+#include "mime_priv.h"
 
 #include "postrider/base/num.h"
+#include "postrider/base/utf8.h"
 
-struct pieces {
-    struct str text[MIME_PARAMS_MAX];
-    bool encoded[MIME_PARAMS_MAX];
+enum {
+    TEXT_MAX = 16 * MIME_FILENAME_MAX /* of it, more than enough for a value */
 };
 
-static void put_percent(struct buf *out, struct str text)
+struct piece {
+    struct str text; /* absent until found */
+    bool encoded;
+};
+
+struct found {
+    struct piece plain, star, parts[MIME_PARAMS_MAX];
+};
+
+/* Where a parameter belongs by what follows the name, or NULL. */
+static struct piece *place(struct found *found, struct str suffix, bool encoded)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        const char *p = text.ptr + i;
-        if (*p == '%' && i + 2 < text.len && mime_hex_value(p[1]) >= 0 &&
-            mime_hex_value(p[2]) >= 0) {
-            buf_put_byte(out, (char)(mime_hex_value(p[1]) << 4 | mime_hex_value(p[2])));
-            i += 2;
-        } else {
-            buf_put_byte(out, *p);
+    uint64_t index = 0;
+    if (suffix.len == 0) {
+        return &found->plain;
+    }
+    if (str_eq_c(suffix, "*")) {
+        return &found->star;
+    }
+    struct str number = str_tail(suffix, 1);
+    number.len -= encoded ? 1 : 0;
+    return suffix.ptr[0] == '*' && num_u64(number, MIME_PARAMS_MAX - 1, &index)
+               ? &found->parts[index]
+               : NULL;
+}
+
+static void collect(struct found *found, const struct mime_param *params, size_t count,
+                    const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_has_iprefix(params[i].name, name)) {
+            struct str suffix = str_tail(params[i].name, strlen(name));
+            bool encoded = str_has_suffix(suffix, "*");
+            struct piece *piece = place(found, suffix, encoded);
+            if (piece != NULL && piece->text.ptr == NULL) {
+                *piece = (struct piece){.text = params[i].value, .encoded = encoded};
+            }
         }
     }
 }
@@ -29,125 +59,67 @@ static void put_percent(struct buf *out, struct str text)
 /* Cuts charset'language' off the front; absent when it is not there. */
 static struct str charset_cut(struct str *text)
 {
-    size_t first = str_find_byte(*text, '\'');
-    size_t second =
-        first != SIZE_MAX ? str_find_byte(str_tail(*text, first + 1), '\'') : SIZE_MAX;
-    if (second == SIZE_MAX) {
+    struct str rest = *text;
+    struct str charset = STR_NULL;
+    struct str language = STR_NULL;
+    str_split(&rest, '\'', &charset);
+    str_split(&rest, '\'', &language);
+    if (rest.ptr == NULL) {
         return STR_NULL;
     }
-    struct str charset = str_from(text->ptr, first);
-    *text = str_tail(*text, first + 1 + second + 1);
+    *text = rest;
     return charset;
 }
 
-static bool find_exact(const struct mime_param *params, size_t count, const char *name,
-                       const char *suffix, struct str *value_out)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; i < count; i++) {
-        struct str p = params[i].name;
-        if (str_has_iprefix(p, name) && str_eq_c(str_tail(p, len), suffix)) {
-            *value_out = params[i].value;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Sorts the pieces by number; returns how many follow each other from *first_out on,
- * which is 0, or 1 for senders that count so. */
-static size_t collect(const struct mime_param *params, size_t count, const char *name,
-                      struct pieces *pieces, size_t *first_out)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct str number = params[i].name;
-        uint64_t index = 0;
-        if (!str_has_iprefix(number, name)) {
-            continue;
-        }
-        number = str_tail(number, strlen(name));
-        if (!str_has_prefix(number, "*")) {
-            continue;
-        }
-        number = str_tail(number, 1);
-        bool encoded = str_has_suffix(number, "*");
-        number.len -= encoded ? 1 : 0;
-        if (num_u64(number, MIME_PARAMS_MAX - 1, &index) &&
-            pieces->text[index].ptr == NULL && params[i].value.ptr != NULL) {
-            pieces->text[index] = params[i].value;
-            pieces->encoded[index] = encoded;
-        }
-    }
-    size_t first = pieces->text[0].ptr != NULL ? 0 : 1;
-    size_t n = 0;
-    while (first + n < MIME_PARAMS_MAX && pieces->text[first + n].ptr != NULL) {
-        n++;
-    }
-    *first_out = first;
-    return n;
-}
-
-/* Value in pieces, or of the starred form, converted to *out. */
-static bool decode_extended(struct words *w, struct buf *out, struct buf *bytes,
-                            const struct pieces *pieces, size_t first, size_t n)
+static void decode_run(struct buf *out, const struct piece *run, size_t count)
 {
     struct str charset = STR_NULL;
+    struct buf bytes = BUF_INIT(MIME_ANY_SIZE);
     bool any_encoded = false;
-    for (size_t i = first; i < first + n; i++) {
-        struct str text = pieces->text[i];
-        if (i == first && pieces->encoded[i]) {
+    for (size_t i = 0; i < count; i++) {
+        struct str text = run[i].text;
+        size_t room = bytes.len < TEXT_MAX ? TEXT_MAX - bytes.len : 0;
+        text.len = text.len < room ? text.len : room;
+        if (i == 0 && run[i].encoded) {
             charset = charset_cut(&text);
         }
-        if (pieces->encoded[i]) {
+        if (run[i].encoded) {
             any_encoded = true;
-            put_percent(bytes, text);
+            mime_decode_piece(&bytes, text, '%');
         } else {
-            buf_put_str(bytes, text);
+            buf_put_str(&bytes, text);
         }
     }
     /* Encoded words were cut into pieces by some senders. */
-    return any_encoded ? words_convert(w, out, buf_str(bytes), charset)
-                       : words_decode(w, out, buf_str(bytes));
-}
-
-static bool decode_value(struct words *w, struct buf *out, struct buf *bytes,
-                         const struct mime_param *params, size_t count, const char *name)
-{
-    struct pieces pieces = {0};
-    struct str value = STR_NULL;
-    if (find_exact(params, count, name, "*", &value) && value.ptr != NULL) {
-        pieces.text[0] = value;
-        pieces.encoded[0] = true;
-        return decode_extended(w, out, bytes, &pieces, 0, 1);
+    if (any_encoded) {
+        mime_words_convert(out, buf_str(&bytes), charset);
+    } else {
+        mime_decode_words(out, buf_str(&bytes));
     }
-    size_t first = 0;
-    size_t n = collect(params, count, name, &pieces, &first);
-    if (n > 0) {
-        return decode_extended(w, out, bytes, &pieces, first, n);
-    }
-    return find_exact(params, count, name, "", &value) && value.ptr != NULL &&
-           words_decode(w, out, value);
+    buf_fini(&bytes);
 }
 
 bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t count,
                        const char *name)
 {
-    count = count < MIME_PARAMS_MAX ? count : MIME_PARAMS_MAX;
-    struct words w;
-    words_init(&w);
-    struct buf bytes = BUF_INIT(SIZE_MAX / 4);
-    struct buf text = BUF_INIT(SIZE_MAX / 4);
-    bool found = decode_value(&w, &text, &bytes, params, count, name);
-    struct str value = buf_str(&text);
-    if (found && value.len > MIME_FILENAME_MAX) {
-        value.len = MIME_FILENAME_MAX;
-        while (value.len > 0 && ((unsigned char)value.ptr[value.len] & 0xc0) == 0x80) {
-            value.len--;
-        }
+    struct found found = {0};
+    collect(&found, params, count < MIME_PARAMS_MAX ? count : MIME_PARAMS_MAX, name);
+    /* Some senders count from 1. */
+    size_t first = found.parts[0].text.ptr != NULL ? 0 : 1;
+    size_t parts = 0;
+    while (first + parts < MIME_PARAMS_MAX &&
+           found.parts[first + parts].text.ptr != NULL) {
+        parts++;
     }
-    found = found && buf_put_str(out, value);
-    words_fini(&w);
-    buf_fini(&bytes);
+    const struct piece *run = found.star.text.ptr != NULL ? &found.star
+                              : parts > 0                 ? &found.parts[first]
+                                                          : &found.plain;
+    if (run->text.ptr == NULL) {
+        return false;
+    }
+    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    decode_run(&text, run, run == &found.parts[first] ? parts : 1);
+    bool ok = buf_put_str(out, utf8_clip(buf_str(&text), MIME_FILENAME_MAX));
     buf_fini(&text);
-    return found;
+    return ok;
 }

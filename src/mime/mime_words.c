@@ -4,102 +4,46 @@
  *
  * anywhere in the text, of any length, spaces in Q text included. White space between two
  * words goes; the bytes of neighbours of one character set are joined before they are
- * converted. GMime's decoder is not used: it loses what follows base64 padding. */
-#include "charset.h"
-
-#include "postrider/base/utf8.h"
+ * converted. GMime decodes the texts of the words but does not find them: of two base64
+ * words it loses the second, and words that are never closed cost it quadratic time. */
+#include "mime_priv.h"
 
 enum {
     CHARSET_NAME_MAX = 64
 };
 
-struct word {
-    struct str charset;
-    char encoding; /* 'b' or 'q' */
-    struct str text;
-    size_t end; /* position after it */
-};
-
-struct scan {
-    struct words *w;
-    struct buf *out;
-    struct str raw;
-    size_t closing; /* where a "?=" was found last: keeps the search linear */
-};
-
-void words_init(struct words *w)
+bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)
 {
-    *w = (struct words){.run = BUF_INIT(SIZE_MAX / 4), .text = BUF_INIT(SIZE_MAX / 4)};
-}
-
-void words_fini(struct words *w)
-{
-    for (size_t i = 0; i < ARRAY_LEN(w->converters); i++) {
-        mime_charset_free(&w->converters[i]);
+    const struct mime_text how = {.charset = charset, .max_bytes = MIME_ANY_SIZE};
+    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    (void)mime_charset_put(&text, bytes, &how);
+    /* Decoded text stays one line: controls become spaces. (NUL is gone already.) */
+    for (size_t i = 0; i < text.len; i++) {
+        bool control = (unsigned char)text.bytes[i] < 0x20 || text.bytes[i] == 0x7f;
+        text.bytes[i] = control ? ' ' : text.bytes[i];
     }
-    buf_fini(&w->run);
-    buf_fini(&w->text);
-}
-
-/* Decoded text stays one line: controls become spaces. (NUL is gone already.) */
-static bool put_line(struct buf *out, struct str text)
-{
-    size_t at = 0;
-    while (at < text.len) {
-        size_t n = at;
-        while (n < text.len && (unsigned char)text.ptr[n] >= 0x20 &&
-               text.ptr[n] != 0x7f) {
-            n++;
-        }
-        buf_put(out, text.ptr + at, n - at);
-        if (n < text.len) {
-            buf_put_byte(out, ' ');
-            n++;
-        }
-        at = n;
-    }
-    return !out->overflow;
-}
-
-bool words_convert(struct words *w, struct buf *out, struct str bytes, struct str charset)
-{
-    size_t row = charset_row(charset);
-    if (w->converters[row] == NULL) {
-        w->converters[row] = charset_new_row(row, SIZE_MAX / 4);
-    }
-    struct mime_charset *c = w->converters[row];
-    charset_restart(c);
-    buf_clear(&w->text);
-    mime_charset_feed(c, bytes.ptr, bytes.len, &w->text);
-    mime_charset_end(c, &w->text);
-    return put_line(out, buf_str(&w->text));
+    bool ok = buf_put(out, text.bytes, text.len);
+    buf_fini(&text);
+    return ok;
 }
 
 /* Text outside of encoded words: folds become one space, 8-bit text is guessed. */
-static void put_plain(struct scan *s, size_t from, size_t to)
+static void put_plain(struct buf *out, struct str raw)
 {
-    struct buf *run = &s->w->run;
-    buf_clear(run);
-    for (size_t i = from; i < to; i++) {
-        char c = s->raw.ptr[i];
-        if (c != '\r' && c != '\n') {
-            buf_put_byte(run, c);
-            continue;
-        }
-        while (i + 1 < to && ascii_is_space(s->raw.ptr[i + 1])) {
+    struct buf line = BUF_INIT(MIME_ANY_SIZE);
+    for (size_t i = 0; i < raw.len; i++) {
+        bool fold = raw.ptr[i] == '\r' || raw.ptr[i] == '\n';
+        while (fold && i + 1 < raw.len && ascii_is_space(raw.ptr[i + 1])) {
             i++;
         }
-        buf_put_byte(run, ' ');
+        buf_put_byte(&line, fold ? ' ' : raw.ptr[i]);
     }
-    words_convert(s->w, s->out, buf_str(run), STR_NULL);
-    buf_clear(run);
+    mime_words_convert(out, buf_str(&line), STR_NULL);
+    buf_fini(&line);
 }
 
-static bool find_closing(struct scan *s, size_t from)
+static bool find_closing(struct mime_word_scan *s, size_t from)
 {
-    if (s->closing == SIZE_MAX) {
-        return false;
-    }
     if (s->closing < from) {
         const char *hit = memmem(s->raw.ptr + from, s->raw.len - from, "?=", 2);
         s->closing = hit != NULL ? (size_t)(hit - s->raw.ptr) : SIZE_MAX;
@@ -107,8 +51,7 @@ static bool find_closing(struct scan *s, size_t from)
     return s->closing != SIZE_MAX;
 }
 
-/* Is there an encoded word at `at`? */
-static bool word_parse(struct scan *s, size_t at, struct word *out)
+bool mime_word_at(struct mime_word_scan *s, size_t at, struct mime_word *out)
 {
     struct str rest = str_tail(s->raw, at);
     if (!str_has_prefix(rest, "=?")) {
@@ -135,88 +78,55 @@ static bool word_parse(struct scan *s, size_t at, struct word *out)
     struct str charset = str_from(rest.ptr + 2, n - 2);
     size_t star = str_find_byte(charset, '*');
     charset.len = star != SIZE_MAX ? star : charset.len;
-    *out = (struct word){
+    *out = (struct mime_word){
         .charset = charset, .encoding = encoding, .text = inside, .end = s->closing + 2};
     return true;
 }
 
-static void word_bytes(struct buf *run, const struct word *word)
-{
-    if (word->encoding == 'b') {
-        struct mime_decoder *d = mime_decoder_new(STR("base64"));
-        mime_decoder_feed(d, word->text.ptr, word->text.len, run);
-        mime_decoder_end(d, run);
-        mime_decoder_free(&d);
-        return;
-    }
-    for (size_t i = 0; i < word->text.len; i++) {
-        const char *p = word->text.ptr + i;
-        if (*p == '=' && i + 2 < word->text.len && mime_hex_value(p[1]) >= 0 &&
-            mime_hex_value(p[2]) >= 0) {
-            buf_put_byte(run, (char)(mime_hex_value(p[1]) << 4 | mime_hex_value(p[2])));
-            i += 2;
-        } else {
-            buf_put_byte(run, *p == '_' ? ' ' : *p);
-        }
-    }
-}
-
-/* Is there a word at `at`, white space aside? */
-static bool next_word(struct scan *s, size_t at, struct word *word)
-{
-    while (at < s->raw.len && ascii_is_space(s->raw.ptr[at])) {
-        at++;
-    }
-    return word_parse(s, at, word);
-}
-
 /* Decodes the words that follow each other; returns the position after the last. */
-static size_t put_words(struct scan *s, struct word word)
+static size_t put_words(struct mime_word_scan *s, struct buf *out, struct mime_word word)
 {
+    struct buf run = BUF_INIT(MIME_ANY_SIZE);
     bool more = true;
     size_t end = word.end;
     while (more) {
         struct str charset = word.charset;
-        buf_clear(&s->w->run);
+        buf_clear(&run);
         do {
-            word_bytes(&s->w->run, &word);
+            mime_decode_piece(&run, word.text, word.encoding);
             end = word.end;
-            more = next_word(s, end, &word);
+            size_t next = end;
+            while (next < s->raw.len && ascii_is_space(s->raw.ptr[next])) {
+                next++;
+            }
+            more = mime_word_at(s, next, &word);
         } while (more && str_ieq(word.charset, charset));
-        words_convert(s->w, s->out, buf_str(&s->w->run), charset);
+        mime_words_convert(out, buf_str(&run), charset);
     }
+    buf_fini(&run);
     return end;
-}
-
-bool words_decode(struct words *w, struct buf *out, struct str raw)
-{
-    struct scan s = {.w = w, .out = out, .raw = raw};
-    size_t plain = 0;
-    size_t at = 0;
-    while (at < raw.len) {
-        const char *hit = memmem(raw.ptr + at, raw.len - at, "=?", 2);
-        struct word word;
-        if (hit == NULL) {
-            break;
-        }
-        at = (size_t)(hit - raw.ptr);
-        if (!word_parse(&s, at, &word)) {
-            at++;
-            continue;
-        }
-        put_plain(&s, plain, at);
-        at = put_words(&s, word);
-        plain = at;
-    }
-    put_plain(&s, plain, raw.len);
-    return !out->overflow;
 }
 
 bool mime_decode_words(struct buf *out, struct str raw)
 {
-    struct words w;
-    words_init(&w);
-    bool ok = words_decode(&w, out, raw);
-    words_fini(&w);
-    return ok;
+    struct mime_word_scan s = {.raw = raw};
+    struct mime_word word;
+    size_t plain = 0;
+    size_t at = 0;
+    while (at < raw.len) {
+        const char *hit = memmem(raw.ptr + at, raw.len - at, "=?", 2);
+        if (hit == NULL) {
+            break;
+        }
+        at = (size_t)(hit - raw.ptr);
+        if (!mime_word_at(&s, at, &word)) {
+            at++;
+            continue;
+        }
+        put_plain(out, str_from(raw.ptr + plain, at - plain));
+        at = put_words(&s, out, word);
+        plain = at;
+    }
+    put_plain(out, str_tail(raw, plain));
+    return !out->overflow;
 }

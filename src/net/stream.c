@@ -40,7 +40,7 @@ void stream_update_reading(struct stream *s)
         on = s->handshake->sent;
         break;
     case STREAM_STATE_OPEN:
-        on = s->has_events && !s->paused && s->left.len == 0;
+        on = s->has_events && !s->paused && !s->rests && s->left.len == 0;
         break;
     case STREAM_STATE_RAW:
     case STREAM_STATE_HELD:
@@ -58,6 +58,7 @@ void stream_update_reading(struct stream *s)
 static void on_later(struct deferred *d)
 {
     struct stream *s = container_of(d, struct stream, later);
+    s->rests = false;
     if (s->state == STREAM_STATE_DEAD) {
         if (s->end != NULL && s->has_events) {
             struct err err = *s->end;
@@ -68,12 +69,24 @@ static void on_later(struct deferred *d)
     } else if (s->state == STREAM_STATE_OPEN && s->has_events && s->left.len > 0 &&
                !s->paused) {
         stream_tls_pump_left(s);
+        stream_rest(s); /* that was its share of this turn */
+    } else {
+        stream_update_reading(s);
     }
 }
 
 void stream_want_later(struct stream *s)
 {
     loop_defer(s->net->loop, &s->later, on_later);
+}
+
+void stream_rest(struct stream *s)
+{
+    if (s->state == STREAM_STATE_OPEN) {
+        s->rests = true;
+        stream_want_later(s);
+        stream_update_reading(s);
+    }
 }
 
 void stream_fail(struct stream *s, const struct err *err)

@@ -6,7 +6,7 @@
  *   any ──failure──► DEAD     any ──stream_close──► CLOSED (memory stays until libuv's
  *                                                   close callback)
  * Reading is on in HANDSHAKE (once the hello was sent), and in OPEN when there are
- * events, no pause, and no bytes left over. */
+ * events, no pause, no rest, and no bytes left over. */
 #ifndef POSTRIDER_NET_STREAM_PRIV_H
 #define POSTRIDER_NET_STREAM_PRIV_H
 
@@ -55,6 +55,7 @@ struct stream {
     bool has_events;
     bool paused;
     bool reading;
+    bool rests; /* had its share of this turn; `later` goes on */
     uint16_t port;
     int write_status; /* what a write failed with; reading finds out the rest */
     struct stream_write_req *writing;
@@ -80,6 +81,8 @@ void stream_release(struct stream *s);
 /* Turns reading on or off as the state wants it. */
 void stream_update_reading(struct stream *s);
 bool stream_is_gone(const struct stream *s);
+/* No more of it in this turn. */
+void stream_rest(struct stream *s);
 void stream_want_later(struct stream *s);
 
 /* --- stream_tcp.c */

@@ -10,7 +10,9 @@
 static void on_alloc(uv_handle_t *handle, size_t suggested ATTR_UNUSED, uv_buf_t *buf)
 {
     const struct stream *s = handle->data;
-    *buf = uv_buf_init(s->net->read_buffer, sizeof s->net->read_buffer);
+    bool crowded = loop_turn_us(s->net->loop) > NET_CROWDED_US;
+    *buf = uv_buf_init(s->net->read_buffer,
+                       crowded ? NET_CROWDED_BYTES : sizeof s->net->read_buffer);
 }
 
 static void end_err_set(struct err *err, const struct stream *s, ssize_t status)
@@ -33,6 +35,10 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         return;
     }
     if (nread > 0) {
+        /* libuv would read on as long as buffers come back full. */
+        if ((size_t)nread == buf->len) {
+            stream_rest(s);
+        }
         if (s->ssl != NULL) {
             stream_tls_input(s, buf->base, (size_t)nread);
         } else {

@@ -219,10 +219,16 @@ static void read_fail(struct stream *s, int why)
     stream_fail(s, &err);
 }
 
-/* Decrypts and delivers until SSL wants more input, or the owner wants no more data. */
+/* Decrypts and delivers until SSL wants more input, or the owner wants no more data, or
+ * the stream has had its slice of time. */
 static void pump(struct stream *s)
 {
+    int64_t until_us = loop_turn_us(s->net->loop) + STREAM_SLICE_US;
     while (s->state == STREAM_STATE_OPEN && !s->paused) {
+        if (s->in_len > 0 && loop_turn_us(s->net->loop) > until_us) {
+            stream_rest(s);
+            break;
+        }
         ERR_clear_error();
         char *plain = s->net->plain_buffer;
         int n = SSL_read(s->ssl, plain, sizeof s->net->plain_buffer);

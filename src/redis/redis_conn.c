@@ -361,6 +361,13 @@ enum redis_state redis_state_get(const struct redis *r)
     return r->state;
 }
 
+size_t redis_waiting_bytes(const struct redis *r)
+{
+    redis_check(r);
+    return r->out.len - r->out_pos +
+           (r->stream != NULL ? stream_queued_bytes(r->stream) : 0);
+}
+
 const struct err *redis_last_err(const struct redis *r)
 {
     redis_check(r);

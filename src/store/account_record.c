@@ -3,6 +3,8 @@
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
+#include "postrider/base/num.h"
+#include "postrider/json/json.h"
 
 #include <stdio.h>
 
@@ -147,6 +149,22 @@ static bool put_secrets(struct store *s, const struct store_acct *acct,
     return true;
 }
 
+static void put_counters(const struct redis_reply *all, json_t *state)
+{
+    json_t *counters = json_object();
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+        const char *name = event_type_name((enum event_type)type);
+        char field[64];
+        int64_t n = 0;
+        (void)snprintf(field, sizeof field, "%s%s", ACCOUNT_FIELD_COUNT, name);
+        struct str text = field_of(all, field);
+        if (text.ptr != NULL && num_i64(text, &n)) {
+            json_put_int(counters, name, n);
+        }
+    }
+    json_put(state, "counters", counters);
+}
+
 bool account_record_read(struct store *s, struct store_acct *acct,
                          const struct redis_reply *all, json_t **record_out,
                          json_t **state_out, struct err *err)
@@ -174,5 +192,6 @@ bool account_record_read(struct store *s, struct store_acct *acct,
     }
     *record_out = record;
     *state_out = state != NULL ? state : json_object();
+    put_counters(all, *state_out);
     return true;
 }

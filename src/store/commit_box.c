@@ -73,7 +73,10 @@ bool commit_box_init(struct commit_box *b, struct arena *arena,
                              .box = m->box,
                              .version = m->version,
                              .remove = change->remove,
-                             .drop = change->drop_rows || change->remove};
+                             .drop = change->drop_rows || change->remove,
+                             .shadow = change->shadow_rows,
+                             .drop_shadow = change->drop_shadow || change->remove};
+    CHECK(!b->shadow || (m->segment_count == 0 && m->version > 0));
     if (b->remove) {
         return true;
     }
@@ -199,7 +202,12 @@ bool commit_box_words(struct commit_box *b, struct store *s, const struct store_
     } else {
         fits = fits && put_record(b, s, a, w);
     }
-    store_word_c(w, b->drop ? "1" : "0");
+    /* What becomes the shadow replaces the former one, and nothing is left to drop. */
+    store_word_c(w, b->shadow                   ? "s"
+                    : b->drop && b->drop_shadow ? "dx"
+                    : b->drop                   ? "d"
+                    : b->drop_shadow            ? "x"
+                                                : "");
     bool inside = b->edit.rows <= MAILBOX_INLINE_ROWS;
     size_t removed = inside || b->in.inlined ? 0 : b->edit.removed_count;
     store_word_u64(w, removed);

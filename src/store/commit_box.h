@@ -14,7 +14,9 @@ struct commit_box {
     uint32_t box;
     uint64_t version; /* of the stored record; 0 = none */
     bool remove;
-    bool drop; /* the stored segments go first */
+    bool drop;        /* the stored segments go first */
+    bool shadow;      /* … or become the shadow */
+    bool drop_shadow; /* the former shadow goes */
     struct str head;
     struct segment_edit_input in;
     struct str inlined; /* rows in the stored record, or absent */

@@ -1,7 +1,7 @@
 /* The packed mailbox record, as it is sealed behind the version:
  *
- *   format     1 byte: 0x01
- *   numbers    varints in the order of the table below
+ *   format     1 byte: 0x03
+ *   numbers    varints in the order of the table below; earlier formats have fewer
  *   names      wire, path, special use, mailbox id: length + 1 and bytes; 0 = NULL
  *   keywords   count, then length and bytes each
  *   directory  count, then per segment: distance of its first UID from the last UID
@@ -15,8 +15,11 @@
 #include <stdio.h>
 
 enum {
-    RECORD_FORMAT = 1
+    RECORD_FORMAT = 3
 };
+
+/* How many of the numbers the formats so far have. */
+static const uint8_t numbers_of_format[RECORD_FORMAT] = {[1] = 17, [2] = 23};
 
 struct number_row {
     size_t offset;
@@ -47,6 +50,13 @@ static const struct number_row numbers[] = {
     NUMBER(start_modseq),
     NUMBER(last_full_ms),
     NUMBER(gone_since_ms),
+    NUMBER(rebuild),
+    NUMBER(rebuild_told),
+    NUMBER(reset_count),
+    NUMBER(reset_from_ms),
+    NUMBER(rest_until_ms),
+    NUMBER(stored_ms),
+    NUMBER(window_floor),
 };
 
 static uint64_t number_get(const struct mailbox *m, const struct number_row *row)
@@ -178,9 +188,9 @@ static char *get_text(struct reader *r, size_t max, size_t *len_out)
     return text;
 }
 
-static void get_numbers(struct reader *r, struct mailbox *m)
+static void get_numbers(struct reader *r, struct mailbox *m, size_t count)
 {
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!number_set(m, &numbers[i], get_varint(r, UINT64_MAX))) {
             r->bad = true;
         }
@@ -257,8 +267,10 @@ struct mailbox *mailbox_unpack(struct str packed, struct err *err)
 {
     struct reader r = {.in = packed};
     struct mailbox *m = MEM_NEW(struct mailbox);
-    r.bad = packed.len == 0 || packed.ptr[r.pos++] != RECORD_FORMAT;
-    get_numbers(&r, m);
+    uint8_t format = packed.len > 0 ? (uint8_t)packed.ptr[r.pos++] : 0;
+    r.bad = format == 0 || format > RECORD_FORMAT;
+    get_numbers(&r, m,
+                format < RECORD_FORMAT ? numbers_of_format[format] : ARRAY_LEN(numbers));
     get_names(&r, m);
     get_directory(&r, m);
     get_rows(&r, m);

@@ -11,6 +11,10 @@
 
 #include <stdio.h>
 
+enum {
+    BEHIND_BYTES = 8 * 1024 * 1024
+};
+
 static const uint32_t store_magic = 0x570e5a1du;
 static const int64_t default_retention_ms = INT64_C(7) * 24 * 3600 * 1000;
 
@@ -53,6 +57,7 @@ struct store *store_new(struct redis *redis, const struct store_config *config)
         config->lease_ttl_ms > 0 ? config->lease_ttl_ms : STORE_LEASE_TTL_MS;
     s->log_retention_ms =
         config->log_retention_ms > 0 ? config->log_retention_ms : default_retention_ms;
+    s->moves_seen = -1;
     make_owner(s, config->node_id);
     store_lua_init(s);
     store_calls_init(&s->background);
@@ -92,6 +97,7 @@ void store_free(struct store **sp)
     wipe_text(s->key_text);
     mem_free(s->key_file);
     mem_free(s->prefix);
+    arena_fini(&s->script_texts);
     s->magic = 0;
     mem_free(s);
 }
@@ -126,7 +132,17 @@ bool store_is_well(const struct store *s, struct err *err)
     if (!s->opened) {
         return err_set(err, ERR_STORE_DOWN, "the store is not open");
     }
+    if (s->refusal.code != ERR_OK) {
+        return err_set(err, s->refusal.code, "%s", s->refusal.msg);
+    }
     return s->passive || store_leases_are_well(s, err);
+}
+
+bool store_is_behind(const struct store *s)
+{
+    size_t waiting = redis_waiting_bytes(s->redis);
+    return s->opened &&
+           (redis_state_get(s->redis) != REDIS_STATE_READY || waiting > BEHIND_BYTES);
 }
 
 /* --- naming --- */
@@ -182,9 +198,9 @@ void store_set_appended_cb(struct store *s, store_appended_cb *cb, void *ctx)
     s->appended_ctx = ctx;
 }
 
-void store_appended(struct store *s, const struct store_acct *acct)
+void store_appended(struct store *s, const struct store_acct *acct, size_t count)
 {
     if (s->appended_cb != NULL) {
-        s->appended_cb(s, acct, s->appended_ctx);
+        s->appended_cb(s, acct, count, s->appended_ctx);
     }
 }

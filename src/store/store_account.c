@@ -308,7 +308,8 @@ static void on_created(void *ctx, const struct store_reply *reply)
         return;
     }
     publish_row(a);
-    store_appended(a->base.store, &a->acct);
+    store_directory_count_event(a->base.store, str_of(a->acct.id), EVENT_ACCOUNT_ADDED);
+    store_appended(a->base.store, &a->acct, 1);
 }
 
 static bool put_event(struct store_account_op *a, struct store_words *w)
@@ -336,6 +337,9 @@ static bool put_fields(struct store_account_op *a, struct store_words *w, struct
     store_word_c(w, a->acct.incarnation);
     store_word_c(w, ACCOUNT_FIELD_CREATED);
     store_word_u64(w, (uint64_t)a->created_ms);
+    store_word_c(w, arena_printf(w->arena, "%s%s", ACCOUNT_FIELD_COUNT,
+                                 event_type_name(EVENT_ACCOUNT_ADDED)));
+    store_word_u64(w, 1);
     bool ok = account_field_seal(s, &a->acct, ACCOUNT_FIELD_ID, id, w, err) &&
               account_field_seal(s, &a->acct, ACCOUNT_FIELD_STATE, a->state, w, err) &&
               account_record_words(s, &a->acct, a->record, w, err);
@@ -507,7 +511,7 @@ static void delete_looked(struct store_account_op *a)
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position)
 {
-    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b"};
+    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv", "th"};
     struct arena *arena = w->arena;
     store_words_lease_keys(w, s, acct->shard);
     store_word(w, store_key_shard(arena, s, acct->shard, "accounts"));
@@ -523,6 +527,10 @@ void store_account_delete_words(struct store_words *w, struct store *s,
     store_word(w, feed_position);
     store_word_u64(w, DELETE_FEED_PAGE);
     store_word_c(w, acct->incarnation);
+    struct str shadows = store_key(arena, s, acct, "s");
+    store_word_c(w, arena_printf(arena, "%.*s:", STR_ARG(shadows)));
+    struct str threads = store_key(arena, s, acct, "t");
+    store_word_c(w, arena_printf(arena, "%.*s:", STR_ARG(threads)));
 }
 
 static void send_delete(struct store_account_op *a, struct str position);

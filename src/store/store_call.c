@@ -136,6 +136,13 @@ void store_word_buf(struct store_words *w, const struct buf *b)
     store_word(w, str_from(arena_memdup(w->arena, buf_c(b), b->len), b->len));
 }
 
+void store_words_append(struct store_words *w, const struct store_words *more)
+{
+    for (size_t i = 0; i < more->count; i++) {
+        store_word(w, more->items[i]);
+    }
+}
+
 void store_words_end_keys(struct store_words *w)
 {
     w->key_count = w->count;

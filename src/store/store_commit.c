@@ -15,7 +15,9 @@
  * out; it is repeated byte for byte, and the token in it makes that safe. Only the
  * deadline ends it without an answer. */
 #include "commit_box.h"
+#include "commit_threads.h"
 #include "store_parts.h"
+#include "store_tombstone_priv.h"
 
 #include "postrider/base/check.h"
 #include "postrider/base/rand.h"
@@ -35,7 +37,10 @@ struct store_commit {
     struct commit_box *boxes;
     size_t box_count;
     struct str *events; /* three words each */
+    enum event_type *event_types;
     size_t event_count;
+    struct store_words tombstones;
+    struct commit_threads threads;
     uint32_t next_number;
     const char *state;
     json_t *state_info;
@@ -96,8 +101,11 @@ static void commit_done(struct op *op)
     if (op->err.code == ERR_FENCED) {
         store_lease_suspect(s, self->acct.shard);
     }
+    for (size_t i = 0; ok && i < self->event_count; i++) {
+        store_directory_count_event(s, str_of(self->acct.id), self->event_types[i]);
+    }
     if (ok && self->event_count > 0) {
-        store_appended(s, &self->acct);
+        store_appended(s, &self->acct, self->event_count);
     }
     self->cb(self, &op->err, self->ctx);
 }
@@ -175,9 +183,14 @@ static void put_keys(struct store_commit *self)
     for (size_t i = 0; i < ARRAY_LEN(shard_keys); i++) {
         store_word(w, store_key_shard(w->arena, s, self->acct.shard, shard_keys[i]));
     }
+    store_word(w, store_key(w->arena, s, &self->acct, "mv"));
+    store_word(w, store_key(w->arena, s, &self->acct, STORE_KIND_THREADS));
     for (size_t i = 0; i < self->box_count; i++) {
-        store_word(w, store_key_box(w->arena, s, &self->acct, "m", self->boxes[i].box));
+        uint32_t box = self->boxes[i].box;
+        store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_INDEX, box));
+        store_word(w, store_key_box(w->arena, s, &self->acct, STORE_KIND_SHADOW, box));
     }
+    commit_threads_keys(&self->threads, s, w);
 }
 
 static void put_common(struct store_commit *self)
@@ -214,6 +227,11 @@ static void make_words(struct store_commit *self)
     }
     if (written > STORE_COMMIT_SEGMENTS) {
         err_set(&err, ERR_LIMIT, "commit: %zu segments to write", written);
+        fail_err(self, &err);
+        return;
+    }
+    store_words_append(&self->words, &self->tombstones);
+    if (!commit_threads_words(&self->threads, self->base.store, &self->words, &err)) {
         fail_err(self, &err);
         return;
     }
@@ -284,6 +302,17 @@ static bool take_segments(struct store_commit *self, struct commit_box *b,
     return true;
 }
 
+static void on_read(void *ctx, const struct store_reply *reply);
+
+/* What the threads want to know depends on what they were told. */
+static void read_on(struct store_commit *self)
+{
+    self->missing += commit_threads_ask(&self->threads, &self->base, on_read);
+    if (self->missing == 0) {
+        make_words(self);
+    }
+}
+
 static void on_read(void *ctx, const struct store_reply *reply)
 {
     struct store_commit *self = ctx;
@@ -292,13 +321,18 @@ static void on_read(void *ctx, const struct store_reply *reply)
         fail_err(self, reply->err);
         return;
     }
-    bool ok = reply->tag == TAG_STATE
-                  ? take_state(self, reply->value, &err)
-                  : take_segments(self, &self->boxes[reply->tag], reply->value, &err);
+    bool ok = true;
+    if (reply->tag == TAG_STATE) {
+        ok = take_state(self, reply->value, &err);
+    } else if (reply->tag >= COMMIT_THREADS_TAG) {
+        commit_threads_take(&self->threads, self->base.store, reply->tag, reply->value);
+    } else {
+        ok = take_segments(self, &self->boxes[reply->tag], reply->value, &err);
+    }
     if (!ok) {
         fail_err(self, &err);
     } else if (--self->missing == 0) {
-        make_words(self);
+        read_on(self);
     }
 }
 
@@ -311,7 +345,8 @@ static void start_reading(struct store_commit *self)
         const struct commit_box *b = &self->boxes[i];
         if (b->read_count > 0) {
             store_words_init(&w, arena);
-            store_segments_words(&w, s, &self->acct, b->box, b->reads, b->read_count);
+            store_segments_words(&w, s, &self->acct, STORE_KIND_INDEX, b->box, b->reads,
+                                 b->read_count);
             self->missing++;
             store_op_send(&self->base, &w, on_read, i);
         }
@@ -324,9 +359,7 @@ static void start_reading(struct store_commit *self)
         self->missing++;
         store_op_send(&self->base, &w, on_read, TAG_STATE);
     }
-    if (self->missing == 0) {
-        make_words(self);
-    }
+    read_on(self);
 }
 
 /* --- starting ---------------------------------------------------------------------- */
@@ -362,6 +395,7 @@ static bool seal_events(struct store_commit *self,
     bool ok = true;
     self->event_count = params->event_count;
     self->events = ARENA_ARRAY(arena, struct str, 3 * params->event_count);
+    self->event_types = ARENA_ARRAY(arena, enum event_type, params->event_count);
     for (size_t i = 0; ok && i < params->event_count; i++) {
         const struct event *e = &params->events[i];
         CHECK(e->id[0] != '\0');
@@ -369,12 +403,33 @@ static bool seal_events(struct store_commit *self,
         ok = store_event_seal(self->base.store, &self->acct, e, &sealed) ||
              err_set(err, ERR_LIMIT, "commit: an event of type %s is too large",
                      event_type_name(e->type));
+        self->event_types[i] = e->type;
         self->events[3 * i] = str_of(event_type_name(e->type));
         self->events[3 * i + 1] = str_of(arena_strdup(arena, e->id));
         self->events[3 * i + 2] = arena_str(arena, buf_str(&sealed));
     }
     buf_fini(&sealed);
     return ok;
+}
+
+static bool seal_tombstones(struct store_commit *self,
+                            const struct store_commit_params *params, struct err *err)
+{
+    struct store_words *w = &self->tombstones;
+    bool ok = params->tombstone_count + params->tombstone_key_count <= TOMBSTONES_MAX;
+    store_words_init(w, &self->base.op.arena);
+    store_word_u64(w, params->tombstone_key_count);
+    for (size_t i = 0; ok && i < params->tombstone_key_count; i++) {
+        store_word_u64(w, params->tombstone_keys[i]);
+    }
+    store_word_u64(w, params->tombstone_count);
+    for (size_t i = 0; ok && i < params->tombstone_count; i++) {
+        store_word_u64(w, params->tombstones[i].key);
+        ok = store_tombstone_word(w, self->base.store, &self->acct,
+                                  &params->tombstones[i]);
+    }
+    store_word_u64(w, (uint64_t)params->tombstones_ttl_ms);
+    return ok || err_set(err, ERR_LIMIT, "commit: tombstones do not fit");
 }
 
 static bool shares_box(const struct store_commit *a, const struct store_commit *b)
@@ -437,7 +492,9 @@ struct store_commit *store_commit_start(struct store *s,
     list_init(&self->queue);
     if (op_is_running(&self->base.op)) {
         struct err err = {0};
-        if (copy_changes(self, params, &err) && seal_events(self, params, &err)) {
+        if (copy_changes(self, params, &err) && seal_events(self, params, &err) &&
+            seal_tombstones(self, params, &err) &&
+            commit_threads_init(&self->threads, arena, &self->acct, params, &err)) {
             take_turn(self);
         } else {
             fail_err(self, &err);

@@ -209,6 +209,7 @@ void store_directory_set_state(struct store *s, struct str id, const char *state
     if (item == NULL) {
         return;
     }
+    bool changed = state != NULL && strcmp(item->state, state) != 0;
     if (state != NULL) {
         set_state(item, state);
     }
@@ -216,6 +217,31 @@ void store_directory_set_state(struct store *s, struct str id, const char *state
         item->entry.last_error = *last_error;
     } else {
         err_clear(&item->entry.last_error);
+    }
+    if (changed && s->state_cb != NULL) {
+        s->state_cb(s, &item->entry, s->state_ctx);
+    }
+}
+
+void store_set_state_cb(struct store *s, store_state_cb *cb, void *ctx)
+{
+    s->state_cb = cb;
+    s->state_ctx = ctx;
+}
+
+void store_directory_set_sync_time(struct store *s, struct str id, int64_t sync_time_ms)
+{
+    struct item *item = map_get(s->directory->by_id, id);
+    if (item != NULL) {
+        item->entry.sync_time_ms = sync_time_ms;
+    }
+}
+
+void store_directory_count_event(struct store *s, struct str id, enum event_type type)
+{
+    struct item *item = map_get(s->directory->by_id, id);
+    if (item != NULL) {
+        item->entry.event_counts[type]++;
     }
 }
 
@@ -228,6 +254,12 @@ void store_directory_note(struct store *s, struct str id, const json_t *state)
     const char *name = json_string_value(json_object_get(state, "state"));
     if (name != NULL && strcmp(item->state, "init") == 0) {
         set_state(item, name);
+    }
+    const json_t *counters = json_object_get(state, "counters");
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+        const char *key = event_type_name((enum event_type)type);
+        item->entry.event_counts[type] =
+            (uint64_t)json_integer_value(json_object_get(counters, key));
     }
     const json_t *sync_time = json_object_get(state, "syncTime");
     if (json_is_integer(sync_time)) {

@@ -52,7 +52,7 @@ static void ask(struct store_dirty *self)
 {
     struct store *s = self->base.store;
     for (size_t shard = 0; shard < STORE_SHARDS; shard++) {
-        if (store_owns(s, (uint8_t)shard)) {
+        if (s->passive || store_owns(s, (uint8_t)shard)) {
             struct store_words w;
             store_words_init(&w, &self->base.op.arena);
             store_word_c(&w, "SMEMBERS");

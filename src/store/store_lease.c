@@ -176,7 +176,7 @@ bool store_lease_take(struct store *s, uint8_t shard, const struct redis_reply *
         sh->due_ms = asked_ms + s->lease_ttl_ms / 3;
     }
     if (lost) {
-        log_at(LOG_WARN, "store", "lease lost", LOG_I("shard", shard),
+        log_at(LOG_DEBUG, "store", "lease lost", LOG_I("shard", shard),
                LOG_I("epoch", epoch));
         tell(s, shard, false);
     }

@@ -9,6 +9,7 @@ struct store_log_read {
     char after[STORE_ENTRY_ID_SIZE];
     struct log_entry *entries;
     size_t count;
+    char trimmed[STORE_ENTRY_ID_SIZE];
     bool gap;
     store_log_read_cb *cb;
     void *ctx;
@@ -67,7 +68,7 @@ static void read_fini(struct op *op)
 static const struct op_type read_type = {"store log", sizeof(struct store_log_read),
                                          store_op_abort, read_done, read_fini};
 
-static struct str field_get(const struct redis_reply *fields, const char *name)
+struct str store_field_get(const struct redis_reply *fields, const char *name)
 {
     for (size_t i = 0; i + 1 < fields->count; i += 2) {
         if (str_eq_c(fields->items[i].str, name)) {
@@ -78,23 +79,26 @@ static struct str field_get(const struct redis_reply *fields, const char *name)
 }
 
 /* An entry that cannot be read still has its place in the log: readers must pass it. */
-static void take_entry(struct store_log_read *self, const struct redis_reply *item)
+bool store_log_entry_take(struct store *s, const struct store_acct *acct,
+                          const struct redis_reply *item, struct log_entry *out)
 {
-    struct log_entry *e = &self->entries[self->count++];
-    e->event.type = EVENT_TYPE_COUNT;
-    (void)snprintf(e->entry_id, sizeof e->entry_id, "%.*s", STR_ARG(item->items[0].str));
+    if (item->type != REDIS_ARRAY || item->count != 2) {
+        return false;
+    }
+    *out = (struct log_entry){.event = {.type = EVENT_TYPE_COUNT}};
+    (void)snprintf(out->entry_id, sizeof out->entry_id, "%.*s",
+                   STR_ARG(item->items[0].str));
     const struct redis_reply *fields = &item->items[1];
-    struct str id = field_get(fields, "i");
-    struct str sealed = field_get(fields, "d");
+    struct str id = store_field_get(fields, "i");
+    struct str sealed = store_field_get(fields, "d");
     enum event_type type;
     char id_c[EVENT_ID_SIZE];
     (void)snprintf(id_c, sizeof id_c, "%.*s", STR_ARG(id));
-    (void)snprintf(e->event.id, sizeof e->event.id, "%s", id_c);
-    if (!event_type_parse(field_get(fields, "t"), &type) || sealed.ptr == NULL) {
-        return;
+    (void)snprintf(out->event.id, sizeof out->event.id, "%s", id_c);
+    if (event_type_parse(store_field_get(fields, "t"), &type) && sealed.ptr != NULL) {
+        out->readable = store_event_open(s, acct, type, id_c, sealed, &out->event, NULL);
     }
-    e->readable = store_event_open(self->base.store, &self->acct, type, id_c, sealed,
-                                   &e->event, NULL);
+    return true;
 }
 
 static void on_entries(void *ctx, const struct store_reply *reply)
@@ -106,8 +110,9 @@ static void on_entries(void *ctx, const struct store_reply *reply)
     const struct redis_reply *all = reply->value;
     self->entries = ARENA_ARRAY(&self->base.op.arena, struct log_entry, all->count);
     for (size_t i = 0; i < all->count; i++) {
-        if (all->items[i].type == REDIS_ARRAY && all->items[i].count == 2) {
-            take_entry(self, &all->items[i]);
+        if (store_log_entry_take(self->base.store, &self->acct, &all->items[i],
+                                 &self->entries[self->count])) {
+            self->count++;
         }
     }
     op_complete(&self->base.op);
@@ -116,12 +121,22 @@ static void on_entries(void *ctx, const struct store_reply *reply)
 static void on_trimmed(void *ctx, const struct store_reply *reply)
 {
     struct store_log_read *self = ctx;
-    if (store_op_refused(&self->base, reply)) {
-        return;
+    if (!store_op_refused(&self->base, reply) && reply->value->type == REDIS_STRING) {
+        (void)snprintf(self->trimmed, sizeof self->trimmed, "%.*s",
+                       STR_ARG(reply->value->str));
+        self->gap = store_entry_id_cmp(self->after, self->trimmed) < 0;
     }
-    const struct redis_reply *last = reply->value;
-    self->gap =
-        last->type == REDIS_STRING && store_entry_id_cmp(self->after, last->str.ptr) < 0;
+}
+
+static void ask_trimmed(struct store_log_read *self)
+{
+    struct arena *arena = &self->base.op.arena;
+    struct store_words w;
+    store_words_init(&w, arena);
+    store_word_c(&w, "HGET");
+    store_word(&w, store_key(arena, self->base.store, &self->acct, "cur"));
+    store_word_c(&w, CURSOR_FIELD_TRIMMED);
+    store_op_send(&self->base, &w, on_trimmed, 0);
 }
 
 static void ask(struct store_log_read *self, size_t count)
@@ -129,11 +144,7 @@ static void ask(struct store_log_read *self, size_t count)
     struct arena *arena = &self->base.op.arena;
     struct store *s = self->base.store;
     struct store_words w;
-    store_words_init(&w, arena);
-    store_word_c(&w, "HGET");
-    store_word(&w, store_key(arena, s, &self->acct, "cur"));
-    store_word_c(&w, CURSOR_FIELD_TRIMMED);
-    store_op_send(&self->base, &w, on_trimmed, 0);
+    ask_trimmed(self);
     store_words_init(&w, arena);
     store_word_c(&w, "XRANGE");
     store_word(&w, store_key(arena, s, &self->acct, "log"));
@@ -145,14 +156,21 @@ static void ask(struct store_log_read *self, size_t count)
     store_op_send(&self->base, &w, on_entries, 0);
 }
 
-struct store_log_read *store_log_read_start(struct store *s, const struct store_acct *a,
-                                            const char *after, size_t count,
-                                            store_log_read_cb *cb, void *ctx)
+static struct store_log_read *read_new(struct store *s, const struct store_acct *a,
+                                       store_log_read_cb *cb, void *ctx)
 {
     struct store_log_read *self = store_op_new(s, &read_type, STORE_DEADLINE_MS);
     self->acct = store_acct_copy(&self->base.op.arena, a);
     self->cb = cb;
     self->ctx = ctx;
+    return self;
+}
+
+struct store_log_read *store_log_read_start(struct store *s, const struct store_acct *a,
+                                            const char *after, size_t count,
+                                            store_log_read_cb *cb, void *ctx)
+{
+    struct store_log_read *self = read_new(s, a, cb, ctx);
     struct err err = {0};
     if (!store_entry_id_check(after, &err)) {
         op_fail_err(&self->base.op, &err);
@@ -161,6 +179,49 @@ struct store_log_read *store_log_read_start(struct store *s, const struct store_
     (void)snprintf(self->after, sizeof self->after, "%s", after);
     if (op_is_running(&self->base.op)) {
         ask(self, count);
+    }
+    return self;
+}
+
+/* --- the last one ------------------------------------------------------------------ */
+
+static void on_last(void *ctx, const struct store_reply *reply)
+{
+    struct store_log_read *self = ctx;
+    if (store_op_refused(&self->base, reply)) {
+        return;
+    }
+    const struct redis_reply *all = reply->value;
+    self->gap = false;
+    self->entries = ARENA_NEW(&self->base.op.arena, struct log_entry);
+    if (all->count == 1) {
+        self->count = store_log_entry_take(self->base.store, &self->acct, all->items,
+                                           self->entries);
+    } else if (self->trimmed[0] != '\0') {
+        self->count = 1;
+        self->entries->event.type = EVENT_TYPE_COUNT;
+        (void)snprintf(self->entries->entry_id, sizeof self->entries->entry_id, "%s",
+                       self->trimmed);
+    }
+    op_complete(&self->base.op);
+}
+
+struct store_log_read *store_log_last_start(struct store *s, const struct store_acct *a,
+                                            store_log_read_cb *cb, void *ctx)
+{
+    struct store_log_read *self = read_new(s, a, cb, ctx);
+    struct arena *arena = &self->base.op.arena;
+    if (op_is_running(&self->base.op)) {
+        struct store_words w;
+        ask_trimmed(self);
+        store_words_init(&w, arena);
+        store_word_c(&w, "XREVRANGE");
+        store_word(&w, store_key(arena, s, &self->acct, "log"));
+        store_word_c(&w, "+");
+        store_word_c(&w, "-");
+        store_word_c(&w, "COUNT");
+        store_word_c(&w, "1");
+        store_op_send(&self->base, &w, on_last, 0);
     }
     return self;
 }

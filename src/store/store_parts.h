@@ -27,6 +27,13 @@ void store_poll_start(struct store *s);
 void store_poll_now(struct store *s);
 void store_poll_stop(struct store *s);
 
+/* --- how full Redis is (store_memory.c) --- */
+
+void store_memory_start(struct store *s);
+void store_memory_stop(struct store *s);
+/* From the text of INFO memory; 0 = no limit. */
+unsigned store_memory_percent(struct str info);
+
 /* --- directory (store_directory.c) --- */
 
 enum directory_stage {
@@ -60,8 +67,10 @@ bool directory_row_open(struct store *s, struct str name, struct str sealed,
 void store_directory_put(struct store *s, struct directory_row *row);
 void store_directory_remove(struct store *s, struct str name);
 const char *store_directory_incarnation(struct store *s, struct str name);
-/* Takes state and times from a state record just read. */
+/* Takes state, times and counters from a state record just read. */
 void store_directory_note(struct store *s, struct str id, const json_t *state);
+/* One more event of that type was committed. */
+void store_directory_count_event(struct store *s, struct str id, enum event_type type);
 
 /* A load of all rows: begin, one call a row, end; rows not seen are forgotten. */
 void store_directory_load_begin(struct store *s);
@@ -91,6 +100,7 @@ void store_repair_cancel(struct store_repair *op);
 #define ACCOUNT_FIELD_INC     "inc"     /* clear */
 #define ACCOUNT_FIELD_CREATED "created" /* clear, ms */
 #define ACCOUNT_FIELD_SECRET  "sec:"    /* + path; sealed JSON */
+#define ACCOUNT_FIELD_COUNT   "n:"      /* + type of event; clear number */
 
 /* The words of one call of account_delete.lua. */
 void store_account_delete_words(struct store_words *w, struct store *s,

@@ -45,6 +45,7 @@ enum store_lua {
     STORE_LUA_COMMIT,
     STORE_LUA_CURSOR,
     STORE_LUA_TRIM,
+    STORE_LUA_REPLAY,
     STORE_LUA_COUNT
 };
 
@@ -81,6 +82,7 @@ void store_word(struct store_words *w, struct str word);         /* borrowed unt
 void store_word_c(struct store_words *w, const char *word);      /* borrowed until sent */
 void store_word_u64(struct store_words *w, uint64_t number);     /* decimal */
 void store_word_buf(struct store_words *w, const struct buf *b); /* copied */
+void store_words_append(struct store_words *w, const struct store_words *more);
 /* For scripts: the words so far are the keys. */
 void store_words_end_keys(struct store_words *w);
 
@@ -223,19 +225,27 @@ struct store {
     int64_t log_retention_ms;
 
     struct redis_script scripts[STORE_LUA_COUNT];
-    struct keyring *keyring; /* NULL until the master key is known */
-    bool opened;             /* reads and writes are possible */
+    struct arena script_texts; /* of those that are put together */
+    struct keyring *keyring;   /* NULL until the master key is known */
+    bool opened;               /* reads and writes are possible */
 
     struct store_calls background; /* renewals, polls, last-used marks */
     struct store_shard shards[STORE_SHARDS];
     struct timer lease_timer;
     struct store_repair *repair; /* after taking over shards */
-    struct timer poll_timer;
+    struct timer poll_timer, memory_timer;
+    unsigned fill_percent; /* of the memory Redis may use */
+    struct err refusal;    /* why Redis takes no writes; ERR_OK: it does */
     store_lease_cb *lease_cb;
     void *lease_ctx;
 
     store_appended_cb *appended_cb;
     void *appended_ctx;
+    store_moved_cb *moved_cb;
+    void *moved_ctx;
+    int64_t moves_seen; /* -1 = not yet */
+    store_state_cb *state_cb;
+    void *state_ctx;
 
     struct map *committing; /* name of an account → its running commit */
 
@@ -247,6 +257,6 @@ struct store {
 void store_lua_init(struct store *s);
 
 /* Tells the readers of this node that events were appended. */
-void store_appended(struct store *s, const struct store_acct *acct);
+void store_appended(struct store *s, const struct store_acct *acct, size_t count);
 
 #endif

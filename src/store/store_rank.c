@@ -73,8 +73,8 @@ static void ask(struct store_rank *self)
     }
     struct store_words w;
     store_words_init(&w, arena);
-    store_segments_words(&w, self->base.store, &self->acct, self->part.box,
-                         self->part.entries, self->part.count);
+    store_segments_words(&w, self->base.store, &self->acct, self->part.kind,
+                         self->part.box, self->part.entries, self->part.count);
     store_op_send(&self->base, &w, on_segments, 0);
 }
 

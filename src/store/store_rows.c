@@ -76,11 +76,11 @@ bool store_segment_seal(struct store *s, const struct store_acct *a, uint32_t bo
 }
 
 void store_segments_words(struct store_words *w, const struct store *s,
-                          const struct store_acct *a, uint32_t box,
+                          const struct store_acct *a, const char *kind, uint32_t box,
                           const struct segment_entry *entries, size_t count)
 {
     store_word_c(w, "HMGET");
-    store_word(w, store_key_box(w->arena, s, a, "m", box));
+    store_word(w, store_key_box(w->arena, s, a, kind, box));
     for (size_t i = 0; i < count; i++) {
         store_word_u64(w, entries[i].first_uid);
     }
@@ -143,7 +143,10 @@ struct store_acct store_acct_copy(struct arena *arena, const struct store_acct *
 struct segment_part segment_part_copy(struct arena *arena, const struct mailbox *m,
                                       size_t first, size_t count)
 {
-    struct segment_part part = {.box = m->box, .count = count};
+    struct segment_part part = {.kind =
+                                    m->is_shadow ? STORE_KIND_SHADOW : STORE_KIND_INDEX,
+                                .box = m->box,
+                                .count = count};
     if (count > 0) {
         part.entries =
             arena_memdup(arena, m->segments + first, count * sizeof *part.entries);

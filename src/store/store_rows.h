@@ -25,9 +25,13 @@ struct mailbox *store_record_open(struct store *s, const struct store_acct *a,
 bool store_segment_seal(struct store *s, const struct store_acct *a, uint32_t box,
                         const struct msg_row *rows, size_t count, struct buf *out);
 
+/* Kinds of keys: segments of an index, and those of a mailbox's shadow. */
+#define STORE_KIND_INDEX  "m"
+#define STORE_KIND_SHADOW "s"
+
 /* HMGET of these segments. */
 void store_segments_words(struct store_words *w, const struct store *s,
-                          const struct store_acct *a, uint32_t box,
+                          const struct store_acct *a, const char *kind, uint32_t box,
                           const struct segment_entry *entries, size_t count);
 /* The answer to it: rows_out[i] are the rows of entries[i]. */
 bool store_segments_open(struct store *s, const struct store_acct *a, uint32_t box,
@@ -45,6 +49,7 @@ struct store_acct store_acct_copy(struct arena *arena, const struct store_acct *
 /* The part of a mailbox's directory that a reader needs, copied: the mailbox may go on
  * living its own life. */
 struct segment_part {
+    const char *kind;
     uint32_t box;
     struct segment_entry *entries;
     size_t count;

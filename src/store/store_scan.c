@@ -87,8 +87,8 @@ static void ask(struct store_scan *self)
     struct arena arena = {0};
     struct store_words w;
     store_words_init(&w, &arena);
-    store_segments_words(&w, self->base.store, &self->acct, self->part.box,
-                         self->part.entries + self->next, self->asked);
+    store_segments_words(&w, self->base.store, &self->acct, self->part.kind,
+                         self->part.box, self->part.entries + self->next, self->asked);
     store_op_send(&self->base, &w, on_segments, 0);
     arena_fini(&arena);
 }

@@ -14,7 +14,9 @@
  * guard). */
 enum {
     VANISH_GUARD_MIN = 50,
-    VANISH_GUARD_PERCENT = 10
+    VANISH_GUARD_PERCENT = 10,
+    MOVE_WAIT_MS = 100,
+    MOVE_WAITS = 15
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -63,29 +65,95 @@ static void late_before(struct sync_pass *p, uint32_t uid)
     }
 }
 
+/* Flags found by search hold for all rows that nothing else was said of. */
+static void compare_flags(struct sync_pass *p, const struct msg_row *row)
+{
+    const struct sync_batch *b = &p->prior;
+    struct sync_diff *d = &p->diff;
+    size_t deletes = d->delete_count;
+    sync_diff_stored(d, b, p->m, row);
+    bool told = deletes != d->delete_count ||
+                (d->flags_seen > 0 && b->flags[d->flags_seen - 1].uid == row->uid);
+    struct msg_row after;
+    if (p->has_flag_sets && !p->flushing && !told &&
+        sync_flag_sets_apply(&p->flag_sets, &d->arena, row, &after)) {
+        sync_diff_change(d, row, &after);
+    }
+}
+
+static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
+{
+    const struct sync_flag_row *told = sync_numbers_of(p, rank);
+    if (!p->flushing && p->expunged_at < p->expunged_count &&
+        p->expunged[p->expunged_at] == rank) {
+        p->expunged_at++;
+        sync_diff_delete(&p->diff, row);
+        return;
+    }
+    if (p->searched) {
+        late_before(p, row->uid);
+        p->server_next = row->uid < UINT32_MAX ? row->uid + 1 : row->uid;
+        if (!imap_set_contains(&p->server_uids, row->uid)) {
+            sync_diff_delete(&p->diff, row);
+            return;
+        }
+    }
+    if (told != NULL) {
+        sync_diff_flags(&p->diff, p->m, row, told);
+    } else {
+        compare_flags(p, row);
+    }
+}
+
 static void on_stored_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
                            size_t count, void *ctx)
 {
     struct sync_pass *p = ctx;
     for (size_t i = 0; i < count; i++) {
-        const struct msg_row *row = &rows[i];
+        size_t deletes = p->diff.delete_count;
         uint32_t rank = p->scan_rank++;
-        if (!p->flushing && p->expunged_at < p->expunged_count &&
-            p->expunged[p->expunged_at] == rank) {
-            p->expunged_at++;
-            sync_diff_delete(&p->diff, row->uid);
-            continue;
-        }
-        if (p->searched) {
-            late_before(p, row->uid);
-            p->server_next = row->uid + 1;
-            if (!imap_set_contains(&p->server_uids, row->uid)) {
-                sync_diff_delete(&p->diff, row->uid);
-                continue;
-            }
-        }
-        sync_diff_stored(&p->diff, &p->prior, p->m, row);
+        compare_row(p, rank, &rows[i]);
+        sync_window_row(p, rank, &rows[i], p->diff.delete_count > deletes);
     }
+}
+
+static bool is_fetched(const struct sync_batch *b, uint32_t uid)
+{
+    size_t lo = 0, hi = b->new_count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (b->news[mid].row.uid < uid) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < b->new_count && b->news[lo].row.uid == uid;
+}
+
+static int cmp_uid(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Messages that are neither indexed nor fetched: they appeared below last_uid, or the
+ * server did not show them. Flags and a search may both have told of one. */
+static void keep_late(struct sync_pass *p, uint32_t top)
+{
+    struct sync_diff *d = &p->diff;
+    size_t kept = 0;
+    p->late_more = d->late_count >= SYNC_LATE_MAX;
+    if (d->late_count > 1) {
+        qsort(d->late, d->late_count, sizeof *d->late, cmp_uid);
+    }
+    for (size_t i = 0; i < d->late_count; i++) {
+        bool again = kept > 0 && d->late[kept - 1] == d->late[i];
+        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
+            d->late[kept++] = d->late[i];
+        }
+    }
+    d->late_count = kept;
 }
 
 static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
@@ -97,19 +165,13 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
         sync_pass_fail(p, err, "read the index");
         return;
     }
+    uint32_t top = sync_compare_top(p);
     if (p->searched) {
-        late_before(p, p->m->last_uid + 1);
+        late_before(p, top < UINT32_MAX ? top + 1 : top);
     }
-    /* Flags of a message that is neither indexed nor new: it appeared below last_uid. */
-    size_t kept = 0;
-    for (size_t i = 0; i < p->diff.late_count; i++) {
-        if (p->diff.late[i] <= p->m->last_uid) {
-            p->diff.late[kept++] = p->diff.late[i];
-        }
-    }
-    p->diff.late_count = kept;
+    keep_late(p, top);
     if (p->flushing) {
-        p->must_search = p->must_search || kept > 0;
+        p->must_search = p->must_search || p->diff.late_count > 0;
         (void)sync_apply_commit(&p->op);
         return;
     }
@@ -117,27 +179,66 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
     sync_pass_run(p);
 }
 
+static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
+{
+    *lo = first < *lo ? first : *lo;
+    *hi = last > *hi ? last : *hi;
+}
+
+/* The UIDs of the segments that hold these ranks. */
+static void ranks_to_uids(const struct sync_pass *p, uint32_t first, uint32_t last,
+                          uint32_t *lo, uint32_t *hi)
+{
+    uint32_t base = 0;
+    for (size_t i = 0; i < p->m->segment_count; i++) {
+        const struct segment_entry *s = &p->m->segments[i];
+        if (base <= last && first < base + s->count) {
+            widen(lo, hi, s->first_uid, s->last_uid);
+        }
+        base += s->count;
+    }
+}
+
+/* Ranks are counted from the beginning of a segment: *lo is moved there. */
+static uint32_t rank_of_segment(const struct mailbox *m, uint32_t *lo)
+{
+    uint32_t rank = 0;
+    for (size_t i = 0; i < m->segment_count; i++) {
+        const struct segment_entry *s = &m->segments[i];
+        if (*lo <= s->last_uid) {
+            *lo = s->first_uid;
+            break;
+        }
+        rank += s->count;
+    }
+    return rank;
+}
+
 /* The stored rows that the batch can concern. False: none. */
-static bool scan_range(const struct sync_pass *p, uint32_t *lo, uint32_t *hi)
+static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
 {
     const struct sync_batch *b = &p->prior;
     *lo = UINT32_MAX;
     *hi = 0;
-    bool by_rank = p->expunged_count > 0 && !p->flushing;
-    if (p->searched || by_rank) {
+    if (p->searched || (p->has_flag_sets && !p->flushing)) {
         *lo = 1;
         *hi = UINT32_MAX;
         return p->m->count > 0 || p->searched;
     }
+    if (p->expunged_count > 0 && !p->flushing) {
+        ranks_to_uids(p, p->expunged[0], p->expunged[p->expunged_count - 1], lo, hi);
+    }
+    if (p->numbered_count > 0) {
+        ranks_to_uids(p, p->numbered[0].number - 1,
+                      p->numbered[p->numbered_count - 1].number - 1, lo, hi);
+    }
     if (b->flag_count > 0) {
-        *lo = b->flags[0].uid;
-        *hi = b->flags[b->flag_count - 1].uid;
+        widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
     }
     if (b->vanished_count > 0) {
-        uint32_t first = b->vanished[0].lo, last = b->vanished[b->vanished_count - 1].hi;
-        *lo = first < *lo ? first : *lo;
-        *hi = last > *hi ? last : *hi;
+        widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
     }
+    p->scan_rank = rank_of_segment(p->m, lo);
     return *hi > 0 && p->m->count > 0;
 }
 
@@ -149,7 +250,8 @@ static bool prepare_prior(struct sync_pass *p)
     sync_batch_sort(&p->prior);
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
-    p->expunged_at = 0;
+    p->window = (struct sync_window){0};
+    p->expunged_at = p->numbered_at = 0;
     p->server_at = 0;
     p->server_next = 0;
     if (!scan_range(p, &lo, &hi)) {
@@ -166,7 +268,7 @@ enum step sync_apply_prepare(struct op *op)
     if (p->scan != NULL || p->commit != NULL) {
         return STEP_WAIT;
     }
-    if (!p->searched) {
+    if (!p->compared) {
         struct sync_batch filled = p->batch;
         p->batch = p->prior;
         p->prior = filled;
@@ -188,6 +290,19 @@ static bool too_many_vanished(const struct sync_pass *p)
     return p->diff.delete_count > guard;
 }
 
+/* Deletes that are not believed at once: by number they may be the wrong ones, by UID they
+ * may be none, unless the count can be held against them. While more is being told, that is
+ * the count of the moment when they were taken. */
+static bool is_doubtful(const struct sync_pass *p, bool quiet, uint32_t expected)
+{
+    if (too_many_vanished(p) || p->must_search || p->refused || sync_window_is_open(p)) {
+        return true;
+    }
+    bool counted = p->live_alone && expected == p->live_exists;
+    return quiet ? !p->agrees
+                 : (p->expunged_count > 0 || p->diff.delete_count > 0) && !counted;
+}
+
 enum step sync_apply_check(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
@@ -197,27 +312,39 @@ enum step sync_apply_check(struct op *op)
         sync_batch_adopt(&p->prior, &p->batch.news[i]);
     }
     p->batch.new_count = 0;
+    if (p->sc.fast) {
+        p->agrees =
+            sync_live_is_empty(p->live); /* nothing is indexed that could differ */
+        sync_pass_enter(p, PASS_STATE_COMMIT);
+        return STEP_MORE;
+    }
     uint32_t expected =
         p->m->count + (uint32_t)p->prior.new_count - (uint32_t)d->delete_count;
     /* While changes come in, the count cannot be held against anything: the next pass
      * will. */
     bool quiet = sync_live_is_empty(p->live);
     p->agrees = quiet && expected == sync_pass_exists(p);
-    /* Deletes by number that cannot be held against the count may be the wrong ones. */
-    bool doubt = too_many_vanished(p) || p->must_search ||
-                 (quiet ? !p->agrees : p->expunged_count > 0);
-    if (doubt && !p->searched) {
+    if (!p->compared && is_doubtful(p, quiet, expected)) {
         log_at(LOG_DEBUG, "sync", "count differs, comparing UIDs",
                LOG_I("expected", expected), LOG_I("exists", sync_pass_exists(p)),
                LOG_I("box", p->m->box));
-        sync_pass_enter(p, PASS_STATE_SEARCH);
+        p->claimed = too_many_vanished(p) ? d->delete_count : 0;
+        sync_pass_enter(p, sync_compare_state(p));
         return STEP_MORE;
+    }
+    if (!p->compared && !p->proved && sync_compare_must_prove(p)) {
+        sync_pass_enter(p, PASS_STATE_PROVE);
+        return STEP_MORE;
+    }
+    if (p->compared && p->claimed > d->delete_count) {
+        sync_vanished_was_false(p);
     }
     if (d->late_count > 0 && !p->late_done) {
         p->late_done = true;
         sync_pass_enter(p, PASS_STATE_LATE);
         return STEP_MORE;
     }
+    sync_window_settle(p);
     sync_pass_enter(p, PASS_STATE_COMMIT);
     return STEP_MORE;
 }
@@ -250,6 +377,12 @@ static bool slice_is_last(const struct sync_pass *p, const struct slice *s)
            s->delete_end == p->diff.delete_count;
 }
 
+static size_t first_told(const struct sync_pass *p, const struct slice *s)
+{
+    size_t first = p->window.passed > p->delete_at ? p->window.passed : p->delete_at;
+    return first < s->delete_end ? first : s->delete_end;
+}
+
 static struct event *build_events(struct sync_pass *p, const struct slice *s,
                                   size_t *count_out)
 {
@@ -260,16 +393,20 @@ static struct event *build_events(struct sync_pass *p, const struct slice *s,
                                      sizeof *events);
     size_t n = 0;
     for (size_t i = p->new_at; i < s->new_end; i++) {
+        struct sync_origin origin;
         if (b->news[i].announce) {
-            sync_event_new(&p->sc, p->m, &b->news[i], &events[n++]);
+            bool known = sync_move_pair(&p->moved, &p->sc, p->m, b, i, &origin);
+            sync_event_new(&p->sc, p->m, &b->news[i], known ? &origin : NULL,
+                           &events[n++]);
         }
     }
     for (size_t i = p->change_at; i < s->change_end; i++) {
         sync_event_updated(&p->sc, p->m, &d->changes[i].before, &d->changes[i].after,
                            &events[n++]);
     }
-    for (size_t i = p->delete_at; i < s->delete_end; i++) {
-        sync_event_deleted(&p->sc, p->m, d->deletes[i], &events[n++]);
+    for (size_t i = first_told(p, s); i < s->delete_end; i++) {
+        sync_move_left(&p->moved, &p->sc, p->m, &d->deletes[i]);
+        sync_event_deleted(&p->sc, p->m, d->deletes[i].uid, &events[n++]);
     }
     *count_out = n;
     return events;
@@ -287,7 +424,7 @@ static struct msg_row *build_rows(const struct sync_pass *p, const struct slice 
     struct msg_row *rows =
         mem_array(s->new_end - p->new_at + s->change_end - p->change_at, sizeof *rows);
     size_t n = 0;
-    for (size_t i = p->new_at; i < s->new_end; i++) {
+    for (size_t i = p->new_at; i < s->new_end && !p->sc.fast; i++) {
         rows[n++] = p->prior.news[i].row;
     }
     for (size_t i = p->change_at; i < s->change_end; i++) {
@@ -298,6 +435,32 @@ static struct msg_row *build_rows(const struct sync_pass *p, const struct slice 
     }
     *count_out = n;
     return rows;
+}
+
+static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
+                               size_t *count_out)
+{
+    *count_out = s->delete_end - p->delete_at;
+    uint32_t *uids = mem_array(*count_out, sizeof *uids);
+    for (size_t i = 0; i < *count_out; i++) {
+        uids[i] = p->diff.deletes[p->delete_at + i].uid;
+    }
+    return uids;
+}
+
+/* What the new ones tell of threads. */
+static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
+                                       size_t *count_out)
+{
+    struct thread_fact *facts = mem_array(s->new_end - p->new_at, sizeof *facts);
+    size_t n = 0;
+    for (size_t i = p->new_at; i < s->new_end; i++) {
+        if (p->prior.news[i].thread.own != 0) {
+            facts[n++] = p->prior.news[i].thread;
+        }
+    }
+    *count_out = n;
+    return facts;
 }
 
 /* The record's cursors as this pass leaves them; false if they stay as they are stored.
@@ -312,22 +475,38 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
         p->live->modseq = b->news[i].row.modseq > p->live->modseq ? b->news[i].row.modseq
                                                                   : p->live->modseq;
     }
+    m->low_uid = p->sc.fast ? m->last_uid + 1 : m->low_uid;
     bool ends = !p->flushing && slice_is_last(p, s);
-    if (ends && (p->agrees || p->searched)) {
+    if (ends && (p->agrees || p->compared)) {
+        m->window_floor = p->window.floor;
         m->exists = sync_pass_exists(p);
         uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
         m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
-        if (p->selects && p->agrees) {
+        if (p->selects && p->agrees && !p->refused_changes) {
             m->highest_modseq = p->highest_modseq;
         }
     }
     if (ends && p->full_flags) {
         m->last_full_ms = clock_wall_ms();
     }
+    /* last_full_ms alone is worth no write: it goes along with the next. */
     return m->last_uid != before.last_uid || m->exists != before.exists ||
            m->srv_uid_next != before.srv_uid_next ||
-           m->highest_modseq != before.highest_modseq ||
-           m->last_full_ms != before.last_full_ms;
+           m->window_floor != before.window_floor ||
+           m->highest_modseq != before.highest_modseq;
+}
+
+/* More messages were missing than are fetched at a time: the rest comes now. */
+static enum pass_state after_commit(struct sync_pass *p)
+{
+    bool more = p->late_more && p->result.added > p->late_added;
+    p->late_added = p->result.added;
+    if (!more) {
+        return PASS_STATE_END;
+    }
+    p->late_more = p->late_done = p->compared = p->searched = false;
+    sync_batch_clear(&p->batch);
+    return PASS_STATE_SEARCH;
 }
 
 static void batch_is_stored(struct sync_pass *p)
@@ -338,7 +517,7 @@ static void batch_is_stored(struct sync_pass *p)
     sync_diff_clear(&p->diff);
     p->new_at = p->change_at = p->delete_at = 0;
     if (!flushed) {
-        sync_pass_enter(p, PASS_STATE_END);
+        sync_pass_enter(p, after_commit(p));
     } else if (p->fetch != NULL) {
         imap_fetch_resume(p->fetch);
         sync_apply_flush(p);
@@ -367,40 +546,74 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
     }
 }
 
+static void on_move_wait(struct timer *t)
+{
+    struct sync_pass *p = container_of(t, struct sync_pass, move_wait);
+    bool told = p->sc.moves->next_key != p->move_key;
+    p->move_waits = told ? MOVE_WAITS : p->move_waits + 1;
+    if (op_is_running(&p->op) && p->flushing) {
+        (void)sync_apply_commit(&p->op);
+    } else {
+        sync_pass_run(p);
+    }
+}
+
+/* A connection may tell of an arrival before another one tells of the removal. Mail that is
+ * really new does not look like it was anywhere before, and never waits. */
+static bool waits_for_removal(struct sync_pass *p)
+{
+    if (p->move_waits >= MOVE_WAITS || p->new_at > 0 ||
+        (p->move_waits == 0 && !sync_move_awaits(&p->sc, p->m, &p->prior))) {
+        return false;
+    }
+    if (p->move_waits == 0) {
+        p->move_key = p->sc.moves->next_key;
+    }
+    timer_set(p->op.loop, &p->move_wait, MOVE_WAIT_MS, on_move_wait);
+    return true;
+}
+
 enum step sync_apply_commit(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    if (p->commit != NULL) {
+    if (p->commit != NULL || timer_is_set(&p->move_wait)) {
         return STEP_WAIT;
     }
     if (p->canceled) {
         sync_pass_run(p);
         return STEP_DONE;
     }
+    if (waits_for_removal(p)) {
+        return STEP_WAIT;
+    }
     struct slice slice = next_slice(p);
-    size_t event_count, row_count;
+    size_t event_count, row_count, delete_count;
     struct event *events = build_events(p, &slice, &event_count);
     struct msg_row *rows = build_rows(p, &slice, &row_count);
-    size_t delete_count = slice.delete_end - p->delete_at;
+    uint32_t *deletes = build_deletes(p, &slice, &delete_count);
     p->result.added += (uint32_t)(slice.new_end - p->new_at);
     p->result.updated += (uint32_t)(slice.change_end - p->change_at);
-    p->result.deleted += (uint32_t)delete_count;
+    p->result.deleted += (uint32_t)(slice.delete_end - first_told(p, &slice));
     bool moved = advance_cursors(p, &slice);
     bool idle = !moved && row_count + delete_count == 0;
     if (!idle) {
-        struct mailbox_change change = {
-            .upserts = rows,
-            .upsert_count = row_count,
-            .deletes = delete_count > 0 ? p->diff.deletes + p->delete_at : NULL,
-            .delete_count = delete_count};
+        struct mailbox_change change = {.upserts = rows,
+                                        .upsert_count = row_count,
+                                        .deletes = deletes,
+                                        .delete_count = delete_count};
+        p->facts = build_facts(p, &slice, &p->fact_count);
         sync_pass_commit(p, &change, events, event_count, 0, on_committed);
+        mem_free(p->facts);
+        p->facts = NULL;
+        p->fact_count = 0;
     }
     mem_free(events);
     mem_free(rows);
+    mem_free(deletes);
     if (idle && p->flushing) {
         batch_is_stored(p);
     } else if (idle) {
-        sync_pass_enter(p, PASS_STATE_END);
+        sync_pass_enter(p, after_commit(p));
         return STEP_MORE;
     }
     return STEP_WAIT;
@@ -411,7 +624,8 @@ enum step sync_apply_commit(struct op *op)
 /* Deletes stay for the end of the pass: only CHECK can tell whether to believe them. */
 void sync_apply_flush(struct sync_pass *p)
 {
-    if (p->batch.new_count + p->batch.flag_count < p->sc.batch_messages) {
+    if (p->batch.new_count + p->batch.flag_count < p->sc.batch_messages &&
+        p->batch.arena.used_bytes < SYNC_BATCH_BYTES) {
         return;
     }
     if (p->flushing) {

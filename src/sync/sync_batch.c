@@ -1,11 +1,13 @@
 #include "sync_priv.h"
 
+#include "postrider/sync/sync_thread.h"
+
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
 #include <stdlib.h>
 
-static void *grow(void *items, size_t count, size_t *cap, size_t size)
+void *sync_grow(void *items, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap) {
         return items;
@@ -42,7 +44,7 @@ bool sync_batch_is_empty(const struct sync_batch *b)
 void sync_batch_vanished(struct sync_batch *b, struct imap_range range)
 {
     b->vanished =
-        grow(b->vanished, b->vanished_count, &b->vanished_cap, sizeof *b->vanished);
+        sync_grow(b->vanished, b->vanished_count, &b->vanished_cap, sizeof *b->vanished);
     b->vanished[b->vanished_count++] = range;
 }
 
@@ -56,7 +58,7 @@ void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from)
 
 void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
 {
-    b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+    b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
     sync_flag_row_copy(&b->arena, &b->flags[b->flag_count++], row);
 }
 
@@ -73,6 +75,13 @@ static struct msg_row row_copy(struct arena *arena, const struct msg_row *row)
 static int cmp_u8(const void *a, const void *b)
 {
     return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+void sync_keywords_sort(uint8_t *ids, size_t count)
+{
+    if (count > 1) {
+        qsort(ids, count, 1, cmp_u8);
+    }
 }
 
 /* Keyword names as rising dictionary ids. Names beyond a full dictionary are not indexed.
@@ -93,9 +102,7 @@ static const uint8_t *keyword_ids(struct arena *arena, struct mailbox *m,
             ids[n++] = (uint8_t)id;
         }
     }
-    if (n > 1) {
-        qsort(ids, n, 1, cmp_u8);
-    }
+    sync_keywords_sort(ids, n);
     *count_out = n;
     return ids;
 }
@@ -112,15 +119,24 @@ uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size)
 void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_row *row,
                     bool announce)
 {
-    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
     struct sync_new_row *out = &b->news[b->new_count++];
     *out = (struct sync_new_row){
         .internaldate_ms = row->internaldate_ms, .size = row->size, .announce = announce};
     out->row.uid = row->uid;
     out->row.modseq = row->modseq;
     out->row.flags = row->flags.system;
-    out->row.keywords = keyword_ids(&b->arena, m, row->flags.keywords,
-                                    row->flags.keyword_count, &out->row.keyword_count);
+    const struct str *words = row->flags.keywords;
+    size_t word_count = row->flags.keyword_count;
+    struct sync_flag_row labelled;
+    if (row->label_count > 0) {
+        sync_flag_row_copy(&b->arena, &labelled, row);
+        words = labelled.keywords;
+        word_count = labelled.keyword_count;
+    }
+    out->has_labels = (row->has & IMAP_ITEM_GM_LABELS) != 0;
+    out->row.keywords =
+        keyword_ids(&b->arena, m, words, word_count, &out->row.keyword_count);
     const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
     if ((row->has & marks) != 0) {
         out->row.fingerprint = sync_fingerprint(row->internaldate_ms, row->size);
@@ -130,12 +146,33 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
     }
 }
 
+void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
+                       const struct mailbox *m, const struct imap_row *row)
+{
+    if (sc->threads && !sc->fast) {
+        (void)sync_thread_fact(sc->store, sc->acct, m, row,
+                               &b->news[b->new_count - 1].thread);
+    }
+}
+
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
 {
-    b->news = grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
+    b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
     struct sync_new_row *copy = &b->news[b->new_count++];
     *copy = *row;
     copy->row = row_copy(&b->arena, &row->row);
+}
+
+struct sync_flag_row sync_flag_row_dup(struct arena *arena,
+                                       const struct sync_flag_row *row)
+{
+    struct sync_flag_row copy = *row;
+    size_t n = row->keyword_count;
+    copy.keywords = n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL;
+    for (size_t k = 0; k < n; k++) {
+        copy.keywords[k] = arena_str(arena, row->keywords[k]);
+    }
+    return copy;
 }
 
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
@@ -144,16 +181,8 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
         sync_batch_vanished(b, live->vanished[i]);
     }
     for (size_t i = 0; i < live->row_count; i++) {
-        const struct sync_flag_row *row = &live->rows[i];
-        b->flags = grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
-        struct sync_flag_row *copy = &b->flags[b->flag_count++];
-        *copy = *row;
-        copy->keywords = row->keyword_count > 0
-                             ? ARENA_ARRAY(&b->arena, struct str, row->keyword_count)
-                             : NULL;
-        for (size_t k = 0; k < row->keyword_count; k++) {
-            copy->keywords[k] = arena_str(&b->arena, row->keywords[k]);
-        }
+        b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
+        b->flags[b->flag_count++] = sync_flag_row_dup(&b->arena, &live->rows[i]);
     }
 }
 
@@ -180,6 +209,14 @@ static void merge_new(struct sync_new_row *row, const struct sync_new_row *later
     }
     if (later->row.email_id.ptr == NULL) {
         row->row.email_id = earlier.row.email_id;
+    }
+    if (later->thread.own == 0) {
+        row->thread = earlier.thread;
+    }
+    if (earlier.has_labels && !later->has_labels) {
+        row->row.keywords = earlier.row.keywords;
+        row->row.keyword_count = earlier.row.keyword_count;
+        row->has_labels = true;
     }
     if (later->row.modseq == 0) {
         row->row.modseq = earlier.row.modseq;
@@ -225,6 +262,7 @@ void sync_batch_sort(struct sync_batch *b)
     kept = 0;
     for (size_t i = 0; i < b->flag_count; i++) {
         if (kept > 0 && b->flags[kept - 1].uid == b->flags[i].uid) {
+            sync_label_carry(&b->arena, &b->flags[kept - 1], &b->flags[i]);
             b->flags[kept - 1] = b->flags[i];
         } else {
             b->flags[kept++] = b->flags[i];
@@ -251,19 +289,33 @@ void sync_diff_clear(struct sync_diff *d)
     d->flags_seen = 0;
 }
 
-void sync_diff_delete(struct sync_diff *d, uint32_t uid)
+void sync_diff_delete(struct sync_diff *d, const struct msg_row *row)
 {
-    if (d->delete_count > 0 && d->deletes[d->delete_count - 1] == uid) {
+    if (d->delete_count > 0 && d->deletes[d->delete_count - 1].uid == row->uid) {
         return;
     }
-    d->deletes = grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
-    d->deletes[d->delete_count++] = uid;
+    d->deletes =
+        sync_grow(d->deletes, d->delete_count, &d->delete_cap, sizeof *d->deletes);
+    d->deletes[d->delete_count++] =
+        (struct msg_row){.uid = row->uid,
+                         .fingerprint = row->fingerprint,
+                         .flags = row->flags,
+                         .email_id = arena_str(&d->arena, row->email_id)};
 }
 
 void sync_diff_late(struct sync_diff *d, uint32_t uid)
 {
-    d->late = grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
+    d->late = sync_grow(d->late, d->late_count, &d->late_cap, sizeof *d->late);
     d->late[d->late_count++] = uid;
+}
+
+void sync_diff_change(struct sync_diff *d, const struct msg_row *before,
+                      const struct msg_row *after)
+{
+    d->changes =
+        sync_grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
+    d->changes[d->change_count++] = (struct sync_change){
+        .before = row_copy(&d->arena, before), .after = row_copy(&d->arena, after)};
 }
 
 static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
@@ -273,12 +325,29 @@ static bool same_keywords(const struct msg_row *a, const struct msg_row *b)
             memcmp(a->keywords, b->keywords, a->keyword_count) == 0);
 }
 
+void sync_diff_flags(struct sync_diff *d, struct mailbox *m, const struct msg_row *stored,
+                     const struct sync_flag_row *server)
+{
+    struct msg_row after = row_copy(&d->arena, stored);
+    after.flags = server->system;
+    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
+                                 &after.keyword_count);
+    if (!server->has_labels) {
+        sync_label_keep(&d->arena, m, stored, &after);
+    }
+    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
+    if (after.flags == stored->flags && same_keywords(&after, stored)) {
+        return; /* a MODSEQ that moved without a visible change is not worth a write */
+    }
+    sync_diff_change(d, stored, &after);
+}
+
 void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct mailbox *m,
                       const struct msg_row *stored)
 {
     struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
     if (vanished.count > 0 && imap_set_contains(&vanished, stored->uid)) {
-        sync_diff_delete(d, stored->uid);
+        sync_diff_delete(d, stored);
         return;
     }
     while (d->flags_seen < b->flag_count && b->flags[d->flags_seen].uid < stored->uid) {
@@ -287,16 +356,5 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
     if (d->flags_seen == b->flag_count || b->flags[d->flags_seen].uid != stored->uid) {
         return;
     }
-    const struct sync_flag_row *server = &b->flags[d->flags_seen++];
-    struct msg_row after = row_copy(&d->arena, stored);
-    after.flags = server->system;
-    after.keywords = keyword_ids(&d->arena, m, server->keywords, server->keyword_count,
-                                 &after.keyword_count);
-    after.modseq = server->modseq != 0 ? server->modseq : stored->modseq;
-    if (after.flags == stored->flags && same_keywords(&after, stored)) {
-        return; /* a MODSEQ that moved without a visible change is not worth a write */
-    }
-    d->changes = grow(d->changes, d->change_count, &d->change_cap, sizeof *d->changes);
-    d->changes[d->change_count++] =
-        (struct sync_change){.before = row_copy(&d->arena, stored), .after = after};
+    sync_diff_flags(d, m, stored, &b->flags[d->flags_seen++]);
 }

@@ -3,8 +3,12 @@
  *
  *   LIST (+ STATUS) ──► COMPARE ──► COMMIT (slices) ──► callback
  *
+ * The first listing of an account asks for STATUS by itself, of all but INBOX: what STATUS
+ * of a large mailbox costs a server, the SELECT that follows at once costs it again.
+ *
  * A listing without INBOX or without any selectable mailbox is a fault of the server and
  * changes nothing. */
+#include "sync_list_priv.h"
 #include "sync_priv.h"
 
 #include "postrider/base/clock.h"
@@ -15,12 +19,16 @@
 #include <stdlib.h>
 
 enum {
-    LIST_SLICE = 200
+    LIST_SLICE = 200,
+    FIRST_STATUS_MAX = 100 /* of more new mailboxes SELECT tells what STATUS would tell */
 };
 
-struct list_row {
-    struct imap_list_entry entry; /* strings in the op's arena */
-    struct imap_status status;
+/* A record to store, and what is told of it. */
+struct list_dirty {
+    struct mailbox *m;
+    bool fresh;           /* new */
+    const char *old_path; /* renamed; in the op's arena */
+    const char *old_use;
 };
 
 struct sync_list {
@@ -30,18 +38,21 @@ struct sync_list {
     sync_list_cb *cb;
     void *ctx;
     struct imap_list *list;
+    struct imap_mailbox_status *status[FIRST_STATUS_MAX];
+    size_t status_count, status_missing;
     struct store_commit *commit;
     bool canceled, first; /* first: nothing was known, so nothing is news */
     struct list_row *rows;
     size_t row_count, row_cap;
     struct map *listed; /* names on the wire: a server decides how many there are */
     bool has_inbox;
-    struct mailbox **dirty; /* records to store */
-    bool *fresh;            /* dirty[i] is new: announce it */
+    struct sync_rename *rename;
+    bool asked; /* for STATUS of mailboxes that may have been renamed */
+    struct list_dirty *dirty;
     size_t dirty_count, dirty_at, slice_count;
     struct mailbox **removed;
     size_t removed_count, removed_at, slice_removed;
-    struct mailbox **changed;
+    struct mailbox **changed, **untold;
     struct sync_list_result result;
 };
 
@@ -50,9 +61,19 @@ static struct sync_list *list_of(struct op *op)
     return container_of(op, struct sync_list, op);
 }
 
+static void cancel_status(struct sync_list *l)
+{
+    for (size_t i = 0; i < l->status_count; i++) {
+        imap_status_cancel(l->status[i]);
+    }
+}
+
 static void list_abort(struct op *op)
 {
-    imap_list_cancel(list_of(op)->list);
+    struct sync_list *l = list_of(op);
+    imap_list_cancel(l->list);
+    cancel_status(l);
+    sync_rename_cancel(l->rename);
 }
 
 static void list_done(struct op *op)
@@ -146,9 +167,40 @@ static void guess_uses(struct sync_list *l)
 
 /* --- the listing --- */
 
+static uint32_t status_items(const struct imap_conn *conn)
+{
+    uint32_t items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
+                     IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ;
+    return imap_conn_has(conn, IMAP_CAP_OBJECTID) ? items | IMAP_STATUS_MAILBOXID : items;
+}
+
 static bool is_inbox(struct str path)
 {
     return str_ieq_c(path, "INBOX");
+}
+
+/* A row of the answer says whether there are children: it was asked to (RFC 5258 §3.4). */
+static bool tells_children(const struct list_row *row)
+{
+    const uint32_t children =
+        IMAP_LIST_HAS_CHILDREN | IMAP_LIST_NO_CHILDREN | IMAP_LIST_NOINFERIORS;
+    return (row->entry.attrs & children) != 0;
+}
+
+/* Where it goes; NULL: it was listed before. */
+static struct list_row *place_of(struct sync_list *l, const struct list_row *row)
+{
+    uintptr_t at = (uintptr_t)map_get(l->listed, row->entry.wire);
+    if (at != 0) {
+        struct list_row *old = &l->rows[at - 1];
+        return !tells_children(old) && tells_children(row) ? old : NULL;
+    }
+    if (l->row_count == l->row_cap) {
+        l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
+        l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
+    }
+    map_put(l->listed, row->entry.wire, (void *)(uintptr_t)(++l->row_count));
+    return &l->rows[l->row_count - 1];
 }
 
 static void on_entry(struct imap_list *op ATTR_UNUSED,
@@ -159,27 +211,46 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
         return;
     }
     bool inbox = is_inbox(entry->path);
-    if (map_get(l->listed, entry->wire) != NULL || (inbox && l->has_inbox)) {
-        return; /* listed twice */
+    struct list_row row = {.entry = *entry};
+    bool second_inbox = inbox && l->has_inbox && map_get(l->listed, entry->wire) == NULL;
+    struct list_row *place = second_inbox ? NULL : place_of(l, &row);
+    if (place == NULL) {
+        return;
     }
-    map_put(l->listed, entry->wire, l);
-    l->has_inbox = l->has_inbox || inbox;
-    if (l->row_count == l->row_cap) {
-        l->row_cap = l->row_cap > 0 ? l->row_cap * 2 : 16;
-        l->rows = mem_realloc(l->rows, l->row_cap * sizeof *l->rows);
-    }
-    struct list_row *row = &l->rows[l->row_count++];
     struct arena *arena = &l->op.arena;
-    *row = (struct list_row){.entry = *entry};
-    row->entry.wire = arena_str(arena, entry->wire);
-    row->entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
-    row->entry.special_use = arena_str(arena, entry->special_use);
-    row->entry.status = NULL;
+    l->has_inbox = l->has_inbox || inbox;
+    row.entry.wire = arena_str(arena, entry->wire);
+    row.entry.path = inbox ? STR("INBOX") : arena_str(arena, entry->path);
+    row.entry.special_use = arena_str(arena, entry->special_use);
+    row.entry.status = NULL;
     if (entry->status != NULL) {
-        row->status = *entry->status;
-        row->status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
+        row.status = *entry->status;
+        row.status.mailbox_id = arena_str(arena, entry->status->mailbox_id);
     }
-    row->status.mailbox = STR_NULL;
+    row.status.mailbox = STR_NULL;
+    *place = row;
+}
+
+/* NOTIFY tells of names while the listing is on its way, also of those that are no more.
+ * They do not belong to the answer. */
+static void drop_pushed(struct sync_list *l)
+{
+    size_t telling = 0, kept = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        telling += tells_children(&l->rows[i]);
+    }
+    bool mixed = telling > 0 && imap_conn_has(l->conn, IMAP_CAP_NOTIFY);
+    map_free(&l->listed);
+    l->listed = map_new(NULL);
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct list_row row = l->rows[i];
+        if (!mixed || tells_children(&row)) {
+            row.entry.attrs &= ~(uint32_t)IMAP_LIST_NO_CHILDREN;
+            l->rows[kept++] = row;
+            map_put(l->listed, row.entry.wire, l);
+        }
+    }
+    l->row_count = kept;
 }
 
 static bool listing_is_sane(const struct sync_list *l)
@@ -210,26 +281,19 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
     m->special_use_source = source;
     memcpy(m->special_use, use, sizeof use);
     m->gone_since_ms = 0;
-    if (m->mailbox_id == NULL && row->status.mailbox_id.ptr != NULL) {
-        m->mailbox_id =
-            mem_strndup(row->status.mailbox_id.ptr, row->status.mailbox_id.len);
+    m->nonexistent = false;
+    struct str mailbox_id = row->status.mailbox_id;
+    if (mailbox_id.ptr != NULL && !str_eq(str_of(m->mailbox_id), mailbox_id)) {
+        mem_free(m->mailbox_id);
+        m->mailbox_id = mem_strndup(mailbox_id.ptr, mailbox_id.len);
         differs = true;
     }
     return differs || m->version == 0;
 }
 
-/* Does STATUS differ from what the index was brought up to? */
-static bool status_differs(const struct mailbox *m, const struct imap_status *s)
+static bool is_busy(const struct sync_list *l, const struct mailbox *m)
 {
-    const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
-    if (m->phase != MAILBOX_PHASE_LIVE || (s->has & need) != need) {
-        return true;
-    }
-    return s->messages != m->exists || s->uid_next != m->srv_uid_next ||
-           ((s->has & IMAP_STATUS_UIDVALIDITY) != 0 &&
-            s->uid_validity != m->uid_validity) ||
-           ((s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 &&
-            s->highest_modseq != m->highest_modseq);
+    return l->sc.is_busy != NULL && l->sc.is_busy(l->sc.ctx, m->box);
 }
 
 /* An empty mailbox needs no SELECT to be indexed: STATUS said everything there is. */
@@ -251,25 +315,59 @@ static bool take_empty(struct mailbox *m, const struct imap_status *s)
     return true;
 }
 
-static void compare_row(struct sync_list *l, const struct map *known,
-                        const struct list_row *row)
+static struct mailbox *add_mailbox(struct sync_list *l, const struct list_row *row)
 {
     struct mailbox_table *table = l->sc.table;
-    struct mailbox *m = map_get(known, row->entry.wire);
-    bool fresh = m == NULL;
-    if (fresh) {
-        uint32_t box = table->next_number++;
-        m = mailbox_new(box, row->entry.wire, row->entry.path, row->entry.delimiter);
-        m->number = box;
-        mailbox_table_add(table, m);
+    uint32_t box = table->next_number++;
+    struct mailbox *m =
+        mailbox_new(box, row->entry.wire, row->entry.path, row->entry.delimiter);
+    m->number = box;
+    m->epoch = l->sc.lost ? 1 : 0;
+    mailbox_table_add(table, m);
+    return m;
+}
+
+static void take_name(struct mailbox *m, const struct imap_list_entry *e)
+{
+    mem_free(m->wire);
+    mem_free(m->path);
+    m->wire = mem_strndup(e->wire.ptr, e->wire.len);
+    m->wire_len = e->wire.len;
+    m->path = mem_strndup(e->path.ptr, e->path.len);
+}
+
+static void compare_row(struct sync_list *l, const struct list_row *row)
+{
+    struct mailbox *m = row->known;
+    struct list_dirty dirty = {.fresh = m == NULL && !l->first};
+    if (row->postponed) {
+        return;
     }
-    bool now_live = mailbox_is_synced(m) && take_empty(m, &row->status);
-    if (take_listing(m, row) || now_live) {
-        l->fresh[l->dirty_count] = fresh && !l->first;
-        l->dirty[l->dirty_count++] = m;
+    if (m == NULL) {
+        m = add_mailbox(l, row);
+    } else if (row->renamed) {
+        dirty.old_path = arena_strdup(&l->op.arena, m->path);
+        dirty.old_use =
+            m->special_use[0] != '\0' ? arena_strdup(&l->op.arena, m->special_use) : NULL;
+        take_name(m, &row->entry);
+        m->unheard = true;
     }
-    if (mailbox_is_synced(m) && status_differs(m, &row->status)) {
+    dirty.m = m;
+    /* A pass that works on it stores the record itself. */
+    bool busy = is_busy(l, m);
+    bool differs = take_listing(m, row) && !busy;
+    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
+    if (differs || now_live || row->renamed) {
+        l->dirty[l->dirty_count++] = dirty;
+    }
+    const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
+    if (!mailbox_is_synced(m)) {
+        return;
+    }
+    if (sync_status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m)) {
         l->changed[l->result.changed_count++] = m;
+    } else if ((row->status.has & need) != need) {
+        l->untold[l->result.untold_count++] = m;
     }
 }
 
@@ -288,10 +386,13 @@ static void find_missing(struct sync_list *l)
             continue;
         }
         l->result.missing++;
+        bool confirmed =
+            m->nonexistent || (m->gone_since_ms != 0 &&
+                               now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms);
         if (m->gone_since_ms == 0) {
             m->gone_since_ms = now_ms;
-        } else if (m->box != l->sc.busy_box &&
-                   now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms) {
+        }
+        if (confirmed && !is_busy(l, m)) {
             l->removed[l->removed_count++] = m;
         }
     }
@@ -329,6 +430,7 @@ static void commit_slice(struct sync_list *l)
     }
     if (dirty + removed == 0) {
         l->result.changed = l->changed;
+        l->result.untold = l->untold;
         op_complete(&l->op);
         return;
     }
@@ -340,9 +442,13 @@ static void commit_slice(struct sync_list *l)
     struct mailbox_change *changes = mem_array(n, sizeof *changes);
     struct event *events = mem_array(n, sizeof *events);
     for (size_t i = 0; i < l->slice_count; i++) {
-        changes[i].m = l->dirty[l->dirty_at + i];
-        if (l->fresh[l->dirty_at + i]) {
-            sync_event_mailbox_new(&l->sc, changes[i].m, &events[event_count++]);
+        const struct list_dirty *d = &l->dirty[l->dirty_at + i];
+        changes[i].m = d->m;
+        if (d->fresh) {
+            sync_event_mailbox_new(&l->sc, d->m, &events[event_count++]);
+        } else if (d->old_path != NULL) {
+            sync_event_mailbox_renamed(&l->sc, d->m, d->old_path, d->old_use,
+                                       &events[event_count++]);
         }
     }
     for (size_t i = 0; i < l->slice_removed; i++) {
@@ -357,9 +463,158 @@ static void commit_slice(struct sync_list *l)
                                          .events = events,
                                          .event_count = event_count,
                                          .next_number = l->sc.table->next_number};
+    op_extend(&l->op, SYNC_PASS_MS); /* the commit must not answer one who is gone */
     l->commit = store_commit_start(l->sc.store, &params, on_committed, l);
     mem_free(changes);
     mem_free(events);
+}
+
+/* Every row knows its mailbox, or is a new one. */
+static void compare_all(struct sync_list *l)
+{
+    struct arena *arena = &l->op.arena;
+    size_t known = l->sc.table->count;
+    l->result.listed = l->row_count;
+    if (l->first && l->sc.lost) {
+        /* The counter went with the rest. Seconds are ahead of whatever it was: old ids of
+         * messages must find nothing. */
+        l->sc.table->next_number = (uint32_t)(clock_wall_ms() / 1000);
+    }
+    l->dirty = ARENA_ARRAY(arena, struct list_dirty, l->row_count);
+    l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
+    l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
+    l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
+    guess_uses(l);
+    sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
+    /* Names become free before others take them. */
+    for (size_t i = 0; i < 2 * l->row_count; i++) {
+        struct list_row *row = &l->rows[i % l->row_count];
+        if (row->renamed == (i < l->row_count)) {
+            compare_row(l, row);
+        }
+    }
+    find_missing(l);
+    commit_slice(l);
+}
+
+static void on_renames(struct sync_rename *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct sync_list *l = ctx;
+    l->rename = NULL;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        op_fail_err(&l->op, err);
+        return;
+    }
+    compare_all(l);
+}
+
+/* Finds the mailbox of every row; true if some row has none while some mailbox is missing.
+ */
+static bool find_known(struct sync_list *l)
+{
+    const struct mailbox_table *table = l->sc.table;
+    struct map *by_wire = map_new(NULL);
+    size_t found = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        struct mailbox *m = table->items[i];
+        map_put(by_wire, str_from(m->wire, m->wire_len), m);
+    }
+    for (size_t i = 0; i < l->row_count; i++) {
+        l->rows[i].known = map_get(by_wire, l->rows[i].entry.wire);
+        found += l->rows[i].known != NULL;
+    }
+    map_free(&by_wire);
+    return found < l->row_count && found < table->count;
+}
+
+static bool ask_status(struct sync_list *l);
+
+/* Whether a new mailbox is a missing one under another name, only its STATUS tells. */
+static void compare(struct sync_list *l)
+{
+    bool perhaps_renamed = find_known(l);
+    if (perhaps_renamed && !l->asked) {
+        l->asked = true;
+        if (ask_status(l)) {
+            return;
+        }
+    }
+    if (perhaps_renamed) {
+        l->rename =
+            sync_rename_start(l->conn, &l->sc, l->rows, l->row_count, on_renames, l);
+    } else {
+        compare_all(l);
+    }
+}
+
+/* --- STATUS of new mailboxes --- */
+
+static void take_status(struct sync_list *l, const struct imap_status *status)
+{
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct list_row *row = &l->rows[i];
+        if (str_eq(row->entry.wire, status->mailbox)) {
+            row->status = *status;
+            row->status.mailbox = STR_NULL;
+            row->status.mailbox_id = arena_str(&l->op.arena, status->mailbox_id);
+        }
+    }
+}
+
+static void on_status(struct imap_mailbox_status *op, const struct err *err,
+                      const struct imap_status *status, void *ctx)
+{
+    struct sync_list *l = ctx;
+    for (size_t i = 0; i < l->status_count; i++) {
+        if (l->status[i] == op) {
+            l->status[i] = NULL;
+        }
+    }
+    l->status_missing--;
+    if (!op_is_running(&l->op)) {
+        return;
+    }
+    if (err->code == ERR_OK) {
+        take_status(l, status);
+    } else if (err->code != ERR_NO_MAILBOX && err->code != ERR_BAD) {
+        cancel_status(l); /* they would answer one who is gone */
+        op_fail_err(&l->op, err);
+        return;
+    }
+    /* One that is refused is found out about by SELECT. */
+    if (l->status_missing == 0) {
+        compare(l);
+    }
+}
+
+static bool wants_status(const struct list_row *row)
+{
+    const struct imap_list_entry *e = &row->entry;
+    return row->known == NULL && row->status.has == 0 &&
+           (e->attrs & IMAP_LIST_NOSELECT) == 0 && !is_inbox(e->path);
+}
+
+/* Of new mailboxes. True if there is something to wait for. */
+static bool ask_status(struct sync_list *l)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        count += wants_status(&l->rows[i]);
+    }
+    l->status_count = 0;
+    for (size_t i = 0; i < l->row_count && count <= FIRST_STATUS_MAX; i++) {
+        if (wants_status(&l->rows[i])) {
+            l->status_missing++;
+            l->status[l->status_count++] =
+                imap_status_start(l->conn, l->rows[i].entry.wire, status_items(l->conn),
+                                  SYNC_SELECT_MS, on_status, l);
+        }
+    }
+    return l->status_missing > 0;
 }
 
 static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, void *ctx)
@@ -373,30 +628,14 @@ static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, v
         op_fail_err(&l->op, err);
         return;
     }
+    drop_pushed(l);
     if (!listing_is_sane(l)) {
         op_complete(&l->op);
         return;
     }
-    struct arena *arena = &l->op.arena;
-    size_t known = l->sc.table->count;
-    l->result.listed = l->row_count;
-    l->first = known == 0;
-    l->dirty = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
-    l->fresh = ARENA_ARRAY(arena, bool, l->row_count);
-    l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
-    l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
-    guess_uses(l);
-    struct map *by_wire = map_new(NULL);
-    for (size_t i = 0; i < known; i++) {
-        struct mailbox *m = l->sc.table->items[i];
-        map_put(by_wire, str_from(m->wire, m->wire_len), m);
+    if (!l->first || !ask_status(l)) {
+        compare(l);
     }
-    for (size_t i = 0; i < l->row_count; i++) {
-        compare_row(l, by_wire, &l->rows[i]);
-    }
-    map_free(&by_wire);
-    find_missing(l);
-    commit_slice(l);
 }
 
 struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
@@ -408,12 +647,8 @@ struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx 
     l->cb = cb;
     l->ctx = ctx;
     l->listed = map_new(NULL);
-    struct imap_list_params params = {
-        .status_items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
-                        IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ};
-    if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
-        params.status_items |= IMAP_STATUS_MAILBOXID;
-    }
+    l->first = sc->table->count == 0;
+    struct imap_list_params params = {.status_items = l->first ? 0 : status_items(conn)};
     l->list = imap_list_start(conn, &params, SYNC_SELECT_MS, on_entry, on_listed, l);
     return l;
 }

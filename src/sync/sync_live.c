@@ -6,7 +6,8 @@
 
 /* Past this many facts a comparison with the server is cheaper than remembering them. */
 enum {
-    LIVE_FACTS_MAX = 10000
+    LIVE_FACTS_MAX = 10000,
+    LIVE_BYTES_MAX = 4 * 1024 * 1024 /* of names */
 };
 
 void sync_live_reset(struct sync_live *l)
@@ -15,12 +16,14 @@ void sync_live_reset(struct sync_live *l)
     l->exists_changed = false;
     l->resync = false;
     l->row_count = l->vanished_count = l->expunged_count = l->arrival_count = 0;
+    l->numbered_count = 0;
 }
 
 void sync_live_fini(struct sync_live *l)
 {
     arena_fini(&l->arena);
     mem_free(l->rows);
+    mem_free(l->numbered);
     mem_free(l->vanished);
     mem_free(l->expunged);
     mem_free(l->arrivals);
@@ -30,7 +33,8 @@ void sync_live_fini(struct sync_live *l)
 bool sync_live_is_empty(const struct sync_live *l)
 {
     return !l->exists_changed && !l->resync && l->row_count == 0 &&
-           l->vanished_count == 0 && l->expunged_count == 0 && l->arrival_count == 0;
+           l->vanished_count == 0 && l->expunged_count == 0 && l->arrival_count == 0 &&
+           l->numbered_count == 0;
 }
 
 bool sync_live_is_passive(const struct sync_live *l)
@@ -49,8 +53,10 @@ void sync_live_exists(struct sync_live *l)
 static bool live_grow(struct sync_live *l, void **items, size_t count, size_t *cap,
                       size_t size)
 {
-    if (l->row_count + l->vanished_count + l->expunged_count + l->arrival_count >=
-        LIVE_FACTS_MAX) {
+    if (l->row_count + l->numbered_count + l->vanished_count + l->expunged_count +
+                l->arrival_count >=
+            LIVE_FACTS_MAX ||
+        l->arena.used_bytes >= LIVE_BYTES_MAX) {
         l->resync = true;
         return false;
     }
@@ -91,17 +97,48 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row)
     if ((row->has & IMAP_ITEM_FLAGS) == 0) {
         return;
     }
-    if ((row->has & IMAP_ITEM_UID) == 0 || row->uid == 0) {
+    bool numbered = (row->has & IMAP_ITEM_UID) == 0 || row->uid == 0;
+    struct sync_flag_row **rows = numbered ? &l->numbered : &l->rows;
+    size_t *count = numbered ? &l->numbered_count : &l->row_count;
+    size_t *cap = numbered ? &l->numbered_cap : &l->row_cap;
+    void *items = *rows;
+    if (numbered && row->seq == 0) {
         l->resync = true; /* which message it was can only be learned by comparing */
         return;
     }
-    void *items = l->rows;
-    if (!live_grow(l, &items, l->row_count, &l->row_cap, sizeof *l->rows)) {
+    if (!live_grow(l, &items, *count, cap, sizeof **rows)) {
         return;
     }
-    l->rows = items;
-    sync_flag_row_copy(&l->arena, &l->rows[l->row_count++], row);
+    *rows = items;
+    struct sync_flag_row *copy = &(*rows)[(*count)++];
+    sync_flag_row_copy(&l->arena, copy, row);
+    copy->uid = numbered ? 0 : row->uid;
+    copy->number = numbered ? row->seq : 0;
     l->modseq = row->modseq > l->modseq ? row->modseq : l->modseq;
+}
+
+bool sync_live_numbers_hold(const struct sync_live *l)
+{
+    return !l->exists_changed && !l->resync && l->row_count == 0 &&
+           l->vanished_count == 0 && l->expunged_count == 0 && l->arrival_count == 0;
+}
+
+/* What tells of threads. */
+static void keep_ids(struct sync_live *l, struct imap_row *copy,
+                     const struct imap_row *row)
+{
+    if (row->envelope != NULL) {
+        struct imap_envelope *envelope = ARENA_NEW(&l->arena, struct imap_envelope);
+        envelope->message_id = arena_str(&l->arena, row->envelope->message_id);
+        envelope->in_reply_to = arena_str(&l->arena, row->envelope->in_reply_to);
+        copy->envelope = envelope;
+    }
+    if (row->section_count > 0) {
+        struct imap_section *section = ARENA_NEW(&l->arena, struct imap_section);
+        section->data = arena_str(&l->arena, row->sections[0].data);
+        copy->sections = section;
+        copy->section_count = 1;
+    }
 }
 
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
@@ -130,6 +167,9 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                                     .keywords = flags.keywords,
                                     .keyword_count = flags.keyword_count},
                           .email_id = arena_str(&l->arena, row->email_id)};
+    if (sc->threads) {
+        keep_ids(l, &l->arrivals[l->arrival_count - 1], row);
+    }
     sync_new_content(sc, m, row);
     return true;
 }
@@ -137,15 +177,17 @@ bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
 void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
                         const struct imap_row *row)
 {
-    size_t n = row->flags.keyword_count;
-    n = n > MAILBOX_KEYWORDS_MAX ? MAILBOX_KEYWORDS_MAX : n;
-    *out = (struct sync_flag_row){.uid = row->uid,
-                                  .modseq = row->modseq,
-                                  .system = row->flags.system,
-                                  .keyword_count = (uint8_t)n,
-                                  .keywords =
-                                      n > 0 ? ARENA_ARRAY(arena, struct str, n) : NULL};
+    const size_t max = MAILBOX_KEYWORDS_MAX;
+    size_t n = row->flags.keyword_count < max ? row->flags.keyword_count : max;
+    size_t room = n + row->label_count < max ? n + row->label_count : max;
+    *out = (struct sync_flag_row){
+        .uid = row->uid,
+        .modseq = row->modseq,
+        .system = row->flags.system,
+        .has_labels = (row->has & IMAP_ITEM_GM_LABELS) != 0,
+        .keywords = room > 0 ? ARENA_ARRAY(arena, struct str, room) : NULL};
     for (size_t i = 0; i < n; i++) {
         out->keywords[i] = arena_str(arena, row->flags.keywords[i]);
     }
+    out->keyword_count = (uint8_t)sync_label_words(arena, row, out->keywords, n, room);
 }

@@ -5,8 +5,11 @@
  *                        ├─(live data)─► NEW? ──► PREPARE   (rows that came by themselves
  *                        │                                  are not asked for again)
  *                        └─────────────► NEW ──► CHANGED ──► PREPARE
- *   PREPARE ──► CHECK ──┬─(count agrees)──────► COMMIT ──► END
- *                       └─► SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *   PREPARE ──► CHECK ──┬─(count agrees)[PROVE]► COMMIT ──► END
+ *                       └─► PROBE or SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
+ *
+ * With QRESYNC the answer to SELECT itself tells what changed, and CHANGED asks nothing.
+ * Without CONDSTORE it becomes FLAGS now and then, which searches for all flags.
  *
  * What may be trusted: the stored cursor (highest_modseq) moves only in the final commit
  * of a pass that began with SELECT, to the value that SELECT told, and only if nothing
@@ -21,8 +24,10 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200, /* newest messages whose flags a plain pass looks at */
-    FULL_FLAGS_INTERVAL_MS = 30 * 60 * 1000
+    FLAG_WINDOW = 200,       /* newest messages whose flags a plain pass looks at */
+    LATE_WINDOW = 64,        /* newest messages looked at where some show late */
+    VANISHED_RANGES = 65536, /* kept of what is said to have gone */
+    UNORDERED_ROWS = 20000   /* kept of rows that cannot be stored before the last came */
 };
 
 static const struct step_row steps[PASS_STATE_END + 1];
@@ -77,6 +82,7 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
         (void)err_wrap(&p->failure, "%s", doing);
         imap_fetch_cancel(p->fetch);
         p->fetch = NULL;
+        sync_walk_cancel(p);
         p->canceled = true;
     }
     sync_pass_run(p);
@@ -87,8 +93,14 @@ static void pass_abort(struct op *op)
     struct sync_pass *p = pass_of(op);
     imap_select_cancel(p->select);
     imap_fetch_cancel(p->fetch);
+    sync_walk_cancel(p);
     imap_search_cancel(p->search);
+    sync_probe_cancel(p->probe);
+    sync_flag_search_cancel(p->flag_search);
+    sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
+    sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
@@ -102,7 +114,11 @@ static void pass_fini(struct op *op)
     struct sync_pass *p = pass_of(op);
     sync_batch_fini(&p->batch);
     sync_batch_fini(&p->prior);
+    sync_walk_fini(p);
     sync_diff_fini(&p->diff);
+    timer_stop(&p->move_wait);
+    sync_move_plan_fini(&p->moved);
+    sync_rebuild_free(&p->rebuild);
 }
 
 static const struct op_type pass_type = {"sync pass", sizeof(struct sync_pass),
@@ -136,11 +152,14 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 {
     uint32_t items =
         IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
-    if (modseq_of(conn, imap_conn_selected(conn)) != 0) {
+    const struct imap_selected *selected = imap_conn_selected(conn);
+    /* Before a mailbox is selected: what it will most likely have. */
+    if (selected == NULL ? imap_conn_has(conn, IMAP_CAP_CONDSTORE)
+                         : modseq_of(conn, selected) != 0) {
         items |= IMAP_ITEM_MODSEQ;
     }
     if (imap_conn_has(conn, IMAP_CAP_GMAIL)) {
-        items |= IMAP_ITEM_GM_MSGID;
+        items |= IMAP_ITEM_GM_MSGID | IMAP_ITEM_GM_LABELS;
     } else if (imap_conn_has(conn, IMAP_CAP_OBJECTID)) {
         items |= IMAP_ITEM_EMAILID;
     }
@@ -150,7 +169,7 @@ uint32_t sync_row_items(const struct imap_conn *conn)
 void sync_pass_command(const struct sync_pass *p)
 {
     if (p->sc.on_command != NULL) {
-        p->sc.on_command(p->sc.ctx);
+        p->sc.on_command(p->sc.command_ctx);
     }
 }
 
@@ -184,21 +203,40 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .change_count = 1,
                                          .events = events,
                                          .event_count = event_count,
+                                         .threads = p->facts,
+                                         .thread_count = p->fact_count,
                                          .next_number = next_number};
+    if (!sync_reset_rests(p->m)) {
+        p->m->stored_ms = clock_wall_ms();
+    }
+    sync_move_plan_put(&p->moved, p->sc.moves, &params);
+    /* The commit's own deadline comes first: it must not answer a pass that is gone. */
+    op_extend(&p->op, SYNC_PASS_MS);
     p->commit = store_commit_start(p->sc.store, &params, cb, p);
+    sync_move_plan_clear(&p->moved);
 }
 
 /* --- SELECT, COMPARE --- */
+
+/* A cursor ahead of the server's belongs to a state that the server has lost. */
+static bool cursor_is_usable(const struct sync_pass *p)
+{
+    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
+}
 
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
     struct sync_pass *p = ctx;
     p->select = NULL;
+    p->m->nonexistent = strcmp(err->peer_code, "NONEXISTENT") == 0;
     if (err->code != ERR_OK) {
+        sync_park(p->m, err);
         sync_pass_fail(p, err, "select mailbox");
         return;
     }
+    p->m->select_failures = 0;
+    p->m->parked_until_ms = 0;
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
     p->highest_modseq = modseq_of(p->conn, selected);
@@ -212,19 +250,68 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
         /* The answer itself was told as a change, too; it is in what we compare now. */
         p->live->exists_changed = false;
     }
-    if (selected->uid_validity != 0 && p->m->uid_validity != 0 &&
-        selected->uid_validity != p->m->uid_validity) {
-        p->m->phase = MAILBOX_PHASE_NEW;
+    if (!sync_reset_believe(p, selected)) {
+        return;
+    }
+    if (p->m->phase != MAILBOX_PHASE_LIVE || !cursor_is_usable(p)) {
+        p->resynced = false;
+    }
+    if (!p->resynced) {
+        sync_batch_clear(&p->batch);
     }
     sync_pass_enter(p, PASS_STATE_COMPARE);
     sync_pass_run(p);
 }
 
+/* Past a bound the answer is given up, and asked for again in a way that can wait. */
+static bool resync_fits(struct sync_pass *p, size_t more)
+{
+    if (p->batch.flag_count >= SYNC_SELECT_ROWS ||
+        p->batch.vanished_count + more > VANISHED_RANGES ||
+        p->batch.arena.used_bytes >= SYNC_BATCH_BYTES) {
+        p->resynced = false;
+    }
+    return p->resynced;
+}
+
+static void on_select_row(void *ctx, const struct imap_row *row)
+{
+    struct sync_pass *p = ctx;
+    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
+    if ((row->has & need) == need && row->uid <= p->m->last_uid && resync_fits(p, 0)) {
+        sync_batch_flags(&p->batch, row);
+    }
+}
+
+static void on_select_vanished(void *ctx, const struct imap_set *uids)
+{
+    struct sync_pass *p = ctx;
+    for (size_t i = 0; i < uids->count && resync_fits(p, 1); i++) {
+        sync_batch_vanished(&p->batch, uids->ranges[i]);
+    }
+}
+
 static enum step step_select(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    struct imap_select_params params = {.mailbox = str_from(p->m->wire, p->m->wire_len),
-                                        .condstore = true};
+    struct mailbox *m = p->m;
+    if (m->suspect) {
+        /* Without a cursor all flags are read; the UIDs are compared in any case. */
+        p->proves = p->must_search = true;
+        m->highest_modseq = 0;
+        m->last_full_ms = 0;
+    }
+    p->resynced = m->phase == MAILBOX_PHASE_LIVE && m->highest_modseq != 0 &&
+                  m->uid_validity != 0 && m->last_uid != 0 && m->count > 0 &&
+                  sync_trusts_vanished(p);
+    struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
+                                        .condstore = true,
+                                        .qresync = p->resynced,
+                                        .uid_validity = m->uid_validity,
+                                        .modseq = m->highest_modseq,
+                                        .last_uid = m->last_uid,
+                                        .on_row = on_select_row,
+                                        .on_vanished = on_select_vanished};
     sync_live_reset(p->live);
     p->live->modseq = 0;
     p->live->changes = 0;
@@ -233,19 +320,13 @@ static enum step step_select(struct op *op)
     return STEP_WAIT;
 }
 
-/* A cursor ahead of the server's belongs to a state that the server has lost. */
-static bool cursor_is_usable(const struct sync_pass *p)
-{
-    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
-}
-
 /* All flags have to be read: before a first cursor, and now and then without any. */
 static bool flags_are_due(const struct sync_pass *p)
 {
     if (p->highest_modseq != 0) {
         return !cursor_is_usable(p);
     }
-    return clock_wall_ms() - p->m->last_full_ms >= FULL_FLAGS_INTERVAL_MS;
+    return sync_flags_are_due(p->sc.table, p->m);
 }
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
@@ -254,9 +335,11 @@ static bool flags_are_due(const struct sync_pass *p)
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists && m->count == m->exists && p->uid_next != 0 &&
-           p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
-           (p->highest_modseq != 0 || p->exists == 0) && sync_live_is_empty(p->live);
+    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) &&
+           p->uid_next != 0 && p->uid_next == m->srv_uid_next &&
+           p->highest_modseq == m->highest_modseq && !p->proves &&
+           (p->highest_modseq != 0 || p->exists == 0) && sync_batch_is_empty(&p->batch) &&
+           sync_live_is_empty(p->live);
 }
 
 /* Have all messages above the index to be asked for? Not if the rows that came by
@@ -291,6 +374,7 @@ static void take_arrivals(struct sync_pass *p)
         const struct imap_row *row = &p->live->arrivals[i];
         if (row->uid > p->m->last_uid) {
             sync_batch_new(&p->batch, p->m, row, sync_announces(&p->sc, row));
+            sync_batch_thread(&p->batch, &p->sc, p->m, row);
         }
     }
 }
@@ -299,10 +383,13 @@ static void take_arrivals(struct sync_pass *p)
 static enum pass_state take_live(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
+    sync_numbers_take(p);
     bool fetch_new = live->resync || must_ask_for_new(p);
     if (!fetch_new) {
         take_arrivals(p);
     }
+    p->live_alone = !fetch_new;
+    p->live_exists = sync_pass_exists(p);
     p->compare_all = live->resync;
     p->expunged_count = live->expunged_count;
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
@@ -315,9 +402,16 @@ static enum pass_state take_live(struct sync_pass *p)
 static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
+    p->quirks = sync_quirks(p->conn);
+    p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
-    case MAILBOX_PHASE_NEW:
     case MAILBOX_PHASE_PARKED:
+        if (p->m->uid_validity != 0 && p->m->start_uid != 0) {
+            p->m->phase = MAILBOX_PHASE_INITIAL;
+            return STEP_MORE;
+        }
+        ATTR_FALLTHROUGH;
+    case MAILBOX_PHASE_NEW:
     case MAILBOX_PHASE_GONE:
         sync_walk_begin(p);
         return STEP_WAIT;
@@ -327,6 +421,10 @@ static enum step step_compare(struct op *op)
         return STEP_MORE;
     case MAILBOX_PHASE_LIVE:
         break;
+    }
+    if (p->m->rebuild != 0) {
+        sync_pass_enter(p, PASS_STATE_REBUILD);
+        return STEP_MORE;
     }
     if (!p->selects) {
         sync_pass_enter(p, take_live(p));
@@ -339,23 +437,26 @@ static enum step step_compare(struct op *op)
     return STEP_MORE;
 }
 
-/* --- NEW, CHANGED, LATE: fetches --- */
+/* --- NEW, CHANGED: fetches --- */
 
 static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                          void *ctx)
 {
     struct sync_pass *p = ctx;
     p->fetch = NULL;
-    /* NO with rows before it: some messages went meanwhile (RFC 2180 §4.1.2). The check
-     * of the count tells whether anything is missing. */
     if (err->code != ERR_OK && err->code != ERR_NO) {
         sync_pass_fail(p, err, "fetch messages");
         return;
     }
-    static const enum pass_state next[] = {[PASS_STATE_NEW] = PASS_STATE_CHANGED,
-                                           [PASS_STATE_CHANGED] = PASS_STATE_PREPARE,
-                                           [PASS_STATE_LATE] = PASS_STATE_CHECK};
-    sync_pass_enter(p, next[p->state]);
+    /* NO with rows before it: some messages went meanwhile (RFC 2180 §4.1.2), or the server
+     * cannot show one of them. */
+    if (err->code == ERR_NO && p->state == PASS_STATE_NEW) {
+        p->refused = true;
+    } else if (err->code == ERR_NO) {
+        p->refused_changes = true;
+    }
+    sync_pass_enter(p,
+                    p->state == PASS_STATE_NEW ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
     sync_pass_run(p);
 }
 
@@ -371,7 +472,12 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     }
     p->unordered = p->unordered || row->uid <= p->row_uid;
     p->row_uid = row->uid;
+    if (p->unordered && p->batch.new_count >= UNORDERED_ROWS) {
+        p->refused = true; /* the rest is found by comparing UIDs */
+        return;
+    }
     sync_batch_new(&p->batch, p->m, row, sync_new_content(&p->sc, p->m, row));
+    sync_batch_thread(&p->batch, &p->sc, p->m, row);
     if (!p->unordered) {
         sync_apply_flush(p);
     }
@@ -385,7 +491,8 @@ static enum step step_new(struct op *op)
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
-    if (p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1) {
+    bool none = p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1;
+    if (none || p->m->last_uid == UINT32_MAX) {
         sync_pass_enter(p, PASS_STATE_CHANGED);
         return STEP_MORE;
     }
@@ -405,10 +512,12 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == need && row->uid <= p->m->last_uid) {
-        sync_batch_flags(&p->batch, row);
-        sync_apply_flush(p);
+    if ((row->has & need) != need || row->uid > p->m->last_uid ||
+        (row->seq == 1 && sync_window_looked(p, row->uid))) {
+        return;
     }
+    sync_batch_flags(&p->batch, row);
+    sync_apply_flush(p);
 }
 
 static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
@@ -416,8 +525,21 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 {
     struct sync_pass *p = ctx;
     for (size_t i = 0; i < uids->count; i++) {
+        if (p->batch.vanished_count >= VANISHED_RANGES) {
+            p->must_search = true;
+            return;
+        }
         sync_batch_vanished(&p->batch, uids->ranges[i]);
     }
+}
+
+/* The newest messages, and in a window the oldest one, which tells if it moved back. */
+static void newest(const struct sync_pass *p, uint32_t count, char set[40])
+{
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t lo = exists > count ? exists - count + 1 : 1;
+    const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
+    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
 }
 
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
@@ -425,9 +547,18 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 static bool changed_params(struct sync_pass *p, char set[40],
                            struct imap_fetch_params *out)
 {
+    bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
     *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
+    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
+        out->items |= IMAP_ITEM_GM_LABELS;
+    }
     if (p->m->last_uid == 0 || p->m->count == 0) {
         return false;
+    }
+    if (!p->compare_all || p->resynced || p->has_flag_sets) {
+        newest(p, LATE_WINDOW, set);
+        out->set = str_of(set);
+        return shows_late && sync_pass_exists(p) > 0;
     }
     if (cursor_is_usable(p)) {
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
@@ -437,19 +568,23 @@ static bool changed_params(struct sync_pass *p, char set[40],
         out->by_uid = true;
         out->items |= IMAP_ITEM_MODSEQ;
         out->changed_since = p->m->highest_modseq;
-        out->vanished = (imap_conn_enabled(p->conn) & IMAP_CAP_QRESYNC) != 0;
+        out->vanished = sync_trusts_vanished(p);
     } else {
-        uint32_t exists = sync_pass_exists(p);
         p->full_flags = p->selects && flags_are_due(p);
-        if (exists == 0) {
+        if (sync_pass_exists(p) == 0) {
             return false;
         }
-        uint32_t lo =
-            p->full_flags || exists <= FLAG_WINDOW ? 1 : exists - FLAG_WINDOW + 1;
-        (void)snprintf(set, 40, "%u:%u", lo, exists);
+        newest(p, p->full_flags ? UINT32_MAX : FLAG_WINDOW, set);
     }
     out->set = str_of(set);
     return true;
+}
+
+static bool wants_flag_search(struct sync_pass *p)
+{
+    return p->compare_all && p->selects && !p->has_flag_sets && !p->flags_failed &&
+           !cursor_is_usable(p) && flags_are_due(p) &&
+           sync_flag_search_is_worth(p->conn, &p->sc, p->m);
 }
 
 static enum step step_changed(struct op *op)
@@ -462,7 +597,11 @@ static enum step step_changed(struct op *op)
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
-    if (!p->compare_all || !changed_params(p, set, &params)) {
+    if (wants_flag_search(p)) {
+        sync_pass_enter(p, PASS_STATE_FLAGS);
+        return STEP_MORE;
+    }
+    if (!changed_params(p, set, &params)) {
         sync_pass_enter(p, PASS_STATE_PREPARE);
         return STEP_MORE;
     }
@@ -471,80 +610,12 @@ static enum step step_changed(struct op *op)
     return STEP_WAIT;
 }
 
-static void on_late_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                        void *ctx)
-{
-    struct sync_pass *p = ctx;
-    const int64_t fresh_ms = 3600 * 1000;
-    if ((row->has & IMAP_ITEM_UID) == 0) {
-        return;
-    }
-    /* A UID below last_uid that was not there before: visible late if it is young, else
-     * mail that was restored, which nobody wants to hear of as new. */
-    bool announce =
-        sync_announces(&p->sc, row) && row->internaldate_ms >= clock_wall_ms() - fresh_ms;
-    sync_batch_new(&p->batch, p->m, row, announce);
-}
-
-static enum step step_late(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    static const struct imap_fetch_events events = {.on_row = on_late_row,
-                                                    .on_end = on_fetch_end};
-    if (p->fetch != NULL) {
-        return STEP_WAIT;
-    }
-    struct imap_set set;
-    imap_set_from_numbers(&p->op.arena, p->diff.late, p->diff.late_count, &set);
-    struct buf text = BUF_INIT(64 * 1024);
-    (void)imap_set_print(&text, &set, 0, 60 * 1024);
-    struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = sync_row_items(p->conn)};
-    sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
-    buf_fini(&text);
-    return STEP_WAIT;
-}
-
-/* --- SEARCH, END --- */
-
-static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *err,
-                        const struct imap_search_result *result, void *ctx)
-{
-    struct sync_pass *p = ctx;
-    p->search = NULL;
-    if (err->code != ERR_OK) {
-        sync_pass_fail(p, err, "search UIDs");
-        return;
-    }
-    /* From here the list of UIDs is the truth, whatever was said to have gone. */
-    p->searched = true;
-    p->prior.vanished_count = 0;
-    p->expunged_count = 0;
-    p->server_uids.count = result->set.count;
-    p->server_uids.ranges = arena_memdup(&p->op.arena, result->set.ranges,
-                                         result->set.count * sizeof(struct imap_range));
-    sync_pass_enter(p, PASS_STATE_PREPARE);
-    sync_pass_run(p);
-}
-
-static enum step step_search(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    if (p->search != NULL) {
-        return STEP_WAIT;
-    }
-    char criteria[32];
-    (void)snprintf(criteria, sizeof criteria, "UID 1:%u",
-                   p->m->last_uid > 0 ? p->m->last_uid : 1);
-    struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
-    sync_pass_command(p);
-    p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_searched, p);
-    return STEP_WAIT;
-}
+/* --- END --- */
 
 static enum step step_end(struct op *op)
 {
+    struct sync_pass *p = pass_of(op);
+    p->m->suspect = p->m->suspect && !(p->proves && p->compared);
     op_complete(op);
     return STEP_DONE;
 }
@@ -553,12 +624,16 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_SELECT] = {"select", step_select},
     [PASS_STATE_COMPARE] = {"compare", step_compare},
     [PASS_STATE_WALK] = {"walk", sync_walk_step},
+    [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},
     [PASS_STATE_NEW] = {"new", step_new},
     [PASS_STATE_CHANGED] = {"changed", step_changed},
+    [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},
-    [PASS_STATE_SEARCH] = {"search", step_search},
-    [PASS_STATE_LATE] = {"late", step_late},
+    [PASS_STATE_PROVE] = {"prove", sync_compare_prove},
+    [PASS_STATE_PROBE] = {"probe", sync_compare_probe},
+    [PASS_STATE_SEARCH] = {"search", sync_compare_search},
+    [PASS_STATE_LATE] = {"late", sync_compare_late},
     [PASS_STATE_COMMIT] = {"commit", sync_apply_commit},
     [PASS_STATE_END] = {"end", step_end},
 };
@@ -579,6 +654,10 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->cb = cb;
     p->ctx = ctx;
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
+    if (sync_reset_rests(m)) {
+        sync_live_reset(live);
+        p->state = PASS_STATE_END;
+    }
     if (!select) {
         p->highest_modseq = modseq_of(conn, imap_conn_selected(conn));
     }

@@ -84,14 +84,28 @@ struct mailbox *mailbox_table_inbox(const struct mailbox_table *t)
     return NULL;
 }
 
+struct mailbox *mailbox_table_all(const struct mailbox_table *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if ((t->items[i]->list_attrs & (uint32_t)SYNC_LIST_ALL) != 0) {
+            return t->items[i];
+        }
+    }
+    return NULL;
+}
+
 bool mailbox_is_synced(const struct mailbox *m)
 {
     /* Virtual mailboxes show messages of others: indexing them would announce all twice.
      */
     static const char *const virtual_uses[] = {"\\All", "\\Flagged", "\\Important"};
-    if ((m->list_attrs & (IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT)) != 0 ||
+    if ((m->list_attrs & (IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT |
+                          (uint32_t)SYNC_LIST_COPIES)) != 0 ||
         m->gone_since_ms != 0) {
         return false;
+    }
+    if ((m->list_attrs & (uint32_t)SYNC_LIST_ALL) != 0) {
+        return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(virtual_uses); i++) {
         if (str_ieq_c(str_of(m->special_use), virtual_uses[i])) {

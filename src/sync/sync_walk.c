@@ -1,8 +1,14 @@
-/* The initial index: from the newest message to the oldest, by sequence number, one chunk
- * fetched while the one before it is committed. UIDs at or above start_uid are left to
- * the incremental pass that follows at once: they are new mail. Messages not walked yet
- * can only move to lower sequence numbers, so an expunge meanwhile makes a chunk overlap
- * with what is done, never leaves a hole. */
+/* The initial index: from the newest message to the oldest, by sequence number, in chunks.
+ *
+ *   chunk:  fetching ──tagged reply──► ended ──its turn──► committing ──last slice──► free
+ *
+ * Two chunks are asked for at a time, so that the server never waits for us, and a third
+ * may be on its way into the store; nothing more is asked for before the oldest of them is
+ * stored. Chunks are committed in the order they were asked for: low_uid is where a walk
+ * that was cut off goes on. UIDs at or above start_uid are left to the incremental pass
+ * that follows at once: they are new mail. Messages not walked yet can only move to lower
+ * sequence numbers, so an expunge meanwhile makes a chunk overlap with what is done, never
+ * leaves a hole. */
 #include "sync_priv.h"
 
 #include "postrider/base/check.h"
@@ -11,10 +17,12 @@
 
 #include <stdio.h>
 
-/* Rows fetched by one command, in commits: a server starts every command anew, which costs more
- * than the memory of a few thousand rows. */
+/* Rows fetched by one command, in commits: a server starts every command anew, which costs
+ * more than the memory of a few thousand rows. */
 enum {
-    WALK_COMMITS = 5
+    WALK_COMMITS = 5,
+    WALK_FETCHES = 2,
+    WALK_REPEATS = 4 /* times a chunk's rows; changes of flags come in between */
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -22,29 +30,62 @@ static struct sync_pass *pass_of(struct op *op)
     return container_of(op, struct sync_pass, op);
 }
 
-static void on_walk_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                        void *ctx)
+/* --- fetching --- */
+
+static struct sync_walk_chunk *chunk_at(struct sync_pass *p, size_t i)
+{
+    return &p->chunks[(p->chunk_first + i) % SYNC_WALK_CHUNKS];
+}
+
+static struct sync_walk_chunk *chunk_of(struct sync_pass *p, const struct imap_fetch *op)
+{
+    for (size_t i = 0; i < p->chunk_count; i++) {
+        if (chunk_at(p, i)->fetch == op) {
+            return chunk_at(p, i);
+        }
+    }
+    CHECK(false);
+    return NULL;
+}
+
+static size_t fetching(struct sync_pass *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->chunk_count; i++) {
+        n += chunk_at(p, i)->fetch != NULL;
+    }
+    return n;
+}
+
+static void on_walk_row(struct imap_fetch *op, const struct imap_row *row, void *ctx)
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
     if ((row->has & need) != need || row->uid >= p->m->low_uid) {
         return;
     }
+    struct sync_batch *b = &chunk_of(p, op)->batch;
+    if (b->new_count >= (size_t)p->sc.batch_messages * WALK_COMMITS * WALK_REPEATS) {
+        struct err err = {0};
+        (void)err_set(&err, ERR_PROTOCOL, "the server repeats messages without end");
+        sync_pass_fail(p, &err, "index mailbox");
+        return;
+    }
     /* After a reset all of it was announced in the epoch before. */
     bool announce = p->m->epoch == 0 && (row->has & IMAP_ITEM_INTERNALDATE) != 0 &&
                     sync_announces(&p->sc, row);
-    sync_batch_new(&p->batch, p->m, row, announce);
+    sync_batch_new(b, p->m, row, announce);
 }
 
-static void on_walk_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
-                        void *ctx)
+static void on_walk_end(struct imap_fetch *op, const struct err *err, void *ctx)
 {
     struct sync_pass *p = ctx;
-    p->fetch = NULL;
+    chunk_of(p, op)->fetch = NULL;
     if (err->code != ERR_OK && err->code != ERR_NO) {
         sync_pass_fail(p, err, "index mailbox");
         return;
     }
+    p->refused = p->refused || err->code == ERR_NO;
     sync_pass_run(p);
 }
 
@@ -54,19 +95,33 @@ static void walk_fetch(struct sync_pass *p)
                                                     .on_end = on_walk_end};
     uint32_t exists = sync_pass_exists(p);
     uint32_t hi = p->walk_hi < exists ? p->walk_hi : exists;
-    uint32_t chunk = p->sc.batch_messages * WALK_COMMITS;
-    uint32_t lo = hi > chunk ? hi - chunk + 1 : 1;
+    uint32_t rows = p->sc.batch_messages * WALK_COMMITS;
+    uint32_t lo = hi > rows ? hi - rows + 1 : 1;
+    p->walk_hi = hi > 0 ? lo - 1 : 0;
     if (hi == 0) {
-        p->walk_hi = 0;
         return;
     }
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", lo, hi);
     struct imap_fetch_params params = {.set = str_of(set),
                                        .items = sync_row_items(p->conn)};
-    p->walk_hi = lo - 1;
+    struct sync_walk_chunk *chunk = chunk_at(p, p->chunk_count++);
     sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    chunk->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+}
+
+void sync_walk_cancel(struct sync_pass *p)
+{
+    for (size_t i = 0; i < p->chunk_count; i++) {
+        imap_fetch_cancel(chunk_at(p, i)->fetch);
+    }
+}
+
+void sync_walk_fini(struct sync_pass *p)
+{
+    for (size_t i = 0; i < SYNC_WALK_CHUNKS; i++) {
+        sync_batch_fini(&p->chunks[i].batch);
+    }
 }
 
 /* --- resuming --- */
@@ -90,7 +145,7 @@ static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err
  * the walk goes on. */
 static void walk_count(struct sync_pass *p)
 {
-    if (p->m->low_uid <= 1) {
+    if (p->m->low_uid <= 1 || p->sc.fast) {
         p->walk_counted = true;
         p->walk_hi = 0;
         return;
@@ -126,15 +181,25 @@ static void on_walk_committed(struct store_commit *op ATTR_UNUSED, const struct 
         return;
     }
     p->flushing = false;
-    sync_batch_clear(&p->prior);
+    if (p->chunk_count > 0) {
+        sync_batch_clear(&chunk_at(p, 0)->batch);
+        p->chunk_first = (p->chunk_first + 1) % SYNC_WALK_CHUNKS;
+        p->chunk_count--;
+    }
     sync_pass_run(p);
 }
 
-/* The newest rows of the chunk that are not stored yet; new_at is where they end. The last slice
- * of the last chunk makes the mailbox live. */
+/* Is this the chunk that ends the walk? */
+static bool is_last(const struct sync_pass *p)
+{
+    return p->chunk_count <= 1 && p->walk_hi == 0;
+}
+
+/* The newest rows of the oldest chunk that are not stored yet; new_at is where they end.
+ * The last slice of the last chunk makes the mailbox live. */
 static void walk_commit_slice(struct sync_pass *p)
 {
-    const struct sync_batch *b = &p->prior;
+    const struct sync_batch *b = &chunk_at(p, 0)->batch;
     struct mailbox *m = p->m;
     size_t begin =
         p->new_at > p->sc.batch_messages ? p->new_at - p->sc.batch_messages : 0;
@@ -145,16 +210,15 @@ static void walk_commit_slice(struct sync_pass *p)
         const struct sync_new_row *row = &b->news[begin + i];
         rows[i] = row->row;
         if (row->announce) {
-            sync_event_new(&p->sc, m, row, &events[event_count++]);
+            sync_event_new(&p->sc, m, row, NULL, &events[event_count++]);
         }
     }
-    if (count > 0 && rows[0].uid < m->low_uid) {
+    if (count > 0) {
         m->low_uid = rows[0].uid;
     }
-    if (begin == 0 && p->walk_hi == 0 && p->fetch == NULL &&
-        sync_batch_is_empty(&p->batch)) {
+    if (begin == 0 && is_last(p)) {
         m->phase = MAILBOX_PHASE_LIVE;
-        m->low_uid = 1;
+        m->low_uid = p->sc.fast ? m->start_uid : 1;
         m->last_uid = m->start_uid - 1;
         m->srv_uid_next = m->start_uid;
         m->highest_modseq = m->start_modseq;
@@ -168,26 +232,38 @@ static void walk_commit_slice(struct sync_pass *p)
     mem_free(rows);
 }
 
-static void walk_commit_prior(struct sync_pass *p)
+/* Rows that the chunk before had already, because of an expunge between the two, are left
+ * out. */
+static void walk_commit_chunk(struct sync_pass *p)
 {
-    sync_batch_sort(&p->prior);
+    struct sync_batch *b = &chunk_at(p, 0)->batch;
+    sync_batch_sort(b);
+    while (b->new_count > 0 && b->news[b->new_count - 1].row.uid >= p->m->low_uid) {
+        b->new_count--;
+    }
     p->flushing = true;
-    p->new_at = p->prior.new_count;
+    p->new_at = b->new_count;
     walk_commit_slice(p);
+}
+
+static enum step walk_ended(struct sync_pass *p)
+{
+    if (p->commit != NULL) {
+        return STEP_WAIT;
+    }
+    /* What happened during the walk is found by comparing, as after any absence. */
+    p->compare_all = true;
+    p->first_new_uid = p->m->start_uid;
+    sync_pass_enter(p, p->m->rebuild != 0 ? PASS_STATE_REBUILD : PASS_STATE_NEW);
+    p->uid_next = 0;
+    return STEP_MORE;
 }
 
 enum step sync_walk_step(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     if (p->m->phase == MAILBOX_PHASE_LIVE) {
-        if (p->commit != NULL) {
-            return STEP_WAIT;
-        }
-        /* What happened during the walk is found by comparing, as after any absence. */
-        p->compare_all = true;
-        sync_pass_enter(p, PASS_STATE_NEW);
-        p->uid_next = 0;
-        return STEP_MORE;
+        return walk_ended(p);
     }
     if (!p->walk_counted) {
         if (p->search == NULL) {
@@ -195,17 +271,13 @@ enum step sync_walk_step(struct op *op)
         }
         return p->walk_counted ? STEP_MORE : STEP_WAIT;
     }
-    if (p->fetch != NULL || p->flushing) {
-        return STEP_WAIT;
-    }
-    struct sync_batch filled = p->batch;
-    p->batch = p->prior;
-    p->prior = filled;
-    if (p->walk_hi > 0) {
+    while (p->walk_hi > 0 && p->chunk_count < SYNC_WALK_CHUNKS &&
+           fetching(p) < WALK_FETCHES) {
         walk_fetch(p);
     }
-    if (!sync_batch_is_empty(&p->prior) || p->walk_hi == 0) {
-        walk_commit_prior(p);
+    bool due = p->chunk_count > 0 ? chunk_at(p, 0)->fetch == NULL : p->walk_hi == 0;
+    if (due && !p->flushing) {
+        walk_commit_chunk(p);
     }
     return STEP_WAIT;
 }
@@ -229,26 +301,18 @@ static void commit_begin(struct sync_pass *p, uint32_t uid_next)
 {
     struct mailbox *m = p->m;
     const struct imap_selected *now = imap_conn_selected(p->conn);
-    uint32_t prev = m->uid_validity;
-    bool reset = prev != 0;
+    struct mailbox_change change = {0};
+    struct event event;
+    size_t events =
+        sync_reset_begin(p, now != NULL ? now->uid_validity : 0, &change, &event);
     m->phase = MAILBOX_PHASE_INITIAL;
-    m->uid_validity = now != NULL ? now->uid_validity : 0;
     m->start_uid = m->low_uid = uid_next;
     m->start_modseq = p->highest_modseq;
     m->highest_modseq = 0;
     m->last_uid = 0;
     m->exists = 0;
-    struct event event;
-    uint32_t next_number = 0;
-    if (reset) {
-        m->epoch++;
-        m->number = p->sc.table->next_number++;
-        next_number = p->sc.table->next_number;
-        mailbox_clear_rows(m);
-        sync_event_mailbox_reset(&p->sc, m, prev, &event);
-    }
-    struct mailbox_change change = {.drop_rows = reset};
-    sync_pass_commit(p, &change, &event, reset ? 1 : 0, next_number, on_begun);
+    sync_pass_commit(p, &change, &event, events,
+                     events > 0 ? p->sc.table->next_number : 0, on_begun);
 }
 
 static void on_top_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,

@@ -18,6 +18,18 @@ enum {
 
 /* --- settings */
 
+bool webhooks_names(const struct webhooks *w, enum event_type type)
+{
+    const json_t *events = json_get_arr(store_settings(w->store), "webhookEvents");
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const char *name = json_string_value(json_array_get(events, i));
+        if (name != NULL && strcmp(name, event_type_name(type)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool webhooks_wants(const struct webhooks *w, const struct event *event)
 {
     const json_t *settings = store_settings(w->store);
@@ -101,6 +113,7 @@ static void deliver(struct changelog_delivery *d, struct changelog_item *item, v
                               .event = item->event,
                               .delivery_id = item->entry_id,
                               .tries = item->tries,
+                              .parts = item->parts,
                               .first_tried_ms = item->first_tried_ms};
     struct webhook_send *s = webhook_send_new(ctx, &job, on_sent, d);
     item->work = s;

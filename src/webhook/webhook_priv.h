@@ -67,6 +67,8 @@ void webhooks_check_stopped(struct webhooks *w);
 void webhooks_disable(struct webhooks *w);
 /* What the settings say about events of this kind. */
 bool webhooks_wants(const struct webhooks *w, const struct event *event);
+/* They name this kind; "*" stands for EmailEngine's kinds only. */
+bool webhooks_names(const struct webhooks *w, enum event_type type);
 
 /* webhook_target.c: borrowed until the next call; NULL = not in memory. */
 const struct webhook_target *webhook_target_get(struct webhooks *w,
@@ -98,6 +100,7 @@ struct webhook_job {
     const char *url;           /* detached: the account's own URL at the time, or NULL */
     bool detached;             /* there is no record to look at */
     unsigned tries;
+    unsigned parts; /* views of the event that were delivered before */
     int64_t first_tried_ms;
 };
 struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_job *job,

@@ -7,6 +7,8 @@
 #include "postrider/crypto/crypto.h"
 #include "postrider/json/json.h"
 
+#include <stdio.h>
+
 /* --- body */
 
 bool webhook_render_body(const struct webhook_body *b, struct buf *out)
@@ -28,6 +30,43 @@ bool webhook_render_body(const struct webhook_body *b, struct buf *out)
     bool ok = json_emit(doc, out);
     json_decref(doc);
     return ok;
+}
+
+/* --- views */
+
+static size_t view_move(const struct event *e, struct event *out)
+{
+    json_t *data = json_copy(e->data);
+    CHECK(data != NULL);
+    json_object_del(data, "from");
+    json_object_del(data, "to");
+    event_init(out, EVENT_MESSAGE_NEW, e->date_ms, e->box, e->uid, e->path,
+               e->special_use, data);
+    (void)snprintf(out->id, sizeof out->id, "%s", e->id);
+    return 1;
+}
+
+static void view_mailbox(const struct event *e, enum event_type type, const char *member,
+                         unsigned part, struct event *out)
+{
+    json_t *data = json_object_get(e->data, member);
+    event_init(out, type, e->date_ms, e->box, 0, json_get_cstr(data, "path"),
+               json_get_cstr(data, "specialUse"), json_incref(data));
+    (void)snprintf(out->id, sizeof out->id, "%.36s.%u", e->id, part);
+}
+
+size_t webhook_views(const struct event *event, struct event out[WEBHOOK_VIEWS])
+{
+    switch ((int)event->type) {
+    case EVENT_MESSAGE_MOVED:
+        return view_move(event, out);
+    case EVENT_MAILBOX_RENAMED:
+        view_mailbox(event, EVENT_MAILBOX_DELETED, "old", 0, &out[0]);
+        view_mailbox(event, EVENT_MAILBOX_NEW, "new", 1, &out[1]);
+        return WEBHOOK_VIEWS;
+    default:
+        return 0;
+    }
 }
 
 json_t *webhook_mark_data(const struct event *event, const char *member, bool value)

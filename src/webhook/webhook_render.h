@@ -16,6 +16,14 @@ struct webhook_body {
 /* False if it is larger than the buffer may be. */
 bool webhook_render_body(const struct webhook_body *b, struct buf *out);
 
+enum {
+    WEBHOOK_VIEWS = 2
+};
+/* The events that a receiver of EmailEngine's kinds knows, for one that it does not: a move
+ * is an arrival, a rename is a deletion and a creation. Fills out, each to be finished, and
+ * gives their number; 0: the event is of their kinds itself. */
+size_t webhook_views(const struct event *event, struct event out[WEBHOOK_VIEWS]);
+
 /* The event's data marked with one more member: "gone" or "enriched". A new reference. */
 json_t *webhook_mark_data(const struct event *event, const char *member,
                           bool value) ATTR_RETURNS_NONNULL;

@@ -15,6 +15,11 @@ struct webhook_send {
     struct webhooks *w;
     struct webhook_job job;
     struct arena arena;
+    /* what is told: the event, or what stands for it */
+    const struct event *events[WEBHOOK_VIEWS];
+    struct event views[WEBHOOK_VIEWS];
+    size_t event_count, view_count;
+    unsigned at;
     bool canceled;
     bool in_flight; /* one of the three below, or its callback is still to come */
     struct store_account_op *lookup;
@@ -38,6 +43,7 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
     s->w = w;
     s->job = *job;
     s->job.account_id = arena_str(&s->arena, job->account_id);
+    s->at = job->parts;
     s->cb = cb;
     s->ctx = ctx;
     w->sends++;
@@ -47,6 +53,9 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
 static void send_free(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
+    for (size_t i = 0; i < s->view_count; i++) {
+        event_fini(&s->views[i]);
+    }
     json_decref(s->own_headers);
     json_decref(s->data);
     arena_fini(&s->arena);
@@ -82,6 +91,7 @@ static void finish(struct webhook_send *s, struct changelog_outcome outcome)
 {
     webhook_send_cb *cb = s->cb;
     void *ctx = s->ctx;
+    outcome.parts = s->at;
     leave(s);
     cb(s, &outcome, ctx);
     send_free(s);
@@ -101,7 +111,15 @@ static bool back(struct webhook_send *s)
     return false;
 }
 
+static void get_content(struct webhook_send *s);
+
 /* --- what the reply means --- */
+
+/* What is being told. */
+static const struct event *event_of(const struct webhook_send *s)
+{
+    return s->at < s->event_count ? s->events[s->at] : s->job.event;
+}
 
 static void note_failure(struct webhook_send *s, const struct err *err,
                          const struct httpc_reply *reply, enum changelog_result result)
@@ -122,7 +140,7 @@ static void note_failure(struct webhook_send *s, const struct err *err,
     /* Repetitions of the same failure are not news. */
     log_at(s->job.tries == 0 || result != CHANGELOG_RETRY ? LOG_WARN : LOG_DEBUG,
            "webhook", "delivery failed", LOG_STR("account", s->job.account_id),
-           LOG_S("event", s->job.event->id), LOG_I("tries", s->job.tries + 1),
+           LOG_S("event", event_of(s)->id), LOG_I("tries", s->job.tries + 1),
            LOG_S("result", changelog_result_name(result)),
            LOG_ERR_FIELDS(&stats->last_error));
 }
@@ -186,6 +204,14 @@ static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
     if (outcome.result == CHANGELOG_PAUSE) {
         webhooks_disable(w);
     }
+    if (outcome.result == CHANGELOG_DONE && s->at + 1 < s->event_count) {
+        s->at++;
+        json_decref(s->data);
+        s->data = NULL;
+        leave(s);
+        get_content(s);
+        return;
+    }
     finish(s, outcome);
 }
 
@@ -199,7 +225,7 @@ static struct str setting_str(const struct webhooks *w, const char *name)
 static void post(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
-    const struct event *e = s->job.event;
+    const struct event *e = event_of(s);
     struct webhook_body body = {.service_url = setting_str(w, "serviceUrl"),
                                 .account = s->job.account_id,
                                 .event = e,
@@ -260,9 +286,9 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
     if (err->code == ERR_OK && data != NULL) {
         s->data = json_incref(data);
     } else if (err->code == ERR_NO_MESSAGE) {
-        s->data = webhook_mark_data(s->job.event, "gone", true);
+        s->data = webhook_mark_data(event_of(s), "gone", true);
     } else {
-        s->data = webhook_mark_data(s->job.event, "enriched", false);
+        s->data = webhook_mark_data(event_of(s), "enriched", false);
     }
     send_now(s);
 }
@@ -271,16 +297,16 @@ static void get_content(struct webhook_send *s)
 {
     const struct webhooks *w = s->w;
     uint64_t key;
-    if (s->job.event->type != EVENT_MESSAGE_NEW) {
+    if (event_of(s)->type != EVENT_MESSAGE_NEW) {
         send_now(s);
     } else if (webhook_dest_is_full(s->w, s->origin.text, &key)) {
         finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
     } else if (w->enricher.start == NULL) {
-        s->data = webhook_mark_data(s->job.event, "enriched", false);
+        s->data = webhook_mark_data(event_of(s), "enriched", false);
         send_now(s);
     } else {
         s->in_flight = true;
-        s->enrich = w->enricher.start(w->enricher.impl, s->job.account_id, s->job.event,
+        s->enrich = w->enricher.start(w->enricher.impl, s->job.account_id, event_of(s),
                                       WEBHOOK_ENRICH_MS, on_enriched, s);
     }
 }
@@ -340,10 +366,28 @@ static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err
     json_decref(headers);
 }
 
+/* Who names one of our kinds gets it; the others get what they know. False: nothing. */
+static bool choose_events(struct webhook_send *s)
+{
+    const struct event *e = s->job.event;
+    if (!webhooks_names(s->w, e->type)) {
+        s->view_count = webhook_views(e, s->views);
+    }
+    for (size_t i = 0; i < s->view_count; i++) {
+        if (webhooks_wants(s->w, &s->views[i])) {
+            s->events[s->event_count++] = &s->views[i];
+        }
+    }
+    if (s->view_count == 0 && webhooks_wants(s->w, e)) {
+        s->events[s->event_count++] = e;
+    }
+    return s->at < s->event_count;
+}
+
 void webhook_send_run(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
-    if (!webhooks_wants(w, s->job.event)) {
+    if (!choose_events(s)) {
         skip(s);
         return;
     }

@@ -98,6 +98,43 @@ static void bench_memory(struct bench *b, const char *name, unsigned kinds, uint
     arena_fini(&arena);
 }
 
+/* Three of five messages answer one of the thousand before them. */
+static struct thread_fact fact_of(struct bench *b, uint64_t *threads, uint32_t uid)
+{
+    uint64_t own = (uid * 0x9e3779b97f4a7c15ULL >> 16) | 1;
+    struct thread_fact fact = {.box = 6, .uid = uid, .own = own};
+    threads[uid] = own;
+    if (uid > 1000 && prng_below(&b->prng, 5) < 3) {
+        uint32_t parent = uid - 1 - prng_below(&b->prng, 1000);
+        threads[uid] = threads[parent];
+        thread_fact_add(&fact, threads[parent]);
+        thread_fact_add(&fact, (parent * 0x9e3779b97f4a7c15ULL >> 16) | 1);
+    }
+    return fact;
+}
+
+static void bench_threads(struct bench *b)
+{
+    enum {
+        STEP = 500
+    };
+    struct arena arena = {0};
+    struct thread_fact *facts = ARENA_ARRAY(&arena, struct thread_fact, STEP);
+    uint64_t *threads = ARENA_ARRAY(&arena, uint64_t, ROWS + 1);
+    double before = used_memory(b);
+    int64_t started_us = clock_mono_us();
+    for (uint32_t uid = 1; uid <= ROWS; uid += STEP) {
+        for (uint32_t i = 0; i < STEP; i++) {
+            facts[i] = fact_of(b, threads, uid + i);
+        }
+        must(world_commit(
+            &b->w, (struct store_commit_params){.threads = facts, .thread_count = STEP}));
+    }
+    note(b, "threads_100000_ms", (double)(clock_mono_us() - started_us) / 1000);
+    note(b, "bytes_of_threads", (used_memory(b) - before) / ROWS);
+    arena_fini(&arena);
+}
+
 static void bench_append(struct bench *b, struct mailbox *m, uint32_t uid)
 {
     struct arena arena = {0};
@@ -193,6 +230,9 @@ int main(int argc, char **argv)
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS, 3);
     bench_memory(&b, "bytes_with_128_bit_email_ids",
                  ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_HEX, 4);
+    bench_memory(&b, "bytes_with_numbers_and_labels",
+                 ROW_PRINTS | ROW_MODSEQ | ROW_EMAIL_NUMBERS | ROW_LABELS, 5);
+    bench_threads(&b);
     bench_times(&b);
     store_world_end(&b.w);
     print(&b);

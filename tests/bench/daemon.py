@@ -138,10 +138,11 @@ class World:
             client.close()
 
 
-def build_drain(directory):
-    out = os.path.join(directory, "imap_drain")
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", out, os.path.join(HERE, "imap_drain.c"), "-lssl",
-                    "-lcrypto"], check=True, timeout=120)
+def build_client(directory, name):
+    """One of the bare clients beside this file."""
+    out = os.path.join(directory, name)
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-pthread", "-o", out,
+                    os.path.join(HERE, name + ".c"), "-lssl", "-lcrypto"], check=True, timeout=120)
     return out
 
 
@@ -185,7 +186,7 @@ def suite_sync(w):
     w.start_dovecot()
     say(f"writing {size} messages")
     fill_big(w, user, size)
-    program = build_drain(w.dir)
+    program = build_client(w.dir, "imap_drain")
     w.start_daemon()
     # Connections, scripts and buffers of the first account are no part of the growth by messages.
     w.dovecot.fill("small", (message(i) for i in range(IDLE_MESSAGES)))
@@ -421,7 +422,115 @@ def suite_start(w):
     return out
 
 
-SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync}
+# --- start100 ---
+
+BOXES = ("Drafts", "Sent", "Trash", "Junk", "Archive")  # and INBOX
+
+
+def bare_connect(w, program, count):
+    done = subprocess.run([program, str(w.dovecot.imaps), "many", str(count), rig.PASSWORD], capture_output=True, text=True,
+                          timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return json.loads(done.stdout)["seconds"]
+
+
+def connected(w):
+    """Accounts that this process has connected; 0 while nobody answers. What /metrics tells by
+    state is what was stored, so it also knows of the process before."""
+    with contextlib.suppress(OSError, AssertionError):
+        return int(w.daemon.metric("postrider_accounts_connected"))
+    return 0
+
+
+def daemon_connects(w, count):
+    """Seconds from starting the program until all accounts are connected."""
+    begin = time.monotonic()
+    w.daemon.launch()
+    while connected(w) < count:
+        if time.monotonic() - begin > 300:
+            raise RuntimeError(f"{connected(w)} of {count} accounts are connected")
+        time.sleep(0.01)
+    return time.monotonic() - begin
+
+
+def suite_start100(w):
+    count = w.options.many
+    w.start_dovecot()
+    say(f"writing {count} accounts of {1 + len(BOXES)} mailboxes")
+    for i in range(count):
+        w.dovecot.fill(f"many{i}", (message(n) for n in range(IDLE_MESSAGES)))
+        for box in BOXES:
+            w.dovecot.fill(f"many{i}", (message(n) for n in range(2)), mailbox=box)
+    program = build_client(w.dir, "imap_connect")
+    bare_connect(w, program, count)
+    w.start_daemon()
+    for i in range(count):
+        w.daemon.add_account(f"many{i}", w.dovecot)
+    rig.wait_until(lambda: connected(w) >= count, 600, f"{count} accounts", pause=0.2)
+    rows = []
+    for i in range(DRAINS):
+        w.daemon.kill() if i % 2 else w.daemon.stop()
+        time.sleep(2)
+        bare = bare_connect(w, program, count)
+        time.sleep(2)
+        took = daemon_connects(w, count)
+        rows.append({"how": "kill -9" if i % 2 else "stop", "bare_s": bare, "daemon_s": took, "ratio": took / bare})
+        say(f"bare {bare:.3f} s, daemon {took:.3f} s")
+    median = {name: statistics.median(r[name] for r in rows) for name in ("bare_s", "daemon_s", "ratio")}
+    table(f"{count} accounts connect after a start", ("run", "before it", "bare clients s", "daemon s", "daemon : bare"),
+          [(i, *r.values()) for i, r in enumerate(rows, 1)] + [("median", "", *median.values())])
+    return {"accounts": count, "runs": rows, "median": median}
+
+
+# --- neighbour ---
+
+def told_after(w, quiet, kind):
+    """Milliseconds from the server's word to the webhook, for each of its messages."""
+    say(f"neighbour: {kind}")
+    took = []
+    for _ in range(w.options.events):
+        at = quiet.deliver()
+        told = w.consumer.wait("messageNew", "quiet", uid=quiet.messages, seconds=60)
+        took.append((told.at - at) * 1e3)
+        time.sleep(min(w.options.pace, 0.1))
+    return took
+
+
+def suite_neighbour(w):
+    """One account gets many messages, another one now and then. The second one's server is a
+    scripted one, since Dovecot holds notices back for up to half a second."""
+    size, quiet = w.options.burst, rig.Neighbour()
+    server = rig.Fake(quiet)
+    w.stack.callback(server.close)
+    w.start_dovecot()
+    w.start_daemon()
+    w.daemon.post("/v1/account", {"account": "quiet", "name": "quiet", "notifyFrom": "2020-01-01T00:00:00Z", "imap": {
+        "auth": {"user": "u", "pass": "p"}, "host": rig.HOST, "port": server.port, "secure": False}})
+    w.dovecot.fill("busy", (message(i) for i in range(IDLE_MESSAGES)))
+    w.daemon.add_account("busy", w.dovecot)
+    for name in ("quiet", "busy"):
+        w.consumer.wait("accountInitialized", name, seconds=60)
+    alone = told_after(w, quiet, "alone")
+    filler = threading.Thread(target=w.dovecot.fill, args=("busy", (message(i) for i in range(size))),
+                              kwargs={"when": lambda i: 1700000000 + i}, daemon=True)
+    begin = time.time()
+    filler.start()
+    beside = told_after(w, quiet, "beside")
+    filler.join()
+    rig.wait_until(lambda: w.daemon.page("busy", size=1)["total"] >= size, 300, "the other account's messages", pause=0.5)
+    took = time.time() - begin
+    say(f"{size} messages were indexed within {took:.1f} s")
+    rows = [{"when": when, "events": len(ms), "p50_ms": percentile(ms, 50), "p99_ms": percentile(ms, 99), "max_ms": max(ms)}
+            for when, ms in (("alone", alone), (f"while another account gets {size}", beside))]
+    longest = w.daemon.metric("postrider_loop_turn_longest_seconds") * 1e3
+    table("A server's word of a new message to its webhook",
+          ("", "events", "p50 ms", "p99 ms", "longest ms"), [tuple(r.values()) for r in rows])
+    return {"burst": size, "rows": rows, "burst_s": took, "longest_turn_ms": longest}
+
+
+SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync,
+          "start100": suite_start100, "neighbour": suite_neighbour}
 
 
 def load_rig(binary):
@@ -430,9 +539,9 @@ def load_rig(binary):
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
-    from rig import certs, consumer, daemon, dovecot, process, redis, relay
+    from rig import certs, consumer, daemon, dovecot, fake, imap, process, redis, relay
     return argparse.Namespace(Authority=certs.Authority, Consumer=consumer.Consumer, Daemon=daemon.Daemon,
-                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, HOST=process.HOST,
+                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Fake=fake.Fake, Neighbour=imap.Neighbour, HOST=process.HOST,
                               PASSWORD=dovecot.PASSWORD, wait_until=process.wait_until, run_cli=daemon.run_cli)
 
 
@@ -445,6 +554,8 @@ def options():
     p.add_argument("--events", type=int, default=200, help="latency: events of each kind (%(default)s)")
     p.add_argument("--pace", type=float, default=0.3, help="latency: seconds between events (%(default)s)")
     p.add_argument("--seconds", type=int, default=6, help="api: seconds each run (%(default)s)")
+    p.add_argument("--many", type=int, default=100, help="start100: accounts (%(default)s)")
+    p.add_argument("--burst", type=int, default=10000, help="neighbour: messages the other account gets (%(default)s)")
     p.add_argument("--settle", type=float, default=15, help="seconds of rest before memory is read (%(default)s)")
     p.add_argument("--limit", type=int, default=3600, help="seconds after which the program gives up (%(default)s)")
     p.add_argument("--json", metavar="FILE", help="write the line of JSON here too")
@@ -455,7 +566,7 @@ def options():
     with open(o.bin, "rb") as f:
         if b"__asan_init" in f.read():
             p.error(f"{o.bin} is built with sanitizers: its figures would mean nothing")
-    if min(o.size, o.accounts, o.events, o.seconds, o.limit) < 1 or min(o.pace, o.settle) < 0:
+    if min(o.size, o.accounts, o.events, o.seconds, o.limit, o.many, o.burst) < 1 or min(o.pace, o.settle) < 0:
         p.error("sizes and times are positive")
     return o
 

@@ -3,23 +3,15 @@
  * away and prints as one JSON object what it took. Without any work on what it reads, it is
  * the floor of a first synchronization.
  *     imap_drain PORT USER PASSWORD ITEMS */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
+#include "imap_bare.h"
+
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <time.h>
 
 enum {
     COMMAND_MAX = 1024,
     CHUNK = 64 * 1024,
-    HEAD_MAX = 16, /* of a line; holds a tag and its status */
-    SILENCE_S = 120
+    HEAD_MAX = 16 /* of a line; holds a tag and its status */
 };
 
 struct drain {
@@ -29,40 +21,6 @@ struct drain {
     char head[HEAD_MAX]; /* of the line that is being read */
     size_t head_len;
 };
-
-static void die(const char *what)
-{
-    fprintf(stderr, "imap_drain: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static SSL *open_tls(int port)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval silence = {.tv_sec = SILENCE_S};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
-        die("cannot connect");
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    SSL *ssl = ctx == NULL ? NULL : SSL_new(ctx);
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1) {
-        die("no TLS");
-    }
-    SSL_CTX_free(ctx);
-    return ssl;
-}
 
 /* Takes the lines of a chunk; true once the tagged one is complete. The items that are
  * asked for have no literals, so every line end is one. */
@@ -123,7 +81,8 @@ int main(int argc, char **argv)
     if (argc != 5) {
         die("usage: imap_drain PORT USER PASSWORD ITEMS");
     }
-    struct drain d = {.ssl = open_tls((int)strtol(argv[1], NULL, 10))};
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct drain d = {.ssl = open_tls(ctx, (int)strtol(argv[1], NULL, 10))};
     read_until(&d, "*"); /* the greeting */
     snprintf(text, sizeof(text), "LOGIN \"%s\" \"%s\"", argv[2], argv[3]);
     command(&d, "a1", text);
@@ -136,5 +95,6 @@ int main(int argc, char **argv)
     printf("{\"seconds\": %.6f, \"bytes\": %llu, \"rows\": %llu}\n", now() - start,
            d.bytes, d.rows);
     SSL_free(d.ssl);
+    SSL_CTX_free(ctx);
     return EXIT_SUCCESS;
 }

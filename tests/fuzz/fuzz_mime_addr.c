@@ -15,6 +15,11 @@ static void check_text(struct str s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool ready;
+    if (!ready) {
+        mime_init(); /* for as long as the process lives */
+        ready = true;
+    }
     struct arena arena = {0};
     struct mime_addresses list;
     mime_addresses_parse(&arena, str_from(data, size), &list);

@@ -6,6 +6,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool ready;
+    if (!ready) {
+        mime_init(); /* for as long as the process lives */
+        ready = true;
+    }
     struct arena arena = {0};
     struct mime_headers first;
     struct mime_headers second;

@@ -1,5 +1,6 @@
 """Accounts: reaching the server in every permitted way, and saying why it cannot be reached."""
 import pytest
+from rig import mail
 from rig.certs import Authority
 from rig.dovecot import PASSWORD, Dovecot
 from rig.fake import hangs_up, says, stalls
@@ -53,6 +54,35 @@ def test_account_is_shown_without_its_password(shared, dovecot, user):
     assert a["imap"]["auth"]["user"] == user and a["imap"]["port"] == dovecot.imaps
     row = [r for r in shared.get("/v1/accounts", pageSize=1000)["accounts"] if r["account"] == user]
     assert len(row) == 1 and row[0]["state"] == "connected"
+
+
+def test_account_shows_its_last_look_its_events_and_its_connections(daemon, dovecot, consumer, user):
+    daemon.add_account(user, dovecot)
+    daemon.wait_state(user)
+    first = daemon.account(user)
+    assert first["connections"] >= 1 and first["syncTime"] and first["counters"]["events"]["accountAdded"] == 1
+    for n in range(3):
+        dovecot.deliver(user, mail.plain(n))
+    consumer.wait("messageNew", user, count=3)
+    daemon.put(f"/v1/account/{user}/sync", {"sync": True})
+    wait_until(lambda: daemon.account(user)["syncTime"] > first["syncTime"], 20)
+    events = daemon.account(user)["counters"]["events"]
+    assert events == {"accountAdded": 1, "accountInitialized": 1, "messageNew": 3}
+    shown = daemon.account(user)["syncTime"]
+    daemon.stop()
+    daemon.start()
+    wait_until(lambda: daemon.account(user)["counters"]["events"] == events, 20)
+    daemon.wait_state(user)
+    assert daemon.account(user)["syncTime"] >= shown
+    row = [r for r in daemon.get("/v1/accounts", pageSize=1000)["accounts"] if r["account"] == user][0]
+    assert row["counters"]["events"] == events and row["syncTime"]
+
+
+def test_account_without_any_server_is_unset(daemon, user):
+    daemon.post("/v1/account", {"account": user, "name": "Nobody"})
+    daemon.wait_state(user, "unset")
+    shown = daemon.account(user)
+    assert shown["connections"] == 0 and "syncTime" not in shown
 
 
 def test_account_can_be_updated_and_deleted(daemon, dovecot, consumer, user):

@@ -1,4 +1,6 @@
 """Nothing a person would recognise is readable in Redis, in logs or in answers."""
+import base64
+
 from rig import mail
 from rig.dovecot import PASSWORD
 
@@ -48,13 +50,35 @@ def test_redis_holds_nothing_readable(make_daemon, redis, dovecot, consumer):
     stored = client.dump()
     client.close()
     assert len(stored) > 20
-    for what, secret in SECRETS.items():
-        forms = mail.encoded(secret)
-        for form in forms:
-            found = [s for s in stored if form in s or form in s.lower()]
-            assert not found, f"{what} is readable in Redis: {found[0][:200]!r}"
+    found = mail.readable(stored, SECRETS)
+    assert not found, f"{found[0]} is readable in Redis: {found[1][:200]!r}"
     assert not any(d.token.encode() in s for s in stored), "tokens are stored as hashes"
     consumer.answer = lambda delivery: 200
+
+
+def test_the_search_finds_what_is_planted(redis):
+    secret = SECRETS["user"]
+    client = redis.client()
+    try:
+        assert not mail.readable(client.dump(), {"user": secret})
+        within = f"..{secret}..."
+        plants = [("SET", "planted", within), ("SET", "planted", "x" * 5000 + within + "x" * 5000),
+                  ("SET", f"planted:{secret}", "1"), ("HSET", "planted", "field", within),
+                  ("HSET", "planted", within, "1"), ("SADD", "planted", within), ("RPUSH", "planted", within),
+                  ("ZADD", "planted", "1", within), ("XADD", "planted", "*", "d", within),
+                  ("SET", "planted", within.upper()), ("SET", "planted", within.encode("utf-16-le")),
+                  ("SET", "planted", within.encode("utf-16-be")), ("SET", "planted", within.encode().hex()),
+                  ("SET", "planted", within.encode("utf-16-le").hex().upper())]
+        plants += [("SET", "planted", base64.b64encode(b"." * n + secret.encode() + b"...")) for n in range(3)]
+        for plant in plants:
+            client(*plant)
+            assert mail.readable(client.dump(), {"user": secret}), plant
+            client("DEL", plant[1])
+        client("SET", "planted", within)
+        assert any(secret.encode() in s for s in [client("DUMP", "planted")])
+        client("DEL", "planted")
+    finally:
+        client.close()
 
 
 def test_logs_hold_no_addresses_subjects_or_secrets(make_daemon, redis, dovecot, consumer):

@@ -11,11 +11,13 @@
  *   store SET +\Seen,word   copy SET NAME      move SET NAME      expunge SET
  *   append NAME TEXT        TEXT with escapes
  *   noop   create NAME   delete NAME   rename A,B   subscribe NAME   unsubscribe NAME
- *   notify items=flags,size,…
+ *   notify [scope=1…4] items=flags,size,…      scope: enum imap_notify_scope
  *   idle [max_ms=]   done   cancel (the last operation)   pause   resume   close
  *   sleep MS
  * %XX in a name is that byte. */
 #include "peer_client_priv.h"
+
+#include "postrider/sync/sync.h"
 
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
@@ -563,7 +565,9 @@ static bool do_noop(struct client *cl)
 
 static bool do_notify(struct client *cl)
 {
-    return started(cl, imap_notify_start(cl->conn, parse_items(value_of(cl, "items")),
+    uint64_t scope = number_of(cl, "scope", IMAP_NOTIFY_SELECTED);
+    return started(cl, imap_notify_start(cl->conn, (enum imap_notify_scope)scope,
+                                         parse_items(value_of(cl, "items")),
                                          cl->deadline_ms, on_simple, cl));
 }
 
@@ -654,6 +658,29 @@ static bool do_sleep(struct client *cl)
     return ok;
 }
 
+static bool do_quirks(struct client *cl)
+{
+    static const struct {
+        const char *name;
+        uint32_t bit;
+    } names[] = {{"false-vanished", SYNC_QUIRK_FALSE_VANISHED},
+                 {"late", SYNC_QUIRK_LATE},
+                 {"window", SYNC_QUIRK_WINDOW},
+                 {"label-copies", SYNC_QUIRK_LABEL_COPIES},
+                 {"slow-status", SYNC_QUIRK_SLOW_STATUS}};
+    uint32_t quirks = sync_quirks(cl->conn);
+    buf_put_c(&cl->log, "quirks");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if ((quirks & names[i].bit) != 0) {
+            buf_printf(&cl->log, " %s", names[i].name);
+        }
+    }
+    bool resyncs = (imap_conn_enabled(cl->conn) & IMAP_CAP_QRESYNC) != 0;
+    buf_printf(&cl->log, " qresync=%s", resyncs ? "on" : "off");
+    peer_log_end_line(cl);
+    return true;
+}
+
 /* --- running --- */
 
 struct command_row {
@@ -678,6 +705,7 @@ static const struct command_row commands[] = {{"append", do_append, true},
                                               {"notify", do_notify, true},
                                               {"open", do_open, false},
                                               {"pause", do_pause, true},
+                                              {"quirks", do_quirks, true},
                                               {"rename", do_rename, true},
                                               {"resume", do_resume, true},
                                               {"search", do_search, true},

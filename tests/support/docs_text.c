@@ -78,9 +78,11 @@ static void put_row(struct buf *out, const char *name, const char *place,
 static void put_rows(struct buf *out, const struct field_spec *rows, size_t count,
                      const char *place, const char *above)
 {
-    for (size_t i = 0; i < count; i++) {
+    struct field_walk walk;
+    const struct field_spec *row;
+    field_walk_init(&walk, rows, count);
+    while ((row = field_walk_next(&walk)) != NULL) {
         char name[NAME_MAX_LEN];
-        const struct field_spec *row = &rows[i];
         int n = snprintf(name, sizeof name, "%s%s", above, row->name);
         CHECK(n > 0 && (size_t)n < sizeof name - 4);
         put_row(out, name, place, row);

@@ -69,6 +69,18 @@ static void keywords_random(struct prng *p, struct arena *arena, struct msg_row 
     row->keywords = arena_memdup(arena, ids, n);
 }
 
+/* Half of the mail is archived, a third in the inbox, the rest behind filters. */
+static void labels_random(struct prng *p, struct arena *arena, struct msg_row *row)
+{
+    uint8_t ids[3] = {0, 1, 2};
+    unsigned dice = prng_below(p, 100);
+    row->keyword_count = dice < 50 ? 1 : dice < 80 ? 2 : 3;
+    if (dice >= 80) {
+        ids[2] = (uint8_t)(2 + prng_below(p, 30));
+    }
+    row->keywords = arena_memdup(arena, ids, row->keyword_count);
+}
+
 struct msg_row row_random(struct prng *p, struct arena *arena, uint32_t uid,
                           unsigned kinds)
 {
@@ -84,6 +96,9 @@ struct msg_row row_random(struct prng *p, struct arena *arena, uint32_t uid,
     row.email_id = email_random(p, arena, uid, kinds);
     if ((kinds & ROW_KEYWORDS) != 0 && prng_below(p, 4) == 0) {
         keywords_random(p, arena, &row);
+    }
+    if ((kinds & ROW_LABELS) != 0 && row.keyword_count == 0) {
+        labels_random(p, arena, &row);
     }
     return row;
 }

@@ -26,7 +26,8 @@ enum row_kind {
     ROW_EMAIL_HEX = 1 << 5,
     ROW_EMAIL_ANY = 1 << 6, /* any bytes, some absent */
     ROW_FLAGS_RANDOM = 1 << 7,
-    ROW_KIND_ALL = (1 << 8) - 1
+    ROW_LABELS = 1 << 8, /* one of a few dozen sets, as in All Mail of Gmail */
+    ROW_KIND_ALL = (1 << 9) - 1
 };
 
 /* A row with this UID. */

@@ -164,3 +164,16 @@ bool store_fixture_contains(struct store_fixture *f, const char *text)
     freeReplyObject(keys);
     return found;
 }
+
+int store_fixture_setup(void **state)
+{
+    *state = store_fixture_new();
+    return 0;
+}
+
+int store_fixture_teardown(void **state)
+{
+    struct store_fixture *f = *state;
+    store_fixture_free(&f);
+    return 0;
+}

@@ -29,6 +29,9 @@ struct store_fixture {
 
 struct store_fixture *store_fixture_new(void);
 void store_fixture_free(struct store_fixture **f);
+/* For cmocka: *state is the fixture. */
+int store_fixture_setup(void **state);
+int store_fixture_teardown(void **state);
 
 /* A store that is not open; missing parts of the configuration are filled in. */
 struct store *store_fixture_store(struct store_fixture *f, struct store_config config);

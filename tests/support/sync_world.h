@@ -8,6 +8,7 @@
 #define POSTRIDER_TESTS_SYNC_WORLD_H
 
 #include "dovecot_fixture.h"
+#include "replay_model.h"
 #include "store_fixture.h"
 
 #include "postrider/store/store_account.h"
@@ -30,7 +31,8 @@ struct world_message {
 
 struct sync_world {
     struct store_fixture *redis;
-    const struct dovecot_fixture *dovecot;
+    uint16_t port;
+    enum imap_security security;
     struct store *store;
     struct store_acct acct;
     struct mailbox_table table;
@@ -40,13 +42,16 @@ struct sync_world {
     uint32_t caps_off;       /* what conn may not use */
     struct sync_live live;
     struct sync_ctx sc;
+    struct sync_learned learned;
     char user[32];
     struct sync_pass_result result; /* of the last pass */
     struct err err;
     bool done;
     struct imap_conn *opened;
-    struct world_message server[WORLD_UID_MAX], index[WORLD_UID_MAX],
-        replay[WORLD_UID_MAX], told[WORLD_UID_MAX];
+    struct world_message server[WORLD_UID_MAX], index[WORLD_UID_MAX];
+    struct replay *replay; /* of the log, as far as it was read */
+    struct sync_moves moves;
+    unsigned appended;
     size_t events[EVENT_TYPE_COUNT]; /* in the log so far */
     size_t page;
     char last[STORE_ENTRY_ID_SIZE];
@@ -55,6 +60,8 @@ struct sync_world {
 /* The mailbox is "Archive" and empty. Every world has a user of its own. */
 struct sync_world *sync_world_new(const struct dovecot_fixture *dovecot,
                                   uint32_t caps_off);
+/* The same against any server on the loopback, in clear; nobody plays the second client. */
+struct sync_world *sync_world_new_at(uint16_t port, uint32_t caps_off);
 void sync_world_free(struct sync_world **w);
 
 /* --- the daemon's side --- */
@@ -66,6 +73,8 @@ void world_listen(struct sync_world *w);
 /* Starts only; ends in w->done and w->err. */
 struct sync_pass *world_pass_start(struct sync_world *w, bool select);
 void world_pass(struct sync_world *w, bool select);
+/* One that may fail: w->err tells. */
+void world_try_pass(struct sync_world *w, bool select);
 /* A pass with SELECT, and passes over what was said meanwhile until nothing is left. */
 void world_sync(struct sync_world *w);
 /* What a pass does with what world_listen heard. */

@@ -9,8 +9,8 @@
  *          turn
  * Calls    loop thread
  * Units    milliseconds
- * Limits   one watching connection and at most ACCOUNT_WORK_MAX work connections an
- *          account; 32 handshakes at once per host; 256 waiting work requests an account
+ * Limits   one watching connection, at most ACCOUNT_WORK_MAX work connections and at most
+ *          ACCOUNT_SUB_MAX for named mailboxes an account, five in all; 32 handshakes at once per host; 256 waiting work requests an account
  * Errors   ERR_NO_ACCOUNT, ERR_UNAVAILABLE (not connected; message says the state and
  *          why), ERR_NO_MAILBOX, ERR_NO_MESSAGE, and what imap and store report */
 #ifndef POSTRIDER_ACCOUNT_ACCOUNT_H
@@ -23,34 +23,66 @@
 
 enum {
     ACCOUNT_WORK_MAX = 3,
+    ACCOUNT_SUB_MAX =
+        3, /* subconnections; a work connection less for each from the 2nd */
     ACCOUNT_WORK_IDLE_MS = 60000
 };
 
 struct accounts;
 struct account;
 
+/* How often is looked at mailboxes that nobody tells of (docs/ARCHITECTURE.md §Watching). 0
+ * = the default of the setting of that name. */
+struct account_poll_config {
+    int64_t hot_ms, cold_ms,
+        frozen_ms; /* between looks at one that changed lately, and at
+                                           those that have not for long and very long */
+    int64_t hot_for_ms, cold_after_ms, frozen_after_ms;
+    int64_t inbox_ms;      /* the watched mailbox of a server without IDLE */
+    int64_t idle_max_ms;   /* IDLE begins anew (RFC 2177: under 29 minutes) */
+    int64_t idle_check_ms; /* between proofs that IDLE tells what happens */
+};
+
 struct accounts_config {
-    int64_t poll_interval_ms; /* LIST-STATUS rounds over the mailboxes not watched */
+    int64_t poll_interval_ms; /* looks at mailboxes that nobody tells of */
+    struct account_poll_config poll;
     int64_t
-        delete_confirm_ms;   /* a second listing after this confirms a missing mailbox */
-    uint32_t batch_messages; /* initial index: rows a commit */
+        delete_confirm_ms; /* a second listing after this confirms a missing mailbox */
+    int64_t
+        move_window_ms; /* from a removal to an arrival that makes it a move; 0 = none */
+    int64_t flags_refresh_ms; /* of INBOX, without MODSEQ; 0 = 30 min */
+    uint32_t resets_per_day;  /* changes of UIDVALIDITY a mailbox may have; 0 = 3 */
+    bool threads; /* find out which messages are one where the server does not say */
+    uint32_t batch_messages;      /* initial index: rows a commit */
     uint32_t connect_concurrency; /* handshakes at once per host */
+    uint32_t connect_total;       /* handshakes at once over all hosts */
+    uint32_t walk_concurrency;    /* accounts that build their first index at once */
+    int64_t audit_interval_ms;    /* between proofs of a mailbox's index; 0 = none */
     const char *ca_file;          /* authorities for mail servers, or NULL */
 };
 
 struct accounts *accounts_new(struct net *net, struct store *store,
                               const struct accounts_config *config) ATTR_RETURNS_NONNULL;
+struct changelog;
+/* Where new events go: while an account's log is nearly full, it indexes no more. */
+void accounts_set_log(struct accounts *as, struct changelog *log);
 /* Starts an actor for every account of the directory whose shard is ours and that has none yet. */
 void accounts_start(struct accounts *as);
+/* Another node has the shard now: its actors stop. */
+void accounts_shard_lost(struct accounts *as, uint8_t shard);
 /* Closes all connections; calls back when nothing is left. */
 typedef void accounts_stop_cb(void *ctx);
 void accounts_stop(struct accounts *as, accounts_stop_cb *cb, void *ctx);
 void accounts_free(struct accounts **as);
 
-/* Told by those who created, changed or deleted a record. Credentials or servers changed:
- * the actor reconnects. */
+/* Told by those who created, changed or deleted a record. The actor reconnects only if
+ * what its connections are made of changed; the rest takes effect on those that are. */
 void accounts_created(struct accounts *as, struct str id);
 void accounts_updated(struct accounts *as, struct str id);
+/* Forgets the index of all mailboxes, reads the record again and indexes anew; message ids
+ * stay. The callback comes when the index is gone, or could not be dropped. */
+typedef void accounts_flush_cb(const struct err *err, void *ctx);
+void accounts_flush(struct accounts *as, struct str id, accounts_flush_cb *cb, void *ctx);
 /* The actor is gone when the callback runs; call it before the record is deleted. */
 void accounts_deleted(struct accounts *as, struct str id, accounts_stop_cb *cb,
                       void *ctx);
@@ -61,9 +93,34 @@ struct store *accounts_store(struct accounts *as);
 struct net *accounts_net(struct accounts *as);
 const struct accounts_config *accounts_config_get(const struct accounts *as);
 
+enum account_audit_outcome {
+    ACCOUNT_AUDIT_EQUAL,
+    ACCOUNT_AUDIT_LATE,       /* equal after another look: the change was on its way */
+    ACCOUNT_AUDIT_DRIFT,      /* not equal: everything is compared */
+    ACCOUNT_AUDIT_UNREPAIRED, /* not equal after that either */
+    ACCOUNT_AUDIT_UNSETTLED,
+    ACCOUNT_AUDIT_FAILED,
+    ACCOUNT_AUDIT_COUNT
+};
+const char *account_audit_outcome_name(enum account_audit_outcome outcome);
+
+struct accounts_audits {
+    uint64_t outcomes[ACCOUNT_AUDIT_COUNT];
+    uint64_t missing, extra, stale; /* messages in which an index differed */
+};
+
 struct accounts_totals {
     size_t accounts, connected, connecting, syncing, errors;
     size_t connections;
+    size_t handshakes;     /* connections on their way */
+    size_t walks;          /* accounts that build a first index */
+    size_t full;           /* accounts that index nothing since there is little room */
+    size_t barred, parked; /* left alone on the server's wish; waiting for the store */
+    bool held;             /* the store cannot keep up: nothing is read */
+    uint64_t holds;        /* times that happened */
+    struct accounts_audits audits;
+    int64_t oldest_sync_ms; /* age of the oldest complete look of a connected account */
+    int64_t oldest_any_ms;  /* the same of all that are switched on */
 };
 void accounts_totals_get(const struct accounts *as, struct accounts_totals *out);
 
@@ -75,9 +132,17 @@ const char *account_state(const struct account *a);
 /* Why it is not connected; ERR_OK otherwise. */
 const struct err *account_last_err(const struct account *a);
 int64_t account_last_err_at_ms(const struct account *a);
+/* Connections to the mail server that are open now. */
+size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
+/* What is known of the account, for who looks for a fault (API.md, diagnose). */
+json_t *account_diagnose(const struct account *a) ATTR_RETURNS_NONNULL;
+/* The same of an account without an actor here, as far as the store has it. `state` may be
+ * NULL. */
+json_t *account_diagnose_stored(const struct account_entry *entry,
+                                const json_t *state) ATTR_RETURNS_NONNULL;
 void account_reconnect(struct account *a);
 /* One pass over all mailboxes soon. */
 void account_sync_now(struct account *a);

@@ -18,7 +18,8 @@ struct api_table {
 
 struct api_health_port {
     void *ctx;
-    bool (*is_well)(void *ctx); /* loop, store and leases */
+    bool (*is_well)(void *ctx,
+                    struct err *err); /* loop, store and leases; err: why not */
 };
 
 struct api_config {

@@ -24,6 +24,12 @@ struct api_identity {
     char account[API_ACCOUNT_MAX * 4 + 1]; /* the account the token is bound to, or "" */
 };
 
+/* How much of a token's limit is left; limit 0 = it has none. */
+struct api_rate {
+    int64_t limit, remaining;
+    int64_t reset_s; /* until the window ends */
+};
+
 struct api_auth_query {
     struct str token; /* never empty */
     const struct api_route *route;
@@ -32,10 +38,15 @@ struct api_auth_query {
     const char *referrer; /* header, may be NULL */
 };
 
-/* who is NULL on failure. details: more members of the error body, borrowed, may be NULL.
- */
-typedef void api_auth_cb(void *arg, const struct api_identity *who, const struct err *err,
-                         json_t *details);
+struct api_auth_answer {
+    const struct api_identity *who; /* NULL on failure */
+    const struct err *err;          /* NULL on success */
+    json_t *details;                /* more members of the error body, or NULL */
+    struct api_rate rate;
+};
+
+/* All of the answer is borrowed. */
+typedef void api_auth_cb(void *arg, const struct api_auth_answer *answer);
 
 struct api_auth_port {
     void *ctx;

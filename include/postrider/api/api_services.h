@@ -13,18 +13,24 @@ struct api_services {
     struct accounts *accounts;
     struct store *store;
     struct webhooks *webhooks;
+    struct changelog *changelog;
     const struct config *config;
     int64_t started_ms; /* wall clock */
     /* The handlers' own: NULL at first, released by api_services_fini. */
     struct api_token_rate *rates;
     struct api_changes *changes;
+    struct api_streams *streams;
+    struct api_states *states;
     size_t tasks; /* handlers at work: what they use must outlive them */
 };
 
+/* The node stops: ends calls that wait or stream, and refuses new ones. */
+void api_services_quiesce(struct api_services *services);
 /* After api_free: releases what the handlers keep. */
 void api_services_fini(struct api_services *services);
 
-/* The handlers' tables: accounts, mailboxes, messages, settings, tokens, metrics. */
+/* The handlers' tables: accounts, mailboxes, messages, settings, tokens, metrics,
+ * events. */
 extern const struct api_table api_tables[];
 extern const size_t api_tables_count;
 

@@ -10,6 +10,7 @@
 
 #include "postrider/base/attr.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum err_code {
@@ -43,17 +44,19 @@ enum err_code {
     ERR_TLS_CERT, /* certificate refused */
     ERR_STARTTLS, /* STARTTLS missing, refused, or bytes injected before it */
     /* mail servers */
-    ERR_PROTOCOL,   /* the peer does not speak the protocol */
-    ERR_NO,         /* command refused (IMAP NO) */
-    ERR_BAD,        /* command not understood (IMAP BAD) */
-    ERR_BYE,        /* the server said goodbye */
-    ERR_AUTH,       /* mail server refused the credentials */
-    ERR_THROTTLED,  /* mail server asks to slow down */
-    ERR_MAXCONN,    /* too many connections to the mail server */
-    ERR_NO_MAILBOX, /* mailbox does not exist or cannot be selected */
-    ERR_NO_MESSAGE, /* message does not exist */
-    ERR_NO_ACCOUNT, /* account does not exist */
-    ERR_QUOTA,      /* storage quota of the mailbox */
+    ERR_PROTOCOL,    /* the peer does not speak the protocol */
+    ERR_NO,          /* command refused (IMAP NO) */
+    ERR_BAD,         /* command not understood (IMAP BAD) */
+    ERR_BYE,         /* the server said goodbye */
+    ERR_AUTH,        /* mail server refused the credentials */
+    ERR_TOKEN_DOWN,  /* no access token now: its source does not answer */
+    ERR_TOKEN_GRANT, /* no access token any more: the consent is gone */
+    ERR_THROTTLED,   /* mail server asks to slow down */
+    ERR_MAXCONN,     /* too many connections to the mail server */
+    ERR_NO_MAILBOX,  /* mailbox does not exist or cannot be selected */
+    ERR_NO_MESSAGE,  /* message does not exist */
+    ERR_NO_ACCOUNT,  /* account does not exist */
+    ERR_QUOTA,       /* storage quota of the mailbox */
     /* store */
     ERR_STORE_DOWN,   /* Redis not reachable or not ready */
     ERR_STORE_REPLY,  /* Redis answered with an error */
@@ -97,11 +100,15 @@ struct err_info {
 
 const struct err_info *err_info_get(enum err_code code) ATTR_RETURNS_NONNULL;
 const char *err_code_name(enum err_code code) ATTR_RETURNS_NONNULL;
+/* ERR_OK for a name that no code has. */
+enum err_code err_code_by_name(const char *name);
 const char *err_class_name(enum err_class klass) ATTR_RETURNS_NONNULL;
 
 /* Sets code and message; returns false, so that `return err_set(err, …)` reads well.
  * A NULL err is allowed: the failure is reported, its reason is not wanted. */
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...) ATTR_PRINTF(3, 4);
+bool err_vset(struct err *err, enum err_code code, const char *fmt, va_list ap)
+    ATTR_PRINTF(3, 0);
 /* Same, with a system number whose text the caller has already put into the message. */
 bool err_set_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...)
     ATTR_PRINTF(4, 5);

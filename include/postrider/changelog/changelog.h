@@ -12,7 +12,7 @@
  *          as long as the changelog; a delivery is the changelog's and is dead once
  *          changelog_delivery_done or the reader's cancel was called
  * Calls    loop thread. deliver may call changelog_delivery_done from inside. The
- *          changelog takes store_set_appended_cb.
+ *          changelog takes store_set_appended_cb and store_set_moved_cb.
  * Units    milliseconds
  * Limits   CHANGELOG_READERS_MAX readers; max_active accounts loading or delivering for
  *          one reader, at most CHANGELOG_PAGE entries of each in memory; accounts that
@@ -33,12 +33,22 @@ enum {
     CHANGELOG_ACTIVE_DEFAULT = 256,
     CHANGELOG_PAGE = 16,
     CHANGELOG_IDLE_MAX = 1024,
-    CHANGELOG_NAME_MAX = 64
+    CHANGELOG_NAME_MAX = 64,
+    CHANGELOG_FULL_PERCENT = 80
 };
 
 struct changelog_config {
     size_t max_active;        /* per reader; 0 = CHANGELOG_ACTIVE_DEFAULT */
     int64_t trim_interval_ms; /* of an account that had appends; 0 = 1 h */
+    uint64_t max_entries;     /* of a log, of what every reader has read; 0 = no limit */
+    uint64_t max_bytes;       /* of a log, read or not; 0 = no limit */
+};
+
+/* Logs of the accounts of this node, as far as they were looked at since the start. */
+struct changelog_sizes {
+    size_t logs;
+    uint64_t entries, bytes;
+    size_t full; /* at CHANGELOG_FULL_PERCENT of max_bytes or more */
 };
 
 struct changelog;
@@ -58,6 +68,7 @@ struct changelog_outcome {
     enum changelog_result result;
     int64_t retry_ms; /* CHANGELOG_RETRY */
     uint64_t key;     /* CHANGELOG_LATER; CHANGELOG_RETRY: earlier if woken, 0 = never */
+    unsigned parts;   /* both: of an entry told in parts, how many are done */
 };
 
 /* What a reader sees of a delivery; borrowed until it is done or canceled. */
@@ -67,6 +78,7 @@ struct changelog_item {
     const struct event *event;
     unsigned tries;         /* failed tries of this entry before, on this node */
     int64_t first_tried_ms; /* wall clock of the first of them; 0 = none yet */
+    unsigned parts;         /* done by the tries before, as their outcome said */
     void *work;             /* the reader's own; NULL at the start */
 };
 
@@ -84,6 +96,9 @@ struct changelog_stats {
     uint64_t done, retries, dead, unreadable, gaps;
     size_t active;  /* loading or delivering */
     size_t waiting; /* for a slot, a time or a key */
+    int64_t
+        oldest_ms; /* wall clock: when the oldest entry that is known to be unread came;
+                          0 = none */
 };
 
 struct changelog *changelog_new(struct store *s, const struct changelog_config *config)
@@ -107,6 +122,15 @@ void changelog_forget(struct changelog *c, struct str account_id);
 typedef void changelog_stop_cb(struct changelog *c, void *ctx);
 void changelog_stop(struct changelog *c, int64_t drain_ms, changelog_stop_cb *cb,
                     void *ctx);
+
+/* The reader of that name, or NULL. */
+struct changelog_reader *changelog_reader_find(struct changelog *c, struct str name);
+size_t changelog_reader_count(const struct changelog *c);
+struct changelog_reader *changelog_reader_at(const struct changelog *c, size_t i);
+const char *changelog_reader_name(const struct changelog_reader *r);
+void changelog_sizes_get(const struct changelog *c, struct changelog_sizes *out);
+/* How full the log of the account is, in percent of max_bytes; 0 without a limit. */
+unsigned changelog_fill_percent(const struct changelog *c, const struct store_acct *acct);
 
 /* A reader that is disabled keeps its cursors; enabled again it goes on from there. */
 void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled);

@@ -41,6 +41,8 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    const char *trusted_proxies; /* networks; NULL = none */
+    int64_t token_streams;
 };
 
 struct config_redis {
@@ -49,13 +51,25 @@ struct config_redis {
     const char *ca_file; /* NULL when unset, as every optional string */
     bool tls_insecure;
     bool allow_eviction;
+    int64_t lease_s;
 };
 
 struct config_sync {
     int64_t poll_interval_s;
+    int64_t poll_hot_s, poll_cold_s, poll_frozen_s;
+    int64_t hot_for_s, cold_after_s, frozen_after_s;
+    int64_t inbox_poll_s;
+    int64_t idle_max_s, idle_check_s;
+    int64_t audit_interval_s;
     int64_t delete_confirm_s;
+    int64_t move_window_s;
+    int64_t flags_refresh_s;
+    int64_t resets_per_day;
+    bool threads;
     int64_t batch_messages;
     int64_t connect_concurrency;
+    int64_t connect_total;
+    int64_t index_concurrency;
 };
 
 struct config_webhook {
@@ -83,7 +97,7 @@ struct config {
     struct config_sync sync;
     struct config_webhook webhook;
     struct {
-        int64_t retention_days;
+        int64_t retention_days, max_entries, max_bytes;
     } changelog;
     struct {
         const char *ca_file; /* authorities for mail servers and webhooks */

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 enum {
-    EVENT_ID_SIZE = 37,
+    EVENT_ID_SIZE = 40, /* a UUID, and ".0" or ".1" where one entry is told as two */
     EVENT_DATA_MAX = 64 * 1024
 };
 
@@ -28,9 +28,11 @@ enum event_type {
     EVENT_MESSAGE_DELETED,
     EVENT_MESSAGE_UPDATED,
     EVENT_MESSAGE_MISSING,
+    EVENT_MESSAGE_MOVED, /* an arrival whose removal elsewhere was told before, or will be */
     EVENT_MAILBOX_NEW,
     EVENT_MAILBOX_DELETED,
     EVENT_MAILBOX_RESET,
+    EVENT_MAILBOX_RENAMED,
     EVENT_ACCOUNT_ADDED,
     EVENT_ACCOUNT_INITIALIZED,
     EVENT_ACCOUNT_DELETED,

@@ -64,9 +64,10 @@ struct httpd_config {
     uint16_t port;            /* 0 = any free one */
     unsigned max_connections; /* 8192 */
     unsigned
-        max_per_address; /* 1024; loopback is exempt: a proxy in front is one address */
-    int64_t header_ms;   /* 10 s from the request line to the end of the headers */
-    int64_t idle_ms;     /* 60 s without a byte in or out, rounded up to seconds */
+        max_per_address; /* 1024; loopback and proxies are exempt: each stands for many */
+    const char *trusted_proxies; /* networks (base/ip.h); copied. NULL = none */
+    int64_t header_ms;        /* 10 s from the request line to the end of the headers */
+    int64_t idle_ms;          /* 60 s without a byte in or out, rounded up to seconds */
     int64_t body_window_ms;   /* 10 s: in each, the body must bring body_window_bytes */
     size_t body_window_bytes; /* 10 KiB */
 };
@@ -109,7 +110,8 @@ const struct httpd_arg *httpd_req_arg(const struct httpd_req *req, size_t i);
 /* The first header of that name (any case), NULL if none. */
 const char *httpd_req_header(const struct httpd_req *req, const char *name);
 size_t httpd_req_header_count(const struct httpd_req *req, const char *name);
-/* The peer's address without port, "127.0.0.1" or "::1". */
+/* The client's address without port, "127.0.0.1" or "::1": the peer's, or, where that is a
+ * trusted proxy, the last address of X-Forwarded-For that is none. */
 const char *httpd_req_remote(const struct httpd_req *req) ATTR_RETURNS_NONNULL;
 bool httpd_req_has_body(const struct httpd_req *req);
 /* The announced size of the body, -1 if it comes in chunks, 0 without one. */

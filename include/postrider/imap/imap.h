@@ -119,6 +119,9 @@ struct imap_conn_events {
     void (*on_row)(void *ctx, const struct imap_row *row); /* unsolicited FETCH */
     void (*on_list)(void *ctx, const struct imap_list_entry *entry);
     void (*on_status)(void *ctx, const struct imap_status *status);
+    /* NOTIFICATIONOVERFLOW: as if NOTIFY NONE had been said, so IDLE is silent, too (RFC
+     * 5465 §5.8). Nobody listens: the connection ends. */
+    void (*on_overflow)(void *ctx);
     void (*on_alert)(void *ctx, struct str text);
     /* Once; the connection is dead and must be closed with imap_conn_close. */
     void (*on_closed)(void *ctx, const struct err *err);
@@ -139,6 +142,8 @@ uint32_t imap_conn_enabled(const struct imap_conn *c);
 const struct imap_namespace *imap_conn_namespace(const struct imap_conn *c);
 /* The server's ID name and version, or "". */
 const char *imap_conn_server_name(const struct imap_conn *c);
+/* The text of the greeting, or its beginning; "" if it had none. */
+const char *imap_conn_greeting(const struct imap_conn *c);
 void imap_conn_stream_info(const struct imap_conn *c, struct stream_info *out);
 /* The selected mailbox's state as of the last untagged data; NULL if none is selected. */
 const struct imap_selected *imap_conn_selected(const struct imap_conn *c);
@@ -148,6 +153,8 @@ uint64_t imap_conn_ignored(const struct imap_conn *c);
 /* The wait in milliseconds that an ERR_THROTTLED's text suggests (at most 5 minutes), or
  * 0. */
 int64_t imap_backoff_hint_ms(const struct err *err);
+/* While held, nothing is read and no deadline runs; what is sent waits for its answer. */
+void imap_conn_hold(struct imap_conn *c, bool held);
 /* Commands that have not ended. */
 size_t imap_conn_pending(const struct imap_conn *c);
 
@@ -159,6 +166,8 @@ size_t imap_conn_pending(const struct imap_conn *c);
  * KiB are still to come, else drains it.) */
 
 struct imap_select;
+typedef void imap_select_row(void *ctx, const struct imap_row *row);
+typedef void imap_select_vanished(void *ctx, const struct imap_set *uids);
 struct imap_select_params {
     struct str mailbox; /* wire bytes */
     bool examine;
@@ -167,7 +176,10 @@ struct imap_select_params {
     uint32_t uid_validity;
     uint64_t modseq;
     uint32_t last_uid;
-    /* Rows and VANISHED (EARLIER) of a QRESYNC answer go to the connection's events. */
+    /* Rows and VANISHED (EARLIER) of a QRESYNC answer; where NULL, they go to the
+     * connection's events. */
+    imap_select_row *on_row;
+    imap_select_vanished *on_vanished;
 };
 typedef void imap_select_cb(struct imap_select *op, const struct err *err,
                             const struct imap_selected *selected, void *ctx);
@@ -330,12 +342,21 @@ struct imap_simple *imap_rename_start(struct imap_conn *c, struct str from, stru
 struct imap_simple *imap_subscribe_start(struct imap_conn *c, struct str mailbox,
                                          bool subscribed, int64_t deadline_ms,
                                          imap_simple_cb *cb, void *ctx);
-/* NOTIFY for the selected mailbox, whichever it is: from here the server sends these items
- * of every new message by itself, as unsolicited rows behind EXISTS. NO and BAD leave
- * things as they were; ERR_UNSUPPORTED without the capability. A server that gives up
- * (NOTIFICATIONOVERFLOW) tells nothing at all any more: the connection ends. */
-struct imap_simple *imap_notify_start(struct imap_conn *c, uint32_t items,
-                                      int64_t deadline_ms, imap_simple_cb *cb, void *ctx);
+/* What NOTIFY asks for; each one more than the one before. */
+enum imap_notify_scope {
+    IMAP_NOTIFY_NONE,     /* not asked */
+    IMAP_NOTIFY_SELECTED, /* the selected mailbox, whichever it is */
+    IMAP_NOTIFY_MESSAGES, /* arrivals and deletions in all personal mailboxes: on_status */
+    IMAP_NOTIFY_FLAGS,    /* also changes of flags there */
+    IMAP_NOTIFY_NAMES     /* also mailboxes that come, go, change their name: on_list */
+};
+/* NOTIFY (RFC 5465): from here the server sends these items of every new message of the
+ * selected mailbox by itself, as unsolicited rows behind EXISTS, and what the scope says
+ * of the others. NO and BAD leave things as they were; ERR_UNSUPPORTED without the
+ * capability. May be sent before a mailbox is selected. */
+struct imap_simple *imap_notify_start(struct imap_conn *c, enum imap_notify_scope scope,
+                                      uint32_t items, int64_t deadline_ms,
+                                      imap_simple_cb *cb, void *ctx);
 void imap_simple_cancel(struct imap_simple *op);
 
 struct imap_idle;

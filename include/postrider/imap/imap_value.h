@@ -131,7 +131,8 @@ enum imap_item {
     IMAP_ITEM_GM_MSGID = 1 << 9, /* X-GM-EXT-1 */
     IMAP_ITEM_GM_THRID = 1 << 10,
     IMAP_ITEM_GM_LABELS = 1 << 11,
-    IMAP_ITEM_SECTIONS = 1 << 12 /* at least one BODY[…] or BINARY[…] */
+    IMAP_ITEM_SECTIONS = 1 << 12,  /* at least one BODY[…] or BINARY[…] */
+    IMAP_ITEM_REFERENCES = 1 << 13 /* to ask with: the References header, a section */
 };
 
 struct imap_section {
@@ -167,7 +168,8 @@ enum imap_list_attr {
     IMAP_LIST_NOINFERIORS = 1 << 1,
     IMAP_LIST_HAS_CHILDREN = 1 << 2,
     IMAP_LIST_SUBSCRIBED = 1 << 3,
-    IMAP_LIST_NONEXISTENT = 1 << 4
+    IMAP_LIST_NONEXISTENT = 1 << 4,
+    IMAP_LIST_NO_CHILDREN = 1 << 5
 };
 
 enum imap_status_item {

@@ -1,6 +1,8 @@
 /* spec: tables that say what a JSON value must look like, and the validator driven by
  * them.
  * Shape    a field_spec row per value; rows refer to the rows of their members and items.
+ *          A part is a row that stands for the rows of another table, as they are or
+ *          seen through a view, so that what several tables share is written once.
  *          One table yields the validation, the normal form and the OpenAPI schema.
  * Owner    tables are `static const`; results are new values of the caller
  * Calls    pure; any thread
@@ -10,7 +12,8 @@
  *          members; the row's own check. Conditions (`when`) see the normal form of rows
  *          without conditions and of rows further up in the table.
  * Limits   SPEC_ERRORS_MAX messages; tables nest at most SPEC_DEPTH_MAX levels (the
- *          validator's recursion follows the table, never the input)
+ *          validator's recursion follows the table, never the input); parts nest at
+ *          most FIELD_PART_DEPTH levels
  * Errors   messages name the value by its path, as in: "imap.port" must be a number
  *
  * Writing a table:
@@ -25,6 +28,8 @@
  *     F_ARR("to", FIELD_SINGLE, F_ITEM(F_OBJ(NULL, 0, F_FIELDS(address_fields))))
  *     F_STR("pass", 0, F_WHEN({.field = "accessToken",
  *                              .then = {WHEN_OFF}, .otherwise = {WHEN_REQUIRED}}))
+ *     F_PART(address_fields)                 the rows of that table, in this place
+ *     F_PART_AS(address_fields, as_change)   each of them as as_change makes it
  */
 #ifndef POSTRIDER_JSON_SPEC_H
 #define POSTRIDER_JSON_SPEC_H
@@ -34,7 +39,9 @@
 
 enum {
     SPEC_ERRORS_MAX = 100,
-    SPEC_DEPTH_MAX = 16
+    SPEC_DEPTH_MAX = 16,
+    FIELD_PART_DEPTH = 4,
+    FIELD_LABEL_SIZE = 64
 };
 
 enum field_type {
@@ -121,6 +128,10 @@ struct field_dep {
  * the sentence `"path" …`. */
 typedef bool field_check(const json_t *value, struct err *err);
 
+/* Makes a row of a part what it is in the table that names the part. A label made for it
+ * goes into `label`, which lives as long as the row. */
+typedef void field_view(struct field_spec *row, char label[FIELD_LABEL_SIZE]);
+
 struct field_spec {
     enum field_type type;
     const char *name; /* NULL for items and whole bodies */
@@ -144,6 +155,9 @@ struct field_spec {
     const struct field_dep *deps;
     size_t dep_count;
     field_check *check;
+    const struct field_spec *part; /* a part: these rows, and nothing of this one */
+    size_t part_count;
+    field_view *view;  /* NULL: the rows of the part as they are */
     const char *label; /* name of the schema in OpenAPI */
     const char *doc;   /* one line */
 };
@@ -171,6 +185,8 @@ struct field_spec {
 #define F_URI(...)       .format = FORMAT_URI, .schemes = F_LIST(__VA_ARGS__)
 #define F_PATTERN(text)  .pattern = (text)
 #define F_FIELDS(table)  .fields = (table), .field_count = ARRAY_LEN(table)
+#define F_PART(table)    {.part = (table), .part_count = ARRAY_LEN(table)}
+#define F_PART_AS(table, as) {.part = (table), .part_count = ARRAY_LEN(table), .view = (as)}
 #define F_ITEM(...)      .item = &(const struct field_spec)__VA_ARGS__
 #define F_WHEN(...)                                                                      \
     .when = (const struct field_when[]){__VA_ARGS__},                                    \
@@ -185,6 +201,25 @@ struct field_spec {
 #define WHEN_FORBIDDEN .set = FIELD_FORBIDDEN
 /* The part is switched off: only null and false remain. */
 #define WHEN_OFF .set = FIELD_NULLABLE | FIELD_FALSE_ONLY
+
+/* Walks the rows of a table; those of its parts come in their place. */
+struct field_walk {
+    struct {
+        const struct field_spec *next, *end;
+        field_view *view;
+    } level[FIELD_PART_DEPTH + 1];
+    size_t depth;
+    struct field_spec row; /* the current row, if a view changed it */
+    char label[FIELD_LABEL_SIZE];
+};
+
+void field_walk_init(struct field_walk *w, const struct field_spec *fields, size_t count);
+/* The next row, valid until the next call; NULL at the end. */
+const struct field_spec *field_walk_next(struct field_walk *w);
+/* The row of that name among those a walk still has before it; NULL if there is none. */
+const struct field_spec *field_walk_find(struct field_walk *w, struct str name);
+/* How many rows a walk would give. */
+size_t field_rows_count(const struct field_spec *fields, size_t count);
 
 struct spec_error {
     const char *message;

@@ -33,9 +33,22 @@ void loop_stop(struct loop *loop);
 struct uv_loop_s *loop_uv(struct loop *loop) ATTR_RETURNS_NONNULL;
 /* Time at the start of this turn. */
 int64_t loop_now_ms(const struct loop *loop);
-/* Longest time spent in callbacks of one turn since the last call; for health and
- * metrics. */
-int64_t loop_take_max_turn_us(struct loop *loop);
+
+/* --- how long turns take: while one lasts, nobody else is served --- */
+
+enum {
+    LOOP_TURN_BOUNDS = 9
+};
+extern const int64_t loop_turn_bounds_us[LOOP_TURN_BOUNDS];
+struct loop_turns {
+    uint64_t turns;                    /* since the start, the current one left out */
+    uint64_t busy_us;                  /* all of them together */
+    uint64_t within[LOOP_TURN_BOUNDS]; /* turns that took at most that bound */
+    int64_t longest_us;                /* of the last one to two minutes */
+};
+void loop_turns_get(const struct loop *loop, struct loop_turns *out);
+/* How long the callbacks of this turn have run by now, sleep left out. */
+int64_t loop_turn_us(const struct loop *loop);
 
 /* --- deferred calls: later, from the loop, in order --- */
 

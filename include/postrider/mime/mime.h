@@ -1,9 +1,8 @@
 /* mime: from the bytes of mail headers and bodies to valid UTF-8 text and exact files.
- * Shape    pure functions, two incremental filters (mime_decoder: transfer encodings,
- *          mime_charset: text to UTF-8) and parsers of header blocks, address lists, ids
- *          and dates
- * Owner    filters are the caller's (_free); parsed values live in the arena given
- * Calls    any thread; a filter object is used by one thread at a time
+ * Shape    pure functions, an incremental filter (mime_decoder: transfer encodings) and
+ *          parsers of header blocks, address lists, ids and dates; GMime does the decoding
+ * Owner    decoders are the caller's (_free); parsed values live in the arena given
+ * Calls    any thread after mime_init; a decoder is used by one thread at a time
  * Limits   MIME_*_MAX below; output sizes are those of the buf or the max_bytes given;
  *          every function is linear in its input
  * Errors   none by message: whatever a stranger wrote gives some text. Functions that
@@ -31,13 +30,12 @@ enum {
     MIME_FILENAME_MAX = 1024,                 /* bytes of a decoded parameter value */
     MIME_ADDRESSES_MAX = 10 * 1000,           /* of one list */
     MIME_ADDRESS_LIST_MAX = 1024 * 1024,      /* bytes of one list */
-    MIME_COMMENT_DEPTH_MAX = 100,             /* deeper comments do not nest further */
     MIME_IDS_MAX = 1000,                      /* of one References field */
     MIME_ID_MAX = 998                         /* longer ids are left out */
 };
 
-/* Global preparation of the MIME library: once by the program before other threads start.
- * Calls nest: each mime_init needs a mime_fini. */
+/* Global preparation of the MIME library: once by the program before anything else here and
+ * before other threads start. Calls nest: each mime_init needs a mime_fini. */
 void mime_init(void);
 void mime_fini(void);
 
@@ -62,8 +60,7 @@ bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t 
 /* --- transfer encodings --- */
 
 struct mime_decoder;
-/* base64, quoted-printable, uuencode (x-uuencode, x-uue, uue); anything else passes
- * through. */
+/* base64, quoted-printable, uuencode (x-uuencode, x-uue); anything else passes through. */
 struct mime_decoder *mime_decoder_new(struct str encoding) ATTR_RETURNS_NONNULL;
 void mime_decoder_free(struct mime_decoder **d);
 /* Appends what the bytes decode to. The result does not depend on how the input is cut.
@@ -73,28 +70,7 @@ bool mime_decoder_feed(struct mime_decoder *d, const void *data, size_t len,
 /* The input is complete: appends what was held back. */
 bool mime_decoder_end(struct mime_decoder *d, struct buf *out);
 
-/* --- character sets --- */
-
-struct mime_charset;
-/* Converter to UTF-8. An absent, empty or us-ascii name means: UTF-8 if the text is valid
- * UTF-8, else windows-1252 (decided at the end; holds at most max_bytes). Unknown names
- * are windows-1252. Output stops at the last whole character within max_bytes. */
-struct mime_charset *mime_charset_new(struct str name,
-                                      size_t max_bytes) ATTR_RETURNS_NONNULL;
-void mime_charset_free(struct mime_charset **c);
-/* Appends valid UTF-8 without NUL; undecodable bytes give U+FFFD. The result does not
- * depend on how the input is cut. False when no more input is of use: max_bytes are
- * reached or `out` overflowed. */
-bool mime_charset_feed(struct mime_charset *c, const void *data, size_t len,
-                       struct buf *out);
-bool mime_charset_end(struct mime_charset *c, struct buf *out);
-/* Before _end: the input is only the beginning of the text, so a character cut at its end
- * is left out instead of replaced. */
-void mime_charset_cut(struct mime_charset *c);
-/* Some text was left out because of max_bytes. */
-bool mime_charset_is_truncated(const struct mime_charset *c) ATTR_PURE;
-/* Is the name one that is converted by its own table? */
-bool mime_charset_is_known(struct str name) ATTR_PURE;
+/* --- texts --- */
 
 struct mime_text {
     struct str encoding; /* Content-Transfer-Encoding, may be absent */
@@ -103,7 +79,9 @@ struct mime_text {
     bool input_cut;      /* the body is only the beginning: an open end is not an error */
 };
 
-/* Body of a text part to UTF-8. *has_more_out: max_bytes left some out, or input_cut. */
+/* Body of a text part to valid UTF-8 without NUL; undecodable bytes give U+FFFD. An absent,
+ * empty or us-ascii character set means: UTF-8 if the text is that, else windows-1252.
+ * Unknown ones are windows-1252. *has_more_out: max_bytes left some out, or input_cut. */
 bool mime_text_decode(struct buf *out, struct str body, const struct mime_text *how,
                       bool *has_more_out);
 

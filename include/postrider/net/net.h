@@ -12,7 +12,9 @@
  * Calls    loop thread. Stream callbacks may close their stream, also from on_data.
  * Units    milliseconds, bytes
  * Limits   STREAM_QUEUE_MAX bytes unsent; 16 addresses per name; idle TLS stream ≤ 20 KiB
- *          resident with a resumed session, ≤ 32 KiB without
+ *          resident with a resumed session, ≤ 32 KiB without. Of one stream at most
+ *          NET_READ_BUFFER bytes or STREAM_SLICE_US of decrypting and delivering go before
+ *          the others get their turn; NET_CROWDED_BYTES when a turn is long already
  * Errors   ERR_DNS, ERR_CONNECT, ERR_CLOSED, ERR_NET, ERR_TLS (peer_code = OpenSSL
  *          reason), ERR_TLS_CERT (peer_code = X509_V_ERR_… short name), ERR_STARTTLS,
  *          ERR_EGRESS, ERR_TIMEOUT; all transient but ERR_TLS_CERT, ERR_STARTTLS and
@@ -31,7 +33,10 @@
 
 enum {
     STREAM_QUEUE_MAX = 16 * 1024 * 1024,
-    NET_READ_BUFFER = 64 * 1024
+    NET_READ_BUFFER = 64 * 1024,
+    NET_CROWDED_BYTES = 4 * 1024, /* a read in a turn that took NET_CROWDED_US by then */
+    NET_CROWDED_US = 8000,
+    STREAM_SLICE_US = 2000
 };
 
 /* What an address must not be (docs/SECURITY.md). Checked after DNS on the address used.

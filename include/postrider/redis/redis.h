@@ -55,6 +55,8 @@ struct redis *redis_new(struct net *net, const struct redis_config *config,
 /* Waiting commands end with ERR_CANCELED. */
 void redis_free(struct redis **r);
 enum redis_state redis_state_get(const struct redis *r);
+/* Bytes of commands not yet in the hands of the kernel. */
+size_t redis_waiting_bytes(const struct redis *r);
 /* Why it is not ready; ERR_OK when it is. */
 const struct err *redis_last_err(const struct redis *r);
 /* Called at every change between ready and not ready. */

@@ -69,8 +69,13 @@ struct redis *store_redis(struct store *s);
 struct keyring *store_keyring(struct store *s);
 const char *store_prefix(const struct store *s);
 struct loop *store_loop(struct store *s);
-/* Redis ready, opened, and leases held. err tells why not. */
+/* Redis ready and taking writes, opened, and leases held. err tells why not. */
 bool store_is_well(const struct store *s, struct err *err);
+/* How much of the memory it may use Redis has in use; 0 without maxmemory. What is full
+ * refuses all writes. */
+unsigned store_fill_percent(const struct store *s);
+/* Redis is away, or so much waits to be sent to it that whoever makes more should stop. */
+bool store_is_behind(const struct store *s);
 /* Does this node own the shard now? */
 bool store_owns(const struct store *s, uint8_t shard);
 /* Called when a shard came to this node or left it, except while opening and closing. A

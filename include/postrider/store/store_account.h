@@ -25,7 +25,8 @@
 extern const char *const store_account_secret_paths[];
 
 struct store_account_op;
-/* record: settings with the secrets back in place; state: the state record. */
+/* record: settings with the secrets back in place; state: the state record, with the
+ * numbers of events by type in its member `counters`. */
 typedef void store_account_cb(struct store_account_op *op, const struct err *err,
                               const struct store_acct *acct, json_t *record,
                               json_t *state, void *ctx);
@@ -53,8 +54,9 @@ struct account_entry {
     const char *id, *name, *email;
     const char *state;
     int64_t created_ms;
-    int64_t sync_time_ms;
-    struct err last_error; /* code ERR_OK = none */
+    int64_t sync_time_ms;                    /* end of the last complete look; 0 = none */
+    uint64_t event_counts[EVENT_TYPE_COUNT]; /* committed since the account exists */
+    struct err last_error;                   /* code ERR_OK = none */
 };
 
 size_t store_directory_count(struct store *s);
@@ -65,5 +67,10 @@ const struct account_entry *store_directory_get(struct store *s, struct str id);
 /* In memory only; the state itself is committed by store_commit. */
 void store_directory_set_state(struct store *s, struct str id, const char *state,
                                const struct err *last_error);
+void store_directory_set_sync_time(struct store *s, struct str id, int64_t sync_time_ms);
+/* Called after the state of an account changed on this node. NULL = nobody. */
+typedef void store_state_cb(struct store *s, const struct account_entry *entry,
+                            void *ctx);
+void store_set_state_cb(struct store *s, store_state_cb *cb, void *ctx);
 
 #endif

@@ -14,11 +14,16 @@
 #include "postrider/base/arena.h"
 #include "postrider/event/event.h"
 #include "postrider/store/store.h"
+#include "postrider/store/store_thread.h"
+#include "postrider/store/store_tombstone.h"
 
 enum {
     SEGMENT_ROWS = 256,
     MAILBOX_KEYWORDS_MAX = 250,
-    MSG_EMAILID_MAX = 64
+    MSG_EMAILID_MAX = 64,
+    /* Labels (Gmail) stand in the dictionary of keywords, behind this byte, which no
+     * keyword has. */
+    MAILBOX_LABEL_MARK = 1
 };
 
 /* One indexed message. */
@@ -78,19 +83,41 @@ struct mailbox {
     uint32_t srv_uid_next;   /* as of the last pass */
     uint64_t highest_modseq; /* only what a complete pass reached; 0 = none */
     uint32_t exists;         /* as of the last pass */
-    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed */
+    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed;
+                         live: 1, or all below this is not indexed (fast indexer) */
     uint32_t
         start_uid; /* phase initial: UIDNEXT when it began; later UIDs are new mail */
     uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
     int64_t last_full_ms;  /* last full flag refresh */
     int64_t gone_since_ms; /* phase gone */
-    char **keywords;       /* dictionary: index = id */
+    /* After UIDVALIDITY changed the former index stays as a shadow until the new one was
+     * compared with it. 0: there is none; else 1 + the parts of it that are done */
+    uint32_t rebuild;
+    uint32_t rebuild_told; /* events of the part at hand that were told */
+    uint32_t reset_count;  /* UIDVALIDITY changes since … */
+    int64_t reset_from_ms; /* … this, and no more than a day */
+    int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */
+    int64_t stored_ms;     /* when a pass last had something to store */
+    /* The server shows only the newest messages, from this UID on; 0: it shows all. What
+     * it stopped showing is not indexed. */
+    uint32_t window_floor;
+    /* Not stored: how often in a row it could not be selected, and when to try again. */
+    uint32_t select_failures;
+    int64_t parked_until_ms; /* wall time */
+    char **keywords;         /* dictionary: index = id */
     size_t keyword_count;
     uint32_t count;                 /* indexed messages: sum over the directory */
     struct segment_entry *segments; /* directory, in rising UID order */
     size_t segment_count;
     char *inline_segment; /* encoded rows of a small mailbox, or NULL */
     size_t inline_len;
+    /* not stored */
+    bool is_shadow;   /* from store_shadow_start: its rows lie apart */
+    bool nonexistent; /* the server said so when it was to be selected */
+    bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
+    bool suspect; /* proved to differ: the next pass compares all of it */
+    int64_t changed_at_ms,
+        look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };
 
 /* A new record with nothing but its names; the commit that stores it sets its version. */
@@ -118,6 +145,15 @@ typedef void store_mailboxes_cb(struct store_mailboxes *op, const struct err *er
 struct store_mailboxes *store_mailboxes_start(struct store *s, const struct store_acct *a,
                                               store_mailboxes_cb *cb, void *ctx);
 void store_mailboxes_cancel(struct store_mailboxes *op);
+
+/* The shadow of a mailbox: the record of the former index, to be scanned like any mailbox.
+ * The callback takes it. ERR_NOT_FOUND: there is none. */
+struct store_shadow;
+typedef void store_shadow_cb(struct store_shadow *op, const struct err *err,
+                             struct mailbox *shadow, void *ctx);
+struct store_shadow *store_shadow_start(struct store *s, const struct store_acct *a,
+                                        uint32_t box, store_shadow_cb *cb, void *ctx);
+void store_shadow_cancel(struct store_shadow *op);
 
 /* Rows with uid_lo ≤ UID ≤ uid_hi, segment by segment in rising order. The directory is
  * copied at the start; a commit meanwhile that changes a segment still to be read ends the
@@ -155,8 +191,11 @@ struct mailbox_change {
      * except that version, directory, count and inline rows are set on success: it must
      * live until the callback, and its rows must not be cleared meanwhile. */
     struct mailbox *m;
-    bool remove;                   /* the mailbox goes, with its index */
-    bool drop_rows;                /* all stored segments go first (reset) */
+    bool remove;      /* the mailbox goes, with its index */
+    bool drop_rows;   /* all stored segments go first (reset) */
+    bool shadow_rows; /* record and segments as stored become the shadow (reset); the rows
+                         in memory were cleared before */
+    bool drop_shadow;
     const struct msg_row *upserts; /* rising UID; new rows and rows to replace */
     size_t upsert_count;
     const uint32_t *deletes; /* rising UID; unknown ones are ignored */
@@ -169,6 +208,14 @@ struct store_commit_params {
     size_t change_count;
     struct event *events; /* appended in this order; ids must be set. Taken (finished) */
     size_t event_count;
+    const struct tombstone *tombstones; /* to remember */
+    size_t tombstone_count;
+    int64_t tombstones_ttl_ms; /* all of the account go this long after an addition */
+    const uint64_t *tombstone_keys; /* to forget */
+    size_t tombstone_key_count;
+    const struct thread_fact *threads; /* those of one mailbox in rising UID order */
+    size_t thread_count;               /* ≤ THREAD_FACTS_MAX */
+    const struct thread_progress *thread_progress; /* NULL = none was made */
     uint32_t next_number; /* 0 = unchanged: counter of mailbox ids and numbers */
     const char *state;    /* NULL = unchanged: new account state */
     json_t *state_info;   /* merged into the account's state record (lastError, syncTime,

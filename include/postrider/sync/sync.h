@@ -19,6 +19,7 @@
 
 #include "postrider/imap/imap.h"
 #include "postrider/store/store_mailbox.h"
+#include "postrider/sync/sync_move.h"
 
 enum {
     SYNC_BATCH_MAX = 2000,
@@ -30,7 +31,8 @@ enum {
 struct mailbox_table {
     struct mailbox **items;
     size_t count, cap;
-    uint32_t next_number; /* counter for ids and numbers; 1 at first */
+    uint32_t next_number;     /* counter for ids and numbers; 1 at first */
+    int64_t flags_refresh_ms; /* see sync_flags_are_due; 0 = half an hour */
 };
 
 void mailbox_table_fini(struct mailbox_table *t);
@@ -42,8 +44,41 @@ struct mailbox *mailbox_table_by_number(const struct mailbox_table *t, uint32_t 
 struct mailbox *mailbox_table_by_use(const struct mailbox_table *t,
                                      const char *special_use);
 struct mailbox *mailbox_table_inbox(const struct mailbox_table *t);
+/* The mailbox whose labels tell what the mailboxes that are not indexed hold; NULL: each
+ * holds its own. */
+struct mailbox *mailbox_table_all(const struct mailbox_table *t);
 /* Is it one to sync: selectable, not virtual? */
 bool mailbox_is_synced(const struct mailbox *m);
+
+/* --- what is known of a server --- */
+
+enum sync_quirk {
+    SYNC_QUIRK_FALSE_VANISHED = 1
+                                << 0, /* says of messages that are there that they went */
+    SYNC_QUIRK_LATE = 1 << 1,         /* shows messages later than others above them */
+    /* shows but the newest messages of a mailbox, some multiple of ten thousand */
+    SYNC_QUIRK_WINDOW = 1 << 2,
+    /* the mailboxes below "Labels" hold copies of messages of others */
+    SYNC_QUIRK_LABEL_COPIES = 1 << 3,
+    SYNC_QUIRK_SLOW_STATUS = 1 << 4,  /* STATUS often is no cheaper than SELECT */
+    SYNC_QUIRK_TRUE_VANISHED = 1 << 5 /* no fault: what it says went is gone */
+};
+/* By capability words, ID and greeting; enum sync_quirk bits. */
+uint32_t sync_quirks(const struct imap_conn *conn);
+
+/* What the passes of one account found out about its server. The actor keeps it as long as
+ * it lives; all zero at first. */
+struct sync_learned {
+    uint32_t false_vanished;      /* times that VANISHED proved wrong */
+    int64_t qresync_off_until_ms; /* loop time */
+    int64_t flag_search_off_until_ms;
+};
+
+/* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
+enum sync_list_mark {
+    SYNC_LIST_COPIES = 1 << 16, /* holds what others hold, too: not indexed */
+    SYNC_LIST_ALL = 1 << 17 /* holds everything that the former show: Gmail's All Mail */
+};
 
 /* --- context --- */
 
@@ -58,23 +93,36 @@ struct sync_ctx {
     int64_t notify_from_ms; /* messages with an older INTERNALDATE are indexed silently */
     uint32_t batch_messages;
     int64_t delete_confirm_ms;
-    uint32_t
-        busy_box; /* a pass works on this mailbox: a listing leaves it alone; 0 = none */
+    uint32_t resets_per_day; /* of one mailbox that are followed; 0 = 3 */
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
+    bool threads;  /* what new messages tell of threads is kept */
+    bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
+    struct sync_learned *learned; /* may be NULL */
+    /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
+    bool (*is_busy)(void *ctx, uint32_t box);
+    sync_new_row_fn *on_new_row;
+    /* A listing wants to select another mailbox on its connection. False: not now, it asks
+     * again. May be NULL. */
+    bool (*may_select)(void *ctx);
+    void *ctx;                /* of the three */
+    struct sync_moves *moves; /* NULL: moves are not looked for */
+    bool settled;             /* every mailbox was looked at since the connection is up */
+    bool lost; /* the account was indexed before, and nothing of it is left */
     /* A pass is about to send a command: end IDLE. May be NULL. */
     void (*on_command)(void *ctx);
-    sync_new_row_fn *on_new_row;
-    void *ctx; /* of both */
+    void *command_ctx;
 };
 
 /* --- live data --- */
 
 struct sync_flag_row {
     uint32_t uid;
+    uint32_t number; /* of sequence, where the server told no UID; uid is 0 then */
     uint64_t modseq;
     uint8_t system;
     uint8_t keyword_count;
+    bool has_labels;      /* they are among the keywords, marked; else nothing was said */
     uint32_t order;       /* of arrival among rows of one UID */
     struct str *keywords; /* in the arena */
 };
@@ -86,6 +134,8 @@ struct sync_live {
     bool resync;         /* something that needs a comparison with the server */
     struct sync_flag_row *rows;
     size_t row_count, row_cap;
+    struct sync_flag_row *numbered; /* flags of a message by its number, in this order */
+    size_t numbered_count, numbered_cap;
     struct imap_range *vanished;
     size_t vanished_count, vanished_cap;
     uint32_t
@@ -112,21 +162,29 @@ void sync_live_row(struct sync_live *l, const struct imap_row *row);
 bool sync_live_arrival(struct sync_live *l, const struct sync_ctx *sc,
                        const struct mailbox *m, uint32_t items,
                        const struct imap_row *row);
+/* Are its sequence numbers those of before anything else that was said? */
+bool sync_live_numbers_hold(const struct sync_live *l);
 /* True if it can be applied without a command to the server. */
 bool sync_live_is_passive(const struct sync_live *l);
+
+/* Does what STATUS told, be it little, differ from what the index was brought up to? */
+bool sync_status_differs(const struct mailbox *m, const struct imap_status *status);
 
 /* --- operations --- */
 
 /* What the index keeps of a new message, as imap_item bits, as far as this connection and
- * its selected mailbox have it. */
+ * its selected mailbox, if there is one, have it. */
 uint32_t sync_row_items(const struct imap_conn *conn);
 
 struct sync_list_result {
     size_t listed; /* mailboxes in this listing */
     size_t
         missing; /* known ones that were not in it: list again after delete_confirm_ms */
-    struct mailbox **changed; /* those whose STATUS differs from the index */
+    struct mailbox *
+        *changed; /* those to index, and whose STATUS differs from the index */
     size_t changed_count;
+    struct mailbox **untold; /* indexed ones of which the listing said no STATUS */
+    size_t untold_count;
 };
 struct sync_list;
 typedef void sync_list_cb(struct sync_list *op, const struct err *err,
@@ -134,6 +192,12 @@ typedef void sync_list_cb(struct sync_list *op, const struct err *err,
 struct sync_list *sync_list_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   sync_list_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
 void sync_list_cancel(struct sync_list *op);
+
+/* A server without MODSEQ does not tell that flags changed: they are all read again when
+ * this says so: INBOX every flags_refresh_ms, the others in twelve times that. */
+bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m);
+/* The mailbox could not be selected and is not to be tried again yet. */
+bool sync_is_parked(const struct mailbox *m);
 
 struct sync_pass_result {
     uint32_t added, updated, deleted;

@@ -2,8 +2,9 @@
 -- KEYS: lease, epoch, a:<acc>, accounts, log:<acc>, feed, dirty
 -- ARGV: owner, epoch, account name, event type, event id, sealed event,
 --       then field and value of the account record in turn
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
+local error = fenced()
+if error then
+    return error
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
     return redis.error_reply('CONFLICT account exists')

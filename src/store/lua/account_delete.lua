@@ -2,10 +2,12 @@
 -- looks through one page of the feed for entries about it.
 -- KEYS: lease, epoch, accounts, dirty, feed, f:<acc>, a:<acc>, its other keys
 -- ARGV: owner, epoch, account name, key prefix of its indexes ("…:m:<acc>:"),
---       feed position ("-" at first), entries a page, incarnation
+--       feed position ("-" at first), entries a page, incarnation, key prefix of their
+--       shadows ("…:s:<acc>:") and of their threads ("…:t:<acc>:")
 -- Gives the next feed position, or "" when done.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
+local error = fenced()
+if error then
+    return error
 end
 local incarnation = redis.call('HGET', KEYS[7], 'inc')
 if incarnation and incarnation ~= ARGV[7] then
@@ -13,7 +15,7 @@ if incarnation and incarnation ~= ARGV[7] then
 end
 if ARGV[5] == '-' then
     for _, box in ipairs(redis.call('HKEYS', KEYS[6])) do
-        redis.call('UNLINK', ARGV[4] .. box)
+        redis.call('UNLINK', ARGV[4] .. box, ARGV[8] .. box, ARGV[9] .. box)
     end
     for i = 6, #KEYS do
         redis.call('UNLINK', KEYS[i])

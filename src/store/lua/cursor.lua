@@ -1,16 +1,13 @@
 -- Moves a reader's cursor and marks whether the account's log is ahead of any reader.
 -- KEYS: lease, epoch, a:<acc>, cur:<acc>, log:<acc>, dirty
--- ARGV: owner, epoch, incarnation, account name, reader, entry id, then the readers whose
---       cursors count
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
-    return redis.error_reply('FENCED lease lost')
+-- ARGV: owner, epoch, incarnation, account name, reader, entry id, the moves of the cursor
+--       that the caller knows of (replay.lua), then the readers whose cursors count
+local error = refused()
+if error then
+    return error
 end
-local incarnation = redis.call('HGET', KEYS[3], 'inc')
-if not incarnation then
-    return redis.error_reply('GONE account does not exist')
-end
-if incarnation ~= ARGV[3] then
-    return redis.error_reply('STALE account was created anew')
+if (redis.call('HGET', KEYS[4], 'g:' .. ARGV[5]) or '0') ~= ARGV[7] then
+    return redis.error_reply('STALE cursor was moved')
 end
 
 local function before(a, b)
@@ -26,7 +23,7 @@ end
 redis.call('HSET', KEYS[4], ARGV[5], ARGV[6])
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
 local behind = false
-for i = 7, last and #ARGV or 0 do
+for i = 8, last and #ARGV or 0 do
     local cursor = redis.call('HGET', KEYS[4], ARGV[i])
     behind = behind or not cursor or before(cursor, last[1])
 end

@@ -164,6 +164,13 @@ class Daemon:
     def account(self, account):
         return self.get(f"/v1/account/{account}")
 
+    def metric(self, name):
+        """Value of a metric without labels."""
+        for line in self.request("GET", "/metrics").body.decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split(" ")[1])
+        raise AssertionError(f"no metric {name}")
+
     def wait_state(self, account, state="connected", seconds=20):
         try:
             wait_until(lambda: self.account(account)["state"] == state, seconds, f"{account} {state}", pause=0.05)

@@ -1,5 +1,7 @@
 """An IMAP server that follows the protocol except where a test has it do otherwise."""
 import re
+import threading
+import time
 
 COMMAND = re.compile(rb"(\S+) (UID )?(\S+) ?(.*)", re.I)
 
@@ -51,3 +53,30 @@ class Imap:
         return (b'* %d FETCH (UID %d FLAGS () INTERNALDATE "14-Nov-2023 22:13:20 +0000" RFC822.SIZE 50 '
                 b'ENVELOPE (NIL "s" NIL NIL NIL NIL NIL NIL NIL "<%d@example.com>") '
                 b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 5 1 NIL NIL NIL NIL))\r\n' % (i, i, i))
+
+
+class Neighbour(Imap):
+    """Has a new message whenever the test says so."""
+
+    def __init__(self):
+        super().__init__(instead=self._instead)
+        self.idle, self.sockets = threading.Event(), []
+
+    def _instead(self, server, command, tag, rest, s):
+        if command == b"IDLE":
+            s.sendall(b"+ idling\r\n")
+            self.sockets.append(s)
+            self.idle.set()
+            if s.recv(100).startswith(b"DONE"):
+                s.sendall(tag + b" OK done\r\n")
+            return True
+        return False
+
+    def deliver(self):
+        """Returns the time at which it was told."""
+        assert self.idle.wait(10)
+        self.idle.clear()
+        self.messages += 1
+        at = time.time()
+        self.sockets[-1].sendall(b"* %d EXISTS\r\n" % self.messages)
+        return at

@@ -86,5 +86,21 @@ NASTY = {
 
 def encoded(text):
     """Forms in which a text could hide in stored bytes."""
-    raw = text.encode()
-    return {raw, raw.lower(), base64.b64encode(raw).rstrip(b"="), raw.hex().encode()}
+    forms = set()
+    for raw in {text.encode(), text.lower().encode(), text.encode("utf-16-le"), text.encode("utf-16-be")}:
+        forms |= {raw, raw.hex().encode(), raw.hex().upper().encode()}
+        for skip in range(3):  # a text within more base64 begins at any of three places
+            whole = base64.b64encode(b"\0" * skip + raw)
+            inner = whole[[0, 2, 3][skip]:len(whole) - (0, 3, 2)[(skip + len(raw)) % 3]]
+            forms |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_")}
+    return forms
+
+
+def readable(stored, secrets):
+    """The first place where one of the secrets can be read, as (which, bytes); None if there is none."""
+    for what, secret in secrets.items():
+        for form in encoded(secret):
+            for item in stored:
+                if form in item or form in item.lower():
+                    return what, item
+    return None

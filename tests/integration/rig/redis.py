@@ -48,13 +48,14 @@ class Client:
     READ = {"string": lambda c, k: [c("GET", k)], "hash": lambda c, k: c("HGETALL", k),
             "set": lambda c, k: c("SMEMBERS", k), "list": lambda c, k: c("LRANGE", k, 0, -1),
             "zset": lambda c, k: c("ZRANGE", k, 0, -1, "WITHSCORES"),
-            "stream": lambda c, k: c("XRANGE", k, "-", "+")}
+            "stream": lambda c, k: c("XRANGE", k, "-", "+"), "none": lambda c, k: []}  # went meanwhile
 
     def dump(self):
-        """Every byte string that is stored: names of keys, fields, values, entries."""
+        """Every byte string that is stored: names of keys, fields, values, entries; and each key as Redis would
+        write it to disk, which shows what the commands by type do not, but may be compressed."""
         todo = []
         for key in self.keys():
-            todo += [key, self.READ[self("TYPE", key)](self, key)]
+            todo += [key, self.READ[self("TYPE", key)](self, key), self("DUMP", key)]
         out = []
         while todo:
             item = todo.pop()

@@ -36,21 +36,27 @@ static void on_answer(struct deferred *d)
     struct err err = {0};
     if (p->canceled) {
         (void)err_set(&err, ERR_CANCELED, "canceled");
-        p->cb(p->arg, NULL, &err, NULL);
+        p->cb(p->arg, &(struct api_auth_answer){.err = &err});
     } else if (strcmp(p->token, "good") == 0) {
-        p->cb(p->arg, &who, NULL, NULL);
+        p->cb(p->arg, &(struct api_auth_answer){.who = &who});
     } else if (strcmp(p->token, "bound") == 0) {
         memcpy(who.account, "a", 2);
-        p->cb(p->arg, &who, NULL, NULL);
+        p->cb(p->arg, &(struct api_auth_answer){.who = &who});
+    } else if (strcmp(p->token, "limited") == 0) {
+        p->cb(p->arg,
+              &(struct api_auth_answer){
+                  .who = &who, .rate = {.limit = 5, .remaining = 3, .reset_s = 7}});
     } else if (strcmp(p->token, "fast") == 0) {
         json_t *details = json_object();
         json_put_int(details, "ttl", 7);
         (void)err_set(&err, ERR_RATE_LIMITED, "Too many requests");
-        p->cb(p->arg, NULL, &err, details);
+        p->cb(p->arg, &(struct api_auth_answer){.err = &err,
+                                                .details = details,
+                                                .rate = {.limit = 5, .reset_s = 7}});
         json_decref(details);
     } else {
         (void)err_set(&err, ERR_UNAUTHORIZED, "Unauthorized");
-        p->cb(p->arg, NULL, &err, NULL);
+        p->cb(p->arg, &(struct api_auth_answer){.err = &err});
     }
     mem_free(p);
 }
@@ -205,9 +211,10 @@ static const struct api_route rows[] = {
 };
 static const struct api_table table = {rows, ARRAY_LEN(rows)};
 
-static bool is_well(void *ctx)
+static bool is_well(void *ctx, struct err *err)
 {
-    return !((struct world *)ctx)->is_unwell;
+    return !((struct world *)ctx)->is_unwell ||
+           err_set(err, ERR_STORE_REPLY, "Redis refuses writes");
 }
 
 static void world_open(struct world *w, struct api_config config)
@@ -269,6 +276,12 @@ static const struct exchange exchanges[] = {
     {"rate_limit_tells_when",
      "GET /v1/account/a/messages" H "Authorization: Bearer fast\r\n" END, "429 ",
      "Retry-After: 7\r\n"},
+    {"rate_limit_of_a_refusal",
+     "GET /v1/account/a/messages" H "Authorization: Bearer fast\r\n" END, "429 ",
+     "X-RateLimit-Limit: 5\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 7\r\n"},
+    {"rate_limit_of_a_reply",
+     "GET /v1/account/a/messages" H "Authorization: Bearer limited\r\n" END, "200 ",
+     "X-RateLimit-Limit: 5\r\nX-RateLimit-Remaining: 3\r\nX-RateLimit-Reset: 7\r\n"},
     {"refused_before_the_body",
      "PUT /v1/account/a/messages" H "Content-Length: 100000000\r\n" END, "401 ",
      "Connection: close"},
@@ -360,6 +373,7 @@ static void unwell_is_500(void **state)
     raw_open(&c, w.loop, api_port(w.api));
     raw_send_c(&c, "GET /health" H END);
     raw_expect(&c, "500 ");
+    raw_expect(&c, "Not healthy: Redis refuses writes");
     raw_close(&c);
     world_close(&w);
 }

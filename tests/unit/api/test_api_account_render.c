@@ -91,12 +91,34 @@ static void secrets_are_never_shown(void **state ATTR_UNUSED)
     json_decref(record);
 }
 
+static void counters_and_times_come_from_the_entry(void **state ATTR_UNUSED)
+{
+    json_t *record = json_of("{}");
+    struct account_entry entry = {.id = "a", .state = "unset", .sync_time_ms = 1000};
+    entry.event_counts[EVENT_MESSAGE_NEW] = 12;
+    json_t *shown = api_account_render("a", record, NULL, &entry);
+    json_t *row = api_account_row(&entry, NULL);
+    json_t *const both[] = {shown, row};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        assert_json(json_object_get(both[i], "counters"),
+                    "{\"events\":{\"messageNew\":12}}");
+        assert_string_equal(json_get_cstr(both[i], "syncTime"),
+                            "1970-01-01T00:00:01.000Z");
+        assert_string_equal(json_get_cstr(both[i], "state"), "unset");
+    }
+    assert_int_equal(json_integer_value(json_object_get(shown, "connections")), 0);
+    json_decref(shown);
+    json_decref(row);
+    json_decref(record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_changes_a_record),
         cmocka_unit_test(a_partial_change_leaves_the_record_it_began_from),
         cmocka_unit_test(secrets_are_never_shown),
+        cmocka_unit_test(counters_and_times_come_from_the_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

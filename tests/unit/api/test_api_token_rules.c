@@ -90,36 +90,6 @@ static void a_token_allows_what_its_record_says(void **state ATTR_UNUSED)
     }
 }
 
-static void networks_hold_their_addresses(void **state ATTR_UNUSED)
-{
-    static const struct {
-        const char *network, *address;
-        bool is_in;
-    } cases[] = {
-        {"10.0.0.0/8", "10.255.1.2", true},
-        {"10.0.0.0/8", "11.0.0.1", false},
-        {"10.0.0.5", "10.0.0.5", true},
-        {"10.0.0.5", "10.0.0.6", false},
-        {"10.0.0.0/31", "10.0.0.1", true},
-        {"10.0.0.0/31", "10.0.0.2", false},
-        {"0.0.0.0/0", "200.1.1.1", true},
-        {"2001:db8::/33", "2001:db8:7fff::1", true},
-        {"2001:db8::/33", "2001:db8:8000::1", false},
-        {"::/0", "10.0.0.1", false},
-        {"10.0.0.0/8", "::ffff:10.0.0.1", true},
-        {"10.0.0.0/33", "10.0.0.0", false},
-        {"10.0.0.0/", "10.0.0.0", false},
-        {"10.0.0.0/8/8", "10.0.0.0", false},
-        {"", "", false},
-        {"host", "host", false},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        if (api_network_has(cases[i].network, cases[i].address) != cases[i].is_in) {
-            fail_msg("%s in %s", cases[i].address, cases[i].network);
-        }
-    }
-}
-
 static void networks_are_checked_in_input(void **state ATTR_UNUSED)
 {
     static const char *const bad[] = {"", "host", "10.0.0.0/33", "::1/129", "10.0.0"};
@@ -144,13 +114,15 @@ static void a_window_admits_its_requests(void **state ATTR_UNUSED)
                              "{\"maxRequests\":2,\"timeWindow\":10}}}");
     json_t *other = json_of("{\"id\":\"b\",\"restrictions\":{\"rateLimit\":"
                             "{\"maxRequests\":2,\"timeWindow\":10}}}");
-    int64_t wait_s = 0;
-    assert_true(api_token_rate_take(rate, record, 1000, &wait_s));
-    assert_true(api_token_rate_take(rate, record, 2000, &wait_s));
-    assert_false(api_token_rate_take(rate, record, 2500, &wait_s));
-    assert_int_equal(wait_s, 9);
-    assert_true(api_token_rate_take(rate, other, 2500, &wait_s));
-    assert_true(api_token_rate_take(rate, record, 11000, &wait_s));
+    struct api_rate left = {0};
+    assert_true(api_token_rate_take(rate, record, 1000, &left));
+    assert_true(api_token_rate_take(rate, record, 2000, &left));
+    assert_false(api_token_rate_take(rate, record, 2500, &left));
+    assert_int_equal(left.reset_s, 9);
+    assert_int_equal(left.limit, 2);
+    assert_int_equal(left.remaining, 0);
+    assert_true(api_token_rate_take(rate, other, 2500, &left));
+    assert_true(api_token_rate_take(rate, record, 11000, &left));
     json_decref(record);
     json_decref(other);
     api_token_rate_free(&rate);
@@ -160,7 +132,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_allows_what_its_record_says),
-        cmocka_unit_test(networks_hold_their_addresses),
         cmocka_unit_test(networks_are_checked_in_input),
         cmocka_unit_test(a_window_admits_its_requests),
     };

@@ -50,11 +50,22 @@ static void every_code_point_comes_back(void **state)
     buf_fini(&b);
 }
 
+static void clipping_ends_with_a_character(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {0, 1, 1, 3, 3, 3, 6, 6};
+    struct str text = STR("aé€");
+    for (size_t max = 0; max < ARRAY_LEN(lens); max++) {
+        assert_int_equal(utf8_clip(text, max).len, lens[max]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invalid_forms_are_found_and_repaired),
         cmocka_unit_test(every_code_point_comes_back),
+        cmocka_unit_test(clipping_ends_with_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

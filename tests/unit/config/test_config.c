@@ -94,6 +94,9 @@ static void defaults(void **state)
     assert_int_equal(c->log.format, LOG_FORMAT_JSON);
     assert_int_equal(c->net.egress, CONFIG_EGRESS_LINK_LOCAL);
     assert_int_equal(c->sync.delete_confirm_s, 60);
+    assert_int_equal(c->sync.move_window_s, 120);
+    assert_int_equal(c->sync.flags_refresh_s, 1800);
+    assert_int_equal(c->sync.resets_per_day, 3);
     assert_int_equal(c->sync.batch_messages, 1000);
     assert_int_equal(c->sync.connect_concurrency, 32);
     assert_int_equal(c->webhook.timeout_ms, 30000);

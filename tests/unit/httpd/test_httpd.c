@@ -99,6 +99,8 @@ static void on_body(struct httpd_req *req, void *ctx)
         w->was_held = true;
         httpd_stream_start(req, &(struct httpd_reply){.status = 200}, -1);
         (void)httpd_stream_write(req, STR("first"));
+    } else if (is(req, "remote")) {
+        reply_text(req, 200, str_of(httpd_req_remote(req)));
     } else if (is(req, "echo")) {
         reply_text(req, 200, httpd_req_body(req));
     } else {
@@ -162,6 +164,52 @@ static void world_close(struct world *w)
 {
     httpd_free(&w->h);
     loop_fixture_free(&w->loop);
+}
+
+/* --- whose request it is --- */
+
+struct forwarded {
+    const char *trusted, *headers, *remote;
+};
+
+static const struct forwarded forwarded[] = {
+    {NULL, "X-Forwarded-For: 1.2.3.4\r\n", "127.0.0.1"},
+    {"10.0.0.0/8", "X-Forwarded-For: 1.2.3.4\r\n", "127.0.0.1"},
+    {"127.0.0.1", "", "127.0.0.1"},
+    {"127.0.0.1", "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"},
+    {"127.0.0.1", "X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n", "1.2.3.4"},
+    {"127.0.0.1, 10.0.0.0/8", "X-Forwarded-For: 6.6.6.6,1.2.3.4 , 10.0.0.7\r\n",
+     "1.2.3.4"},
+    {"127.0.0.1 10.0.0.0/8", "X-Forwarded-For: 10.1.1.1, 10.0.0.7\r\n", "10.1.1.1"},
+    {"127.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 2001:db8::1\r\n",
+     "2001:db8::1"},
+    {"127.0.0.1", "X-Forwarded-For: 6.6.6.6, unknown\r\n", "127.0.0.1"},
+    {"127.0.0.1", "X-Forwarded-For: 1.2.3.4:80\r\n", "127.0.0.1"},
+    {"127.0.0.1", "X-Forwarded-For: , ,\r\n", "127.0.0.1"},
+    {"127.0.0.1", "X-Forwarded-For:\r\n", "127.0.0.1"},
+};
+
+static void a_trusted_proxy_tells_the_client(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(forwarded); i++) {
+        const struct forwarded *x = &forwarded[i];
+        struct world w;
+        struct raw_client c;
+        world_open(&w, &(struct httpd_config){.trusted_proxies = x->trusted});
+        raw_open(&c, w.loop, httpd_port(w.h));
+        raw_send_c(&c, "GET /remote HTTP/1.1\r\nHost: x\r\n");
+        raw_send_c(&c, x->headers);
+        raw_send_c(&c, "Connection: close\r\n\r\n");
+        raw_expect_end(&c);
+        struct str all = buf_str(&c.in);
+        struct str body = str_tail(all, str_ifind(all, "\r\n\r\n") + 4);
+        if (!str_eq_c(body, x->remote)) {
+            fail_msg("%s with %s: %.*s", x->trusted, x->headers, STR_ARG(body));
+        }
+        raw_close(&c);
+        world_close(&w);
+    }
 }
 
 /* --- one exchange per row --- */
@@ -786,6 +834,7 @@ static void bad_address_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trusted_proxy_tells_the_client),
         cmocka_unit_test(exchange_rows),
         cmocka_unit_test(exchange_rows_byte_by_byte),
         cmocka_unit_test(decoded_parts_reach_the_handler),

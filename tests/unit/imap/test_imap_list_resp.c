@@ -12,7 +12,7 @@ static const struct imap_case lists_cases[] = {
      .input = "* LIST (\\HasNoChildren \\Sent) \"/\" \"Gesendete Objekte\"\r\n",
      .expected =
          "list wire=\"Gesendete Objekte\" path=\"Gesendete Objekte\" delimiter=/ at"
-         "trs=0 use=\"\\x5cSent\"\n"},
+         "trs=20 use=\"\\x5cSent\"\n"},
     {.name = "unquoted with brackets",
      .input = "* LIST (\\Drafts) \"/\" [Gmail]/Drafts\r\n",
      .expected =
@@ -42,7 +42,7 @@ static const struct imap_case lists_cases[] = {
      .expected = "list wire=\"a\\x22b c\" path=\"a\\x22b c\" delimiter=/ attrs=0\n"},
     {.name = "empty flag and missing space",
      .input = "* LIST (\\Sent\\HasNoChildren \\) \"/\" x\r\n",
-     .expected = "list wire=\"x\" path=\"x\" delimiter=/ attrs=0 use=\"\\x5cSent\"\n"},
+     .expected = "list wire=\"x\" path=\"x\" delimiter=/ attrs=20 use=\"\\x5cSent\"\n"},
     {.name = "nonexistent is not selectable",
      .input = "* LIST (\\NonExistent \\Subscribed) \"/\" x\r\n",
      .expected = "list wire=\"x\" path=\"x\" delimiter=/ attrs=19\n"},

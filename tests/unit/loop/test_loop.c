@@ -3,6 +3,7 @@
 #include "loop_fixture.h"
 
 #include "postrider/base/attr.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/rand.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/loop/op.h"
@@ -312,6 +313,33 @@ static void backoff_grows_within_its_bounds(void **state)
     assert_true(backoff_next_ms(&b, &policy) <= 120);
 }
 
+static void waste(struct deferred *d)
+{
+    (void)d;
+    int64_t until_us = clock_mono_us() + 30 * 1000;
+    while (clock_mono_us() < until_us) {
+    }
+}
+
+static void turns_are_measured_without_their_sleep(void **state)
+{
+    (void)state;
+    struct loop_turns before, after;
+    struct deferred d = {0};
+    loop_fixture_run_for(loop, 60); /* sleeps in between */
+    loop_turns_get(loop, &before);
+    assert_true(before.turns > 0);
+    assert_int_equal(before.within[LOOP_TURN_BOUNDS - 1], before.turns);
+    loop_defer(loop, &d, waste);
+    loop_fixture_run_for(loop, 60);
+    loop_turns_get(loop, &after);
+    assert_true(after.longest_us >= 30 * 1000);
+    assert_true(after.turns > before.turns);
+    /* One turn more than before was longer than 20 ms. */
+    assert_true(after.turns - after.within[4] > before.turns - before.within[4]);
+    assert_true(after.busy_us - before.busy_us >= 30 * 1000);
+}
+
 #define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -324,6 +352,7 @@ int main(void)
         LOOP_TEST(operations_end_exactly_once_and_later),
         LOOP_TEST(extended_deadline_counts_from_now),
         LOOP_TEST(canceled_workers_call_back_once_and_wait_for_their_thread),
+        LOOP_TEST(turns_are_measured_without_their_sleep),
         cmocka_unit_test(backoff_grows_within_its_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

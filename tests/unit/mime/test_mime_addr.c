@@ -41,6 +41,16 @@ static void lists_parse(void **state)
         {"\"unclosed <a@b>, c@d", "unclosed<a@b>|<c@d>|"},
         {"(unclosed a@b", "unclosed<a@b>|"},
         {"root", "<root>|"},
+        {"[x] <a@b>", "[x]<a@b>|"},
+        {"John Q. Public <a@b>", "John Q. Public<a@b>|"},
+        {"=?utf-8?B?w6Q=?= =?utf-8?B?w6Q=?= <a@b>", "\xc3\xa4\xc3\xa4<a@b>|"},
+        {"a (x) <b@c>", "a<b@c>|"},
+        {"<a@b> (name)", "name<a@b>|"},
+        {"a..b@c, d.@e", "<a..b@c>|<d.@e>|"},
+        {"a@xn--4ca.de", "<a@xn--4ca.de>|"},
+        {"x@[IPv6:::1]", "<x@[IPv6:::1]>|"},
+        {"=?utf-8?Q?only?=", "only<>|"},
+        {"\"only\"", "only<>|"},
         {"Only A Name", "Only A Name<>|"},
         {"<>", ""},
         {",,,", ""},
@@ -88,7 +98,12 @@ static void hostile_lists_are_bounded_and_linear(void **state)
                                         "<@a:",
                                         "\xff",
                                         ":",
-                                        "a b "};
+                                        "a b ",
+                                        "x y, ",
+                                        "x y@ ",
+                                        "a@[",
+                                        "=?utf-8?q?x",
+                                        "<a@b> "};
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         struct buf value = BUF_INIT(2 * 1024 * 1024);
         while (value.len < 1200000) {
@@ -120,6 +135,20 @@ static void parts_of_an_envelope_join(void **state)
     arena_fini(&arena);
 }
 
+static int setup(void **state)
+{
+    (void)state;
+    mime_init();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mime_fini();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,5 +156,5 @@ int main(void)
         cmocka_unit_test(hostile_lists_are_bounded_and_linear),
         cmocka_unit_test(parts_of_an_envelope_join),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

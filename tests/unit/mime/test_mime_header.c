@@ -131,6 +131,8 @@ static void ids_are_listed_in_order(void **state)
         {"<a@b<c@d>", "<a@b>|<c@d>|"},
         {"<a@b", "<a@b>|"},
         {"<>", ""},
+        {"<a@b>,<c@d>", "<a@b>|<c@d>|"},
+        {"<a b@c> <d@e>", "<ab@c>|<d@e>|"},
         {"a@b", "<a@b>|"},
         {"words only", ""},
         {"<\xe4@b>", "<\xef\xbf\xbd@b>|"},

@@ -31,6 +31,9 @@ static void words_decode_to_text(void **state)
         {"=?utf-8?Q?a=00b?=", "ab"},
         {"=?utf-8?Q?a=0D=0ABcc:_x?=", "a  Bcc: x"},
         {"=?utf-8?Q?bad=GG=?=", "bad=GG="},
+        {"=?utf-8?Q?end_?=", "end "},
+        {"=?utf-8?B?YQ==YQ==?=", "aa"},
+        {"=?utf-8?Q?=C3?= =?utf-8?B?pA==?=", "\xc3\xa4"},
         {"=?utf-8?X?a?=", "=?utf-8?X?a?="},
         {"=?utf-8?Q?never", "=?utf-8?Q?never"},
         {"=?utf-8?Q?a =?utf-8?Q?b?=", "=?utf-8?Q?a b"},
@@ -121,6 +124,9 @@ static void parameters_decode_in_all_forms(void **state)
         {{P("filename*1", "a"), P("filename*2", "b")}, "ab"},
         {{P("filename*0", "=?utf-8?Q?=C3="), P("filename*1", "A4?=")}, "\xc3\xa4"},
         {{P("filename*128", "x"), P("filename*x", "x"), P("filename*-1", "x")}, NULL},
+        {{P("filename*1*", "%A4"), P("filename*0*", "utf-8''%C3")}, "\xc3\xa4"},
+        {{P("filename*", "utf-8''a=41%3d")}, "a=41="},
+        {{P("filename", "=?utf-8?B?w6Q=?= =?utf-8?B?w6Q=?=")}, "\xc3\xa4\xc3\xa4"},
         {{P("name", "a")}, NULL},
         {{P("filename", "a\r\nb\0c")}, "a bc"},
     };
@@ -154,6 +160,20 @@ static void long_parameters_are_cut_at_a_character(void **state)
     buf_fini(&value);
 }
 
+static int setup(void **state)
+{
+    (void)state;
+    mime_init();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mime_fini();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,5 +183,5 @@ int main(void)
         cmocka_unit_test(parameters_decode_in_all_forms),
         cmocka_unit_test(long_parameters_are_cut_at_a_character),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

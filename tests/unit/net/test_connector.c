@@ -1,6 +1,6 @@
 #include "postrider/net/net.h"
 
-#include "loop_fixture.h"
+#include "net_fixture.h"
 #include "net_priv.h"
 #include "server_fixture.h"
 
@@ -58,16 +58,14 @@ static struct net *net;
 static int setup(void **state)
 {
     (void)state;
-    loop = loop_fixture_new();
-    net = net_new(loop, &(struct net_config){.egress = EGRESS_LINK_LOCAL});
+    net_fixture_open(&loop, &net, &(struct net_config){.egress = EGRESS_LINK_LOCAL});
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_free(&net);
-    loop_fixture_free(&loop);
+    net_fixture_close(&loop, &net);
     return 0;
 }
 

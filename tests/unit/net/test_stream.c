@@ -1,6 +1,6 @@
 #include "postrider/net/net.h"
 
-#include "loop_fixture.h"
+#include "net_fixture.h"
 #include "server_fixture.h"
 #include "tls_fixture.h"
 
@@ -412,17 +412,69 @@ static void last_words_are_read_although_writing_fails(void **state)
 static int setup(void **state)
 {
     (void)state;
-    loop = loop_fixture_new();
-    net = net_new(loop, NULL);
+    net_fixture_open(&loop, &net, NULL);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_free(&net);
-    loop_fixture_free(&loop);
+    net_fixture_close(&loop, &net);
     return 0;
+}
+
+/* Sends without end until nobody listens. */
+static void serve_flood(int fd, void *arg)
+{
+    (void)arg;
+    static const char zeros[64 * 1024];
+    struct conn c;
+    if (conn_open(&c, fd)) {
+        while (conn_send(&c, zeros, sizeof zeros)) {
+        }
+        conn_free(&c);
+    }
+}
+
+struct flooded {
+    size_t in_turn, most_in_turn, all;
+    unsigned turns;
+};
+
+static void on_flood(void *ctx, const char *data, size_t len)
+{
+    (void)data;
+    struct flooded *f = ctx;
+    f->in_turn += len;
+    f->all += len;
+    f->most_in_turn = f->in_turn > f->most_in_turn ? f->in_turn : f->most_in_turn;
+}
+
+static void no_end(void *ctx, const struct err *err)
+{
+    (void)ctx;
+    (void)err;
+}
+
+static void a_flood_gets_one_read_a_turn(void **state)
+{
+    (void)state;
+    static const struct stream_events flood_events = {.on_data = on_flood,
+                                                      .on_end = no_end};
+    struct server_fixture *server = server_fixture_start(serve_flood, NULL);
+    struct client c;
+    struct flooded f = {0};
+    client_connect(&c, server);
+    stream_set_events(c.stream, &flood_events, &f);
+    while (f.all < BULK && f.turns < 100000) {
+        f.in_turn = 0;
+        f.turns++;
+        loop_turn(loop, true);
+    }
+    assert_true(f.all >= BULK);
+    assert_true(f.most_in_turn <= NET_READ_BUFFER);
+    stream_close(&c.stream);
+    client_finish(&c, server);
 }
 
 #define STREAM_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -439,6 +491,7 @@ int main(void)
         STREAM_TEST(pause_stops_delivery_until_resumed),
         STREAM_TEST(close_within_on_data_is_the_last_word),
         STREAM_TEST(last_words_are_read_although_writing_fails),
+        STREAM_TEST(a_flood_gets_one_read_a_turn),
     };
     certs = tls_fixture_new();
     server_ctx = tls_fixture_server_ctx(certs, TLS_FIXTURE_GOOD);

@@ -1,6 +1,6 @@
 #include "postrider/net/net.h"
 
-#include "loop_fixture.h"
+#include "net_fixture.h"
 #include "net_priv.h"
 #include "server_fixture.h"
 #include "tls_fixture.h"
@@ -495,16 +495,14 @@ static void starttls_reports_a_server_that_closes(void **state)
 static int setup(void **state)
 {
     (void)state;
-    loop = loop_fixture_new();
-    net = net_new(loop, NULL);
+    net_fixture_open(&loop, &net, NULL);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_free(&net);
-    loop_fixture_free(&loop);
+    net_fixture_close(&loop, &net);
     return 0;
 }
 

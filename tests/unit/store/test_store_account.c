@@ -14,19 +14,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    *state = store_fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct store_fixture *f = *state;
-    store_fixture_free(&f);
-    return 0;
-}
-
 /* --- operations, run to their end --- */
 
 struct outcome {
@@ -540,7 +527,8 @@ static void canceled_creation_is_settled(void **state)
     store_fixture_close(f, &s);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                          \
+    cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {

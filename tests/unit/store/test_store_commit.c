@@ -263,6 +263,7 @@ static void state_is_merged(void **state)
     assert_ok(world_account_state(&f->w, &got));
     json_t *want =
         json_pack("{s:i, s:i, s:s}", "syncTime", 5, "n", 2, "state", "connected");
+    (void)json_object_del(got, "counters"); /* kept beside the record */
     assert_true(json_equal(got, want));
     json_decref(got);
     json_decref(want);
@@ -420,8 +421,10 @@ static void commits_of_an_account_wait_for_each_other(void **state)
 
 static unsigned appended;
 
-static void on_appended(struct store *s, const struct store_acct *a, void *ctx)
+static void on_appended(struct store *s, const struct store_acct *a, size_t count,
+                        void *ctx)
 {
+    assert_true(count > 0);
     (void)s;
     struct fixture *f = ctx;
     assert_string_equal(a->id, f->w.acct.id);
@@ -639,9 +642,47 @@ static void damaged_values_are_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- counters --- */
+
+static void commit_events(struct fixture *f, const enum event_type *types, size_t count)
+{
+    struct event events[4];
+    assert_true(count <= ARRAY_LEN(events));
+    for (size_t i = 0; i < count; i++) {
+        events[i] = event_of(f, types[i], (uint32_t)i + 1);
+    }
+    assert_ok(world_commit(
+        &f->w, (struct store_commit_params){.events = events, .event_count = count}));
+}
+
+static void events_are_counted_by_type(void **state)
+{
+    struct fixture *f = *state;
+    static const enum event_type first[] = {EVENT_MESSAGE_NEW, EVENT_MESSAGE_DELETED,
+                                            EVENT_MESSAGE_NEW};
+    static const enum event_type second[] = {EVENT_MESSAGE_NEW};
+    const struct account_entry *entry =
+        store_directory_get(f->w.store, str_of(f->w.acct.id));
+    commit_events(f, first, ARRAY_LEN(first));
+    commit_events(f, second, ARRAY_LEN(second));
+    for (int look = 0; look < 2; look++) { /* as counted here, then as read back */
+        assert_int_equal(entry->event_counts[EVENT_MESSAGE_NEW], 3);
+        assert_int_equal(entry->event_counts[EVENT_MESSAGE_DELETED], 1);
+        assert_int_equal(entry->event_counts[EVENT_ACCOUNT_ADDED], 1);
+        assert_int_equal(entry->event_counts[EVENT_MESSAGE_UPDATED], 0);
+        json_t *record = NULL;
+        assert_ok(world_account_state(&f->w, &record));
+        json_t *counters = json_object_get(record, "counters");
+        assert_int_equal(json_object_size(counters), 3);
+        assert_int_equal(json_integer_value(json_object_get(counters, "messageNew")), 3);
+        json_decref(record);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(events_are_counted_by_type),
         TEST(a_mailbox_comes_back_as_it_was),
         TEST(a_mailbox_moves_into_its_record_and_out_again),
         TEST(removal_and_counter_and_many_mailboxes),

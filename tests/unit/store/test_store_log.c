@@ -5,6 +5,7 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
+#include "postrider/store/store_feed.h"
 
 #include <hiredis/hiredis.h>
 #include <setjmp.h>
@@ -23,6 +24,7 @@ enum {
 
 struct fixture {
     struct store_world w;
+    uint64_t moves; /* of the cursors written */
 };
 
 static int setup(void **state)
@@ -116,19 +118,72 @@ static struct err set_cursor(struct fixture *f, const char *reader, const char *
 {
     static const char *const readers[] = {"w:a", "w:b"};
     struct world_call call = {0};
-    (void)store_cursor_set_start(f->w.store, &f->w.acct, reader, id, readers,
-                                 ARRAY_LEN(readers), on_done, &call);
+    const struct store_cursor_write write = {.reader = reader,
+                                             .entry_id = id,
+                                             .moves = f->moves,
+                                             .readers = readers,
+                                             .reader_count = ARRAY_LEN(readers)};
+    (void)store_cursor_set_start(f->w.store, &f->w.acct, &write, on_done, &call);
     world_wait(&f->w, &call);
     return call.err;
+}
+
+struct trimmed {
+    struct world_call call;
+    struct store_log_size size;
+};
+
+static void on_trimmed(struct store_trim_op *op, const struct err *err,
+                       const struct store_log_size *size, void *ctx)
+{
+    (void)op;
+    struct trimmed *t = ctx;
+    t->call.err = *err;
+    t->call.done = true;
+    t->size = *size;
+}
+
+static struct err trim_to(struct fixture *f, const struct store_trim *params,
+                          struct store_log_size *size_out)
+{
+    struct trimmed t = {0};
+    (void)store_log_trim_start(f->w.store, &f->w.acct, params, on_trimmed, &t);
+    world_wait(&f->w, &t.call);
+    *size_out = t.size;
+    return t.call.err;
 }
 
 static struct err trim(struct fixture *f, const struct store_cursor *readers,
                        size_t count)
 {
-    struct world_call call = {0};
-    (void)store_log_trim_start(f->w.store, &f->w.acct, readers, count, on_done, &call);
-    world_wait(&f->w, &call);
-    return call.err;
+    struct store_log_size size;
+    return trim_to(f, &(struct store_trim){.readers = readers, .reader_count = count},
+                   &size);
+}
+
+struct replayed {
+    struct world_call call;
+    size_t moved;
+};
+
+static void on_replayed(struct store_replay *op, const struct err *err, size_t moved,
+                        void *ctx)
+{
+    (void)op;
+    struct replayed *r = ctx;
+    r->call.err = *err;
+    r->call.done = true;
+    r->moved = moved;
+}
+
+static struct err replay(struct fixture *f, const struct store_acct *acct,
+                         const char *reader, const char *to, size_t *moved_out)
+{
+    struct replayed r = {0};
+    (void)store_replay_start(f->w.store, acct, reader, to, on_replayed, &r);
+    world_wait(&f->w, &r.call);
+    *moved_out = r.moved;
+    return r.call.err;
 }
 
 struct names {
@@ -326,6 +381,173 @@ static void only_old_entries_that_were_read_are_trimmed(void **state)
     assert_false(rest.gap);
 }
 
+static void a_count_trims_only_what_all_have_read(void **state)
+{
+    struct fixture *f = *state;
+    struct page p, rest;
+    struct store_log_size size;
+    append(f, 1, 20);
+    assert_ok(read_page(f, "", 100, &p));
+    struct store_cursor readers[] = {{.reader = STR("w:a")}, {.reader = STR("w:b")}};
+    struct store_trim params = {.readers = readers, .reader_count = 2, .max_entries = 5};
+    assert_ok(trim_to(f, &params, &size));
+    assert_int_equal(size.removed, 0);
+    assert_int_equal(size.entries, 21);
+    assert_true(size.bytes > 1000);
+    assert_ok(set_cursor(f, "w:a", p.ids[20]));
+    assert_ok(set_cursor(f, "w:b", p.ids[7]));
+    assert_ok(trim_to(f, &params, &size));
+    assert_int_equal(size.removed, 8);
+    assert_ok(read_page(f, p.ids[7], 100, &rest));
+    assert_false(rest.gap);
+    assert_string_equal(rest.ids[0], p.ids[8]);
+    assert_ok(set_cursor(f, "w:b", p.ids[19]));
+    assert_ok(trim_to(f, &params, &size));
+    assert_int_equal(size.entries, 5);
+    assert_ok(read_page(f, p.ids[14], 100, &rest));
+    assert_true(rest.gap);
+}
+
+static void bytes_trim_whoever_waits_and_show_the_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct page p, rest;
+    struct store_log_size before, after;
+    for (uint32_t i = 0; i < 20; i++) {
+        append(f, 1 + i * EVENTS, EVENTS);
+    }
+    assert_ok(read_page(f, "", 100, &p));
+    struct store_cursor reader = {.reader = STR("w:a")};
+    struct store_trim params = {.readers = &reader, .reader_count = 1};
+    assert_ok(trim_to(f, &params, &before));
+    assert_int_equal(before.entries, 20 * EVENTS + 1);
+    params.max_bytes = before.bytes / 2;
+    assert_ok(trim_to(f, &params, &after));
+    assert_true(after.bytes <= params.max_bytes);
+    assert_true(after.entries > before.entries / 3);
+    assert_int_equal(after.removed + after.entries, before.entries);
+    assert_ok(read_page(f, p.ids[50], 100, &rest));
+    assert_true(rest.gap);
+    assert_int_equal(rest.count, 100);
+}
+
+static void a_replay_moves_cursors_and_stops_late_writers(void **state)
+{
+    struct fixture *f = *state;
+    struct store_acct other = store_world_account(&f->w, "other");
+    struct page p;
+    struct names n = {0};
+    size_t moved;
+    append(f, 1, 3);
+    assert_ok(read_page(f, "", 10, &p));
+    assert_ok(set_cursor(f, "w:a", p.ids[3]));
+    assert_ok(set_cursor(f, "w:b", p.ids[3]));
+    assert_ok(replay(f, &f->w.acct, "w:a", p.ids[1], &moved));
+    assert_int_equal(moved, 1);
+    assert_int_equal(set_cursor(f, "w:a", p.ids[3]).code, ERR_STALE);
+    assert_ok(set_cursor(f, "w:b", p.ids[3])); /* another reader */
+    f->moves = 1;
+    assert_ok(set_cursor(f, "w:a", p.ids[2]));
+    assert_ok(replay(f, NULL, "w:a", STORE_CURSOR_START, &moved));
+    assert_int_equal(moved, 2);
+    assert_ok(replay(f, NULL, "w:a", STORE_CURSOR_END, &moved));
+    f->moves = 3;
+    assert_ok(set_cursor(f, "w:a", p.ids[3]));
+    (void)store_cursors_start(f->w.store, &other, on_cursors, &n);
+    world_wait(&f->w, &n.call);
+    assert_int_equal(n.count, 1);
+    assert_true(strlen(n.name) > 3);
+    assert_int_equal(replay(f, NULL, "w:a", "nonsense", &moved).code, ERR_INVALID);
+    store_acct_fini(&other);
+}
+
+/* --- feeds --- */
+
+struct feed {
+    struct world_call call;
+    size_t count;
+    bool gap, more;
+    struct feed_place end;
+    uint32_t uids[STORE_FEED_PAGE];
+};
+
+static void on_feed(struct store_feed_read *op, const struct err *err,
+                    const struct feed_page *page, void *ctx)
+{
+    (void)op;
+    struct feed *feed = ctx;
+    feed->call.err = *err;
+    feed->call.done = true;
+    if (page == NULL) {
+        return;
+    }
+    feed->count = page->count;
+    feed->gap = page->gap;
+    feed->more = page->more;
+    feed->end = page->end;
+    for (size_t i = 0; i < page->count; i++) {
+        assert_true(page->items[i].entry.readable);
+        feed->uids[i] = page->items[i].entry.event.uid;
+    }
+}
+
+static void read_feed(struct fixture *f, struct feed_place after, const char *name,
+                      struct feed *feed)
+{
+    *feed = (struct feed){0};
+    (void)store_feed_read_start(f->w.store, f->w.acct.shard, after, str_of(name), on_feed,
+                                feed);
+    world_wait(&f->w, &feed->call);
+    assert_ok(feed->call.err);
+}
+
+static void a_feed_is_read_in_pages_and_per_account(void **state)
+{
+    struct fixture *f = *state;
+    struct feed feed;
+    struct feed_place at = {0, 0};
+    append(f, 1, 50);
+    uint32_t next = 0; /* the account's creation has no UID */
+    do {
+        read_feed(f, at, NULL, &feed);
+        for (size_t i = 0; i < feed.count; i++) {
+            assert_int_equal(feed.uids[i], next++);
+        }
+        assert_false(feed.gap);
+        at = feed.end;
+    } while (feed.more);
+    assert_int_equal(next, 51);
+    read_feed(f, at, NULL, &feed);
+    assert_int_equal(feed.count, 0);
+    read_feed(f, (struct feed_place){0, 0}, f->w.acct.name, &feed);
+    assert_int_equal(feed.count, STORE_FEED_PAGE);
+    assert_true(feed.more);
+    read_feed(f, (struct feed_place){0, 0}, "another", &feed);
+    assert_int_equal(feed.count, 0);
+    assert_int_equal(feed.end.ms, at.ms);
+    assert_int_equal(feed.end.seq, at.seq);
+}
+
+static void a_trimmed_feed_shows_the_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct feed feed;
+    append(f, 1, 3);
+    read_feed(f, (struct feed_place){0, 0}, NULL, &feed);
+    struct feed_place seen = feed.end;
+    int64_t later_ms = clock_wall_ms() + 8ll * DAY_MS;
+    clock_set_fake(&later_ms);
+    assert_ok(trim(f, NULL, 0));
+    clock_set_fake(NULL);
+    append(f, 4, 1);
+    read_feed(f, (struct feed_place){0, 0}, NULL, &feed);
+    assert_true(feed.gap);
+    assert_int_equal(feed.count, 1);
+    read_feed(f, seen, NULL, &feed);
+    assert_false(feed.gap);
+    assert_int_equal(feed.uids[0], 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -337,6 +559,11 @@ int main(void)
         TEST(dirty_ends_when_every_reader_is_at_the_end),
         TEST(cursors_are_fenced),
         TEST(only_old_entries_that_were_read_are_trimmed),
+        TEST(a_count_trims_only_what_all_have_read),
+        TEST(bytes_trim_whoever_waits_and_show_the_gap),
+        TEST(a_replay_moves_cursors_and_stops_late_writers),
+        TEST(a_feed_is_read_in_pages_and_per_account),
+        TEST(a_trimmed_feed_shows_the_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,19 +19,6 @@ static const char key_one[] =
 static const char key_two[] =
     "2222222222222222222222222222222222222222222222222222222222222222";
 
-static int setup(void **state)
-{
-    *state = store_fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct store_fixture *f = *state;
-    store_fixture_free(&f);
-    return 0;
-}
-
 static unsigned owned(const struct store *s)
 {
     unsigned count = 0;
@@ -333,7 +320,8 @@ static void two_nodes_starting_together_agree(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                          \
+    cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {

@@ -13,19 +13,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    *state = store_fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct store_fixture *f = *state;
-    store_fixture_free(&f);
-    return 0;
-}
-
 struct outcome {
     bool done;
     struct err err;
@@ -351,7 +338,8 @@ static void tokens_are_listed_by_account(void **state)
     store_fixture_close(f, &s);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                          \
+    cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {

@@ -55,8 +55,8 @@ static void what_vanished_is_deleted_and_nothing_else(void **state)
     sync_batch_vanished(&w.batch, (struct imap_range){8, 900});
     compare(&w, rows, ARRAY_LEN(rows));
     assert_int_equal(w.diff.delete_count, 2);
-    assert_int_equal(w.diff.deletes[0], 2);
-    assert_int_equal(w.diff.deletes[1], 8);
+    assert_int_equal(w.diff.deletes[0].uid, 2);
+    assert_int_equal(w.diff.deletes[1].uid, 8);
     assert_int_equal(w.diff.change_count, 0);
     assert_int_equal(w.diff.late_count, 0);
     world_end(&w);
@@ -159,9 +159,9 @@ static void deletes_told_twice_count_once(void **state)
 {
     (void)state;
     struct world w = world_begin();
-    sync_diff_delete(&w.diff, 3);
-    sync_diff_delete(&w.diff, 3);
-    sync_diff_delete(&w.diff, 4);
+    sync_diff_delete(&w.diff, &(struct msg_row){.uid = 3});
+    sync_diff_delete(&w.diff, &(struct msg_row){.uid = 3});
+    sync_diff_delete(&w.diff, &(struct msg_row){.uid = 4});
     assert_int_equal(w.diff.delete_count, 2);
     world_end(&w);
 }

@@ -82,7 +82,7 @@ static void new_message_tells_ids_date_flags_and_size(void **state)
                                .internaldate_ms = 1700000000000,
                                .size = 4711};
     struct event e;
-    sync_event_new(&w->sc, w->m, &row, &e);
+    sync_event_new(&w->sc, w->m, &row, NULL, &e);
     assert_int_equal(e.type, EVENT_MESSAGE_NEW);
     assert_int_equal(e.box, 7);
     assert_int_equal(e.uid, 12);
@@ -114,7 +114,7 @@ static void age_and_place_decide_what_seems_new(void **state)
         struct sync_new_row row = {.row = {.uid = 1}, .internaldate_ms = rows[i].date_ms};
         struct event e;
         set_use(w->m, rows[i].use);
-        sync_event_new(&w->sc, w->m, &row, &e);
+        sync_event_new(&w->sc, w->m, &row, NULL, &e);
         assert_int_equal(json_is_true(json_object_get(e.data, "seemsLikeNew")),
                          rows[i].expected);
         assert_int_equal(json_object_get(e.data, "date") != NULL, rows[i].date_ms != 0);
@@ -195,10 +195,10 @@ static void ids_are_the_same_for_the_same_change_only(void **state)
     struct msg_row before = {.uid = 12}, after = {.uid = 12, .modseq = 9, .flags = 1};
     struct event one, two;
     char id[EVENT_ID_SIZE];
-    sync_event_new(&w->sc, w->m, &row, &one);
+    sync_event_new(&w->sc, w->m, &row, NULL, &one);
     sync_event_new_id(&w->sc, w->m, 12, id);
     assert_string_equal(one.id, id);
-    assert_int_equal(strlen(id), EVENT_ID_SIZE - 1);
+    assert_int_equal(strlen(id), CRYPTO_UUID_SIZE - 1);
     sync_event_new_id(&w->sc, w->m, 13, id);
     assert_string_not_equal(one.id, id);
     w->m->epoch++;

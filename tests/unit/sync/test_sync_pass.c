@@ -1,5 +1,6 @@
 /* The pass against a real Dovecot and a real Redis, each case with QRESYNC, with
  * CONDSTORE only, and with neither. */
+#include "sync_priv.h"
 #include "sync_world.h"
 
 #include <setjmp.h>
@@ -383,20 +384,22 @@ static void a_recreated_mailbox_starts_over(void **state)
     other_append(w, 12);
     world_connect(w);
     world_sync(w);
-    world_check_index(w);
+    world_check(w);
     assert_int_equal(w->events[EVENT_MAILBOX_RESET], 1);
-    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 30);
+    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 42);
+    assert_int_equal(w->events[EVENT_MESSAGE_DELETED], 30);
+    assert_int_equal(w->m->rebuild, 0);
     assert_int_not_equal(w->m->number, number);
     assert_int_not_equal(w->m->uid_validity, validity);
     other_append(w, 2);
     world_listen(w);
     world_sync_live(w);
     world_check(w);
-    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 32);
+    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 44);
     sync_world_free(&w);
 }
 
-static void a_reset_that_was_cut_off_stays_silent(void **state)
+static void a_reset_that_was_cut_off_is_resumed(void **state)
 {
     struct sync_world *w = begin_with(state, 10);
     w->sc.batch_messages = 5;
@@ -418,9 +421,10 @@ static void a_reset_that_was_cut_off_stays_silent(void **state)
     world_reload(w);
     world_connect(w);
     world_sync(w);
-    world_check_index(w);
+    world_check(w);
     assert_int_equal(w->events[EVENT_MAILBOX_RESET], 1);
-    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 10);
+    assert_int_equal(w->events[EVENT_MESSAGE_NEW], 160);
+    assert_int_equal(w->events[EVENT_MESSAGE_DELETED], 10);
     sync_world_free(&w);
 }
 
@@ -484,6 +488,29 @@ static void a_cursor_ahead_of_the_server_is_not_trusted(void **state)
     sync_world_free(&w);
 }
 
+static void scattered_deletions_are_found_by_probing(void **state)
+{
+    struct sync_world *w = begin(state);
+    w->sc.batch_messages = 1000;
+    w->caps_off |= IMAP_CAP_ESEARCH;
+    other_append(w, 5000);
+    world_disconnect(w);
+    world_connect(w);
+    world_sync(w);
+    world_disconnect(w);
+    other_expunge(w, "1,2500:2600,4998");
+    world_connect(w);
+    assert_in_range(sync_probe_budget(w->conn, w->m, 5000 - 1), 100, UINT32_MAX);
+    world_sync(w);
+    world_check(w);
+    world_disconnect(w);
+    other_expunge(w, "777,5000");
+    world_connect(w);
+    world_sync(w);
+    world_check(w);
+    sync_world_free(&w);
+}
+
 /* clang-format off */
 #define IN_ALL_MODES(f)                                                                  \
     {#f ", QRESYNC", f, NULL, NULL, &offers_all},                                \
@@ -515,10 +542,11 @@ int main(void)
         IN_ALL_MODES(many_facts_of_all_kinds_fit_into_one_pass),
         IN_ALL_MODES(a_pass_that_was_cut_off_is_repeated),
         IN_ALL_MODES(a_recreated_mailbox_starts_over),
-        IN_ALL_MODES(a_reset_that_was_cut_off_stays_silent),
+        IN_ALL_MODES(a_reset_that_was_cut_off_is_resumed),
         IN_ALL_MODES(a_pass_without_changes_writes_nothing),
         IN_ALL_MODES(a_first_cursor_begins_with_a_full_comparison),
         IN_ALL_MODES(a_cursor_ahead_of_the_server_is_not_trusted),
+        IN_ALL_MODES(scattered_deletions_are_found_by_probing),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -1,0 +1,94 @@
+/* store_thread: which messages belong together, where the server does not say.
+ * Shape    thread_fact   what the header of one message tells: its Message-ID and those it
+ *                        names, as keyed hashes of 48 bits
+ *          the map       of an account: id → id it was joined to. The last one of such a
+ *                        chain is the thread; an id without an entry is a thread itself
+ *          rows          of a mailbox: UID → thread as it was when the row was written
+ *          facts go into the store with a commit (struct store_commit_params), which joins
+ *          everything that one message names; the thread of the first reference wins
+ * Owner    what callbacks show is borrowed
+ * Calls    loop thread. Reading needs no lease.
+ * Limits   THREAD_REFS_MAX references of a message count: the first and the last ones;
+ *          THREAD_QUERIES_MAX questions an operation
+ * Errors   store.h's. Damaged parts count as empty: they cost joins, not the sync
+ * Spec     RFC 5322 §3.6.4; docs/DATA-MODEL.md */
+#ifndef POSTRIDER_STORE_STORE_THREAD_H
+#define POSTRIDER_STORE_STORE_THREAD_H
+
+#include "postrider/store/store.h"
+
+enum {
+    THREAD_REFS_MAX = 8,
+    THREAD_QUERIES_MAX = 1000,
+    THREAD_FACTS_MAX = 1000, /* of a commit */
+    THREAD_ID_SIZE = 9
+};
+
+/* Hash of a Message-ID, with or without its angle brackets; never 0. */
+uint64_t store_thread_hash(struct store *s, const struct store_acct *a, struct str id);
+/* The same for a message without one. */
+uint64_t store_thread_hash_uid(struct store *s, const struct store_acct *a,
+                               uint32_t number, uint32_t uid);
+
+struct thread_fact {
+    uint32_t box, uid;
+    uint64_t own;
+    uint64_t refs[THREAD_REFS_MAX]; /* oldest first, the parent last */
+    size_t ref_count;
+};
+/* Further references replace the last but one: the first and the youngest stay. */
+void thread_fact_add(struct thread_fact *fact, uint64_t ref);
+
+/* How far down the messages of a mailbox have been looked at. */
+struct thread_progress {
+    uint32_t box;
+    uint32_t low_uid; /* all from here up are done; 0 = not begun, 1 = all */
+};
+
+/* As the API shows a thread: base64url of 6 bytes. */
+void thread_id_format(uint64_t thread, char out[THREAD_ID_SIZE]);
+bool thread_id_parse(struct str id, uint64_t *thread_out);
+
+/* --- reading --- */
+
+struct thread_query {
+    uint64_t own;    /* of the message */
+    uint64_t parent; /* the one it answers, for a message not in the map yet; 0 = none */
+};
+struct store_threads;
+/* threads: in the order of the queries; NULL if the account has no map. */
+typedef void store_threads_cb(struct store_threads *op, const struct err *err,
+                              const uint64_t *threads, size_t count, void *ctx);
+struct store_threads *store_threads_start(struct store *s, const struct store_acct *a,
+                                          const struct thread_query *queries,
+                                          size_t count, store_threads_cb *cb, void *ctx);
+void store_threads_cancel(struct store_threads *op);
+
+struct store_thread_low;
+typedef void store_thread_low_cb(struct store_thread_low *op, const struct err *err,
+                                 uint32_t low_uid, void *ctx);
+/* The stored progress of a mailbox. */
+struct store_thread_low *store_thread_low_start(struct store *s,
+                                                const struct store_acct *a, uint32_t box,
+                                                store_thread_low_cb *cb, void *ctx);
+void store_thread_low_cancel(struct store_thread_low *op);
+
+struct thread_message {
+    uint32_t box, uid;
+    uint64_t thread;
+};
+struct store_thread_list;
+/* By mailbox in the order asked for, then UID. */
+typedef void store_thread_list_cb(struct store_thread_list *op, const struct err *err,
+                                  const struct thread_message *messages, size_t count,
+                                  void *ctx);
+/* The messages of a thread in these mailboxes. Reads all rows of them, and the map: a
+ * message may have gone from the index meanwhile. At most `max` messages. */
+struct store_thread_list *store_thread_list_start(struct store *s,
+                                                  const struct store_acct *a,
+                                                  uint64_t thread, const uint32_t *boxes,
+                                                  size_t box_count, size_t max,
+                                                  store_thread_list_cb *cb, void *ctx);
+void store_thread_list_cancel(struct store_thread_list *op);
+
+#endif

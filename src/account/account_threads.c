@@ -1,0 +1,213 @@
+/* Threads of servers that tell none: gathers what older messages say of them, when nothing
+ * else is to be done; and puts ids of threads into what is shown.
+ *
+ *   settled ─► [wait] ─► next mailbox ─► its progress ─► [work connection, bulk] ─► some
+ *                 ▲                                                     hundred messages
+ *                 └─────────────────────────────────────────────────────────────┘ */
+#include "account_priv.h"
+
+#include "postrider/base/log.h"
+#include "postrider/base/mem.h"
+#include "postrider/sync/sync_thread.h"
+
+enum {
+    BEGIN_MS = 5000,  /* after the account is in sync */
+    PAUSE_MS = 20,    /* between two parts */
+    FAILED_MS = 60000 /* after a failure */
+};
+
+bool account_has_threads(const struct account *a)
+{
+    return a->as->config.threads && !a->fast && a->watch.conn != NULL &&
+           !sync_thread_is_told(a->watch.conn);
+}
+
+/* --- older messages ---------------------------------------------------------------- */
+
+static bool is_done(const struct account_threads *t, const struct mailbox *m)
+{
+    for (size_t i = 0; i < t->done_count; i++) {
+        if (t->done[i].box == m->box && t->done[i].epoch == m->epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_done(struct account_threads *t, const struct mailbox *m)
+{
+    if (t->done_count == t->done_cap) {
+        t->done_cap = t->done_cap > 0 ? t->done_cap * 2 : 16;
+        t->done = mem_realloc(t->done, t->done_cap * sizeof *t->done);
+    }
+    t->done[t->done_count].box = m->box;
+    t->done[t->done_count++].epoch = m->epoch;
+}
+
+static bool is_rest(const struct account *a, const struct mailbox *m)
+{
+    return account_syncs(a, m) && m->phase == MAILBOX_PHASE_LIVE && m->rebuild == 0 &&
+           m->count > 0 && !sync_is_parked(m) && !is_done(&a->threads, m);
+}
+
+static void on_wait(struct timer *t);
+
+static void wait_ms(struct account *a, int64_t ms)
+{
+    timer_set(a->as->loop, &a->threads.wait, ms, on_wait);
+}
+
+static void part_ended(struct account *a, bool broken, const struct err *cause)
+{
+    const struct err why = *cause; /* may lie in the work that ends here */
+    const struct err *err = &why;
+    account_work_end(&a->threads.work, broken);
+    a->threads.box = 0;
+    if (err->code != ERR_OK) {
+        log_at(LOG_DEBUG, "account", "threads are not complete yet",
+               LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
+    }
+    if (a->phase == ACCOUNT_PHASE_ONLINE) {
+        wait_ms(a, err->code == ERR_OK ? PAUSE_MS : FAILED_MS);
+    }
+}
+
+static void on_part(struct sync_threads *op ATTR_UNUSED, const struct err *err,
+                    uint32_t low_uid, void *ctx)
+{
+    struct account *a = ctx;
+    const struct mailbox *m = mailbox_table_by_box(&a->table, a->threads.box);
+    a->threads.op = NULL;
+    if (err->code == ERR_OK && low_uid == 1 && m != NULL) {
+        note_done(&a->threads, m);
+    }
+    /* A command that was cut off still answers. */
+    part_ended(a, err->code == ERR_CANCELED || err->code == ERR_TIMEOUT, err);
+}
+
+static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
+                    struct imap_conn *conn, void *ctx)
+{
+    struct account *a = ctx;
+    if (err->code != ERR_OK) {
+        part_ended(a, false, err);
+        return;
+    }
+    struct sync_ctx sc = account_sync_ctx(a);
+    a->threads.op =
+        sync_threads_start(conn, &sc, a->threads.box, a->threads.low_uid, on_part, a);
+}
+
+static void on_low(struct store_thread_low *op ATTR_UNUSED, const struct err *err,
+                   uint32_t low_uid, void *ctx)
+{
+    struct account *a = ctx;
+    struct account_threads *t = &a->threads;
+    const struct mailbox *m = mailbox_table_by_box(&a->table, t->box);
+    t->asking = NULL;
+    if (err->code != ERR_OK || m == NULL || low_uid == 1) {
+        if (err->code == ERR_OK && m != NULL) {
+            note_done(t, m);
+        }
+        part_ended(a, false, err);
+        return;
+    }
+    t->low_uid = low_uid;
+    t->work = account_work_start(a, ACCOUNT_LANE_BULK, t->box, FAILED_MS, on_work, a);
+}
+
+/* Whatever else there is to do goes first; who did it runs this again. */
+static bool may_begin(const struct account *a)
+{
+    return a->phase == ACCOUNT_PHASE_ONLINE && a->settled && a->pending.count == 0 &&
+           a->sync_work == NULL && a->threads.box == 0 && account_has_threads(a) &&
+           account_fill_percent(a) < ACCOUNT_FULL_WALK;
+}
+
+static void on_wait(struct timer *timer)
+{
+    struct account *a = container_of(timer, struct account, threads.wait);
+    for (size_t i = 0; i < a->table.count && may_begin(a); i++) {
+        if (is_rest(a, a->table.items[i])) {
+            a->threads.box = a->table.items[i]->box;
+            a->threads.asking =
+                store_thread_low_start(a->as->store, &a->acct, a->threads.box, on_low, a);
+        }
+    }
+}
+
+void account_threads_run(struct account *a)
+{
+    if (!timer_is_set(&a->threads.wait) && may_begin(a)) {
+        wait_ms(a, BEGIN_MS);
+    }
+}
+
+void account_threads_end(struct account *a)
+{
+    timer_stop(&a->threads.wait);
+    store_thread_low_cancel(a->threads.asking);
+    sync_threads_cancel(a->threads.op);
+}
+
+bool account_threads_is_quiet(const struct account *a)
+{
+    return a->threads.box == 0;
+}
+
+void account_threads_fini(struct account *a)
+{
+    timer_stop(&a->threads.wait);
+    mem_free(a->threads.done);
+}
+
+/* --- what is shown ----------------------------------------------------------------- */
+
+/* Of a message without its server's id of a thread. */
+static bool query_of(struct account *a, const json_t *message, struct thread_query *out)
+{
+    const char *id = json_string_value(json_object_get(message, "id"));
+    const char *own = json_string_value(json_object_get(message, "messageId"));
+    const char *parent = json_string_value(json_object_get(message, "inReplyTo"));
+    uint32_t number, uid;
+    if (json_object_get(message, "threadId") != NULL || id == NULL ||
+        !message_id_parse(str_of(id), &number, &uid)) {
+        return false;
+    }
+    struct store *s = a->as->store;
+    *out = (struct thread_query){
+        .own = own != NULL ? sync_thread_hash(s, &a->acct, str_of(own)) : 0,
+        .parent = parent != NULL ? sync_thread_hash(s, &a->acct, str_of(parent)) : 0};
+    out->own = out->own != 0 ? out->own : store_thread_hash_uid(s, &a->acct, number, uid);
+    return true;
+}
+
+struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
+                                          size_t count, store_threads_cb *cb, void *ctx)
+{
+    struct thread_query *queries = mem_array(count, sizeof *queries);
+    struct store_threads *op = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < THREAD_QUERIES_MAX; i++) {
+        n += messages[i] != NULL && query_of(a, messages[i], &queries[n]) ? 1 : 0;
+    }
+    if (n > 0 && a->as->config.threads && !a->fast) {
+        op = store_threads_start(a->as->store, &a->acct, queries, n, cb, ctx);
+    }
+    mem_free(queries);
+    return op;
+}
+
+void account_threads_put(struct account *a, json_t *const *messages, size_t count,
+                         const uint64_t *threads, size_t thread_count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < thread_count; i++) {
+        struct thread_query query;
+        if (messages[i] != NULL && query_of(a, messages[i], &query)) {
+            char text[THREAD_ID_SIZE];
+            thread_id_format(threads[n++], text);
+            json_object_set_new(messages[i], "threadId", json_string(text));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+/* Reading threads: those of some messages, the progress of a mailbox, the messages of a
+ * thread.
+ *
+ *   store_threads       record ─► buckets that the queries lead to, until none is wanted
+ *   store_thread_low    directory of the rows of one mailbox
+ *   store_thread_list   record ─► all buckets ─► mailbox by mailbox: directory ─► chunks */
+#include "store_rows.h"
+#include "thread_store.h"
+
+#include "postrider/base/check.h"
+
+/* --- the threads of messages ------------------------------------------------------- */
+
+struct store_threads {
+    struct store_op base;
+    struct store_acct acct;
+    struct thread_query *queries;
+    uint64_t *threads;
+    size_t count;
+    bool has_record;
+    struct thread_map map;
+    store_threads_cb *cb;
+    void *ctx;
+};
+
+static void threads_done(struct op *op)
+{
+    struct store_threads *self = container_of(op, struct store_threads, base.op);
+    bool ok = op->err.code == ERR_OK && self->map.stored > 0;
+    self->cb(self, &op->err, ok ? self->threads : NULL, ok ? self->count : 0, self->ctx);
+}
+
+static const struct op_type threads_type = {"store threads", sizeof(struct store_threads),
+                                            store_op_abort, threads_done, store_op_fini};
+
+/* Before a message is in the map, the one it answers may be. */
+static bool answer(struct thread_map *map, const struct thread_query *q, uint64_t *out)
+{
+    if (!thread_map_find(map, q->own, out)) {
+        return false;
+    }
+    return *out != q->own || q->parent == 0 || thread_map_find(map, q->parent, out);
+}
+
+static void on_threads(void *ctx, const struct store_reply *reply);
+
+static void threads_next(struct store_threads *self)
+{
+    bool all = true;
+    for (size_t i = 0; i < self->count && self->map.stored > 0; i++) {
+        all = answer(&self->map, &self->queries[i], &self->threads[i]) && all;
+    }
+    struct store_words w;
+    store_words_init(&w, &self->base.op.arena);
+    if (all || !thread_map_words(&self->map, &w, self->base.store, &self->acct)) {
+        op_complete(&self->base.op);
+        return;
+    }
+    store_op_send(&self->base, &w, on_threads, 0);
+}
+
+static void on_threads(void *ctx, const struct store_reply *reply)
+{
+    struct store_threads *self = ctx;
+    if (store_op_refused(&self->base, reply)) {
+        return;
+    }
+    if (self->has_record) {
+        thread_map_take(&self->map, self->base.store, &self->acct, reply->value);
+    } else {
+        thread_record_take(&self->map, &self->base.op.arena, self->base.store,
+                           &self->acct, reply->value);
+        self->has_record = true;
+    }
+    threads_next(self);
+}
+
+struct store_threads *store_threads_start(struct store *s, const struct store_acct *a,
+                                          const struct thread_query *queries,
+                                          size_t count, store_threads_cb *cb, void *ctx)
+{
+    CHECK(count <= THREAD_QUERIES_MAX);
+    struct store_threads *self = store_op_new(s, &threads_type, STORE_DEADLINE_MS);
+    struct arena *arena = &self->base.op.arena;
+    self->acct = store_acct_copy(arena, a);
+    self->queries =
+        count > 0 ? arena_memdup(arena, queries, count * sizeof *queries) : NULL;
+    self->threads = ARENA_ARRAY(arena, uint64_t, count);
+    self->count = count;
+    self->cb = cb;
+    self->ctx = ctx;
+    if (op_is_running(&self->base.op)) {
+        struct store_words w;
+        store_words_init(&w, arena);
+        thread_record_words(&w, s, &self->acct);
+        store_op_send(&self->base, &w, on_threads, 0);
+    }
+    return self;
+}
+
+void store_threads_cancel(struct store_threads *op)
+{
+    if (op != NULL) {
+        op_cancel(&op->base.op);
+    }
+}
+
+/* --- the progress of a mailbox ----------------------------------------------------- */
+
+struct store_thread_low {
+    struct store_op base;
+    struct store_acct acct;
+    uint32_t box, low_uid;
+    store_thread_low_cb *cb;
+    void *ctx;
+};
+
+static void low_done(struct op *op)
+{
+    struct store_thread_low *self = container_of(op, struct store_thread_low, base.op);
+    self->cb(self, &op->err, self->low_uid, self->ctx);
+}
+
+static const struct op_type low_type = {"store thread low",
+                                        sizeof(struct store_thread_low), store_op_abort,
+                                        low_done, store_op_fini};
+
+static void on_low(void *ctx, const struct store_reply *reply)
+{
+    struct store_thread_low *self = ctx;
+    struct thread_dir dir = {0};
+    if (store_op_refused(&self->base, reply)) {
+        return;
+    }
+    if (thread_dir_take(&self->base.op.arena, self->base.store, &self->acct, self->box,
+                        reply->value, &dir)) {
+        self->low_uid = dir.low_uid;
+    }
+    op_complete(&self->base.op);
+}
+
+struct store_thread_low *store_thread_low_start(struct store *s,
+                                                const struct store_acct *a, uint32_t box,
+                                                store_thread_low_cb *cb, void *ctx)
+{
+    struct store_thread_low *self = store_op_new(s, &low_type, STORE_DEADLINE_MS);
+    self->acct = store_acct_copy(&self->base.op.arena, a);
+    self->box = box;
+    self->cb = cb;
+    self->ctx = ctx;
+    if (op_is_running(&self->base.op)) {
+        struct store_words w;
+        store_words_init(&w, &self->base.op.arena);
+        thread_dir_words(&w, s, &self->acct, box);
+        store_op_send(&self->base, &w, on_low, 0);
+    }
+    return self;
+}
+
+void store_thread_low_cancel(struct store_thread_low *op)
+{
+    if (op != NULL) {
+        op_cancel(&op->base.op);
+    }
+}
+
+/* --- the messages of a thread ------------------------------------------------------ */
+
+enum {
+    CHUNKS_ASKED = 64
+};
+
+struct store_thread_list {
+    struct store_op base;
+    struct store_acct acct;
+    uint64_t thread;
+    uint32_t *boxes;
+    size_t box_count, box_at;
+    size_t max;
+    enum {
+        LIST_RECORD,
+        LIST_BUCKETS,
+        LIST_DIRECTORY,
+        LIST_CHUNKS
+    } state;
+    struct thread_map map;
+    struct thread_dir dir;
+    size_t chunk_at, asked;
+    struct arena rows; /* of one answer */
+    struct thread_message *found;
+    size_t found_count;
+    store_thread_list_cb *cb;
+    void *ctx;
+};
+
+static void list_done(struct op *op)
+{
+    struct store_thread_list *self = container_of(op, struct store_thread_list, base.op);
+    self->cb(self, &op->err, self->found, op->err.code == ERR_OK ? self->found_count : 0,
+             self->ctx);
+}
+
+static void list_fini(struct op *op)
+{
+    arena_fini(&container_of(op, struct store_thread_list, base.op)->rows);
+    store_op_fini(op);
+}
+
+static const struct op_type list_type = {"store thread list",
+                                         sizeof(struct store_thread_list), store_op_abort,
+                                         list_done, list_fini};
+
+static void on_list(void *ctx, const struct store_reply *reply);
+
+/* Sends what comes next; completes if nothing does. */
+static void list_next(struct store_thread_list *self)
+{
+    struct store *s = self->base.store;
+    struct store_words w;
+    store_words_init(&w, &self->base.op.arena);
+    op_extend(&self->base.op, STORE_DEADLINE_MS);
+    if (self->state == LIST_BUCKETS &&
+        !thread_map_words(&self->map, &w, s, &self->acct)) {
+        self->state = LIST_DIRECTORY;
+    }
+    if (self->state == LIST_CHUNKS && self->chunk_at == self->dir.count) {
+        self->state = LIST_DIRECTORY;
+        self->box_at++;
+    }
+    bool ended = self->box_at == self->box_count || self->found_count == self->max ||
+                 self->map.stored == 0;
+    if (self->state >= LIST_DIRECTORY && ended) {
+        op_complete(&self->base.op);
+        return;
+    }
+    if (self->state == LIST_DIRECTORY) {
+        thread_dir_words(&w, s, &self->acct, self->boxes[self->box_at]);
+    } else if (self->state == LIST_CHUNKS) {
+        size_t rest = self->dir.count - self->chunk_at;
+        self->asked = rest < CHUNKS_ASKED ? rest : CHUNKS_ASKED;
+        store_segments_words(&w, s, &self->acct, STORE_KIND_THREAD_ROWS,
+                             self->boxes[self->box_at], self->dir.chunks + self->chunk_at,
+                             self->asked);
+    }
+    store_op_send(&self->base, &w, on_list, 0);
+}
+
+/* Rows say the thread as it was; what was joined since is in the map. */
+static void take_matches(struct store_thread_list *self, const struct msg_row *rows,
+                         size_t count)
+{
+    uint64_t thread;
+    for (size_t i = 0; i < count && self->found_count < self->max; i++) {
+        if (thread_map_find(&self->map, rows[i].modseq, &thread) &&
+            thread == self->thread) {
+            self->found[self->found_count++] = (struct thread_message){
+                .box = self->boxes[self->box_at], .uid = rows[i].uid, .thread = thread};
+        }
+    }
+}
+
+static void take_chunks(struct store_thread_list *self, const struct redis_reply *reply)
+{
+    for (size_t i = 0; i < self->asked; i++) {
+        const struct segment_entry *chunk = &self->dir.chunks[self->chunk_at++];
+        const struct msg_row *rows;
+        if (reply->type == REDIS_ARRAY && i < reply->count &&
+            thread_rows_take(&self->rows, self->base.store, &self->acct,
+                             self->boxes[self->box_at], chunk, &reply->items[i], &rows)) {
+            take_matches(self, rows, chunk->count);
+        }
+        arena_reset(&self->rows);
+    }
+}
+
+static void on_list(void *ctx, const struct store_reply *reply)
+{
+    struct store_thread_list *self = ctx;
+    struct store *s = self->base.store;
+    struct arena *arena = &self->base.op.arena;
+    if (store_op_refused(&self->base, reply)) {
+        return;
+    }
+    switch (self->state) {
+    case LIST_RECORD:
+        thread_record_take(&self->map, arena, s, &self->acct, reply->value);
+        for (uint32_t i = 0; i < self->map.stored; i++) {
+            thread_map_want(&self->map, i);
+        }
+        self->state = LIST_BUCKETS;
+        break;
+    case LIST_BUCKETS:
+        thread_map_take(&self->map, s, &self->acct, reply->value);
+        break;
+    case LIST_DIRECTORY:
+        self->chunk_at = 0;
+        self->dir.count = 0;
+        (void)thread_dir_take(arena, s, &self->acct, self->boxes[self->box_at],
+                              reply->value, &self->dir);
+        self->state = LIST_CHUNKS;
+        break;
+    case LIST_CHUNKS:
+        take_chunks(self, reply->value);
+        break;
+    }
+    list_next(self);
+}
+
+struct store_thread_list *store_thread_list_start(struct store *s,
+                                                  const struct store_acct *a,
+                                                  uint64_t thread, const uint32_t *boxes,
+                                                  size_t box_count, size_t max,
+                                                  store_thread_list_cb *cb, void *ctx)
+{
+    struct store_thread_list *self = store_op_new(s, &list_type, STORE_DEADLINE_MS);
+    struct arena *arena = &self->base.op.arena;
+    self->acct = store_acct_copy(arena, a);
+    self->thread = thread;
+    self->boxes =
+        box_count > 0 ? arena_memdup(arena, boxes, box_count * sizeof *boxes) : NULL;
+    self->box_count = box_count;
+    self->max = max;
+    self->found = ARENA_ARRAY(arena, struct thread_message, max);
+    self->cb = cb;
+    self->ctx = ctx;
+    if (op_is_running(&self->base.op)) {
+        struct store_words w;
+        store_words_init(&w, arena);
+        thread_record_words(&w, s, &self->acct);
+        store_op_send(&self->base, &w, on_list, 0);
+    }
+    return self;
+}
+
+void store_thread_list_cancel(struct store_thread_list *op)
+{
+    if (op != NULL) {
+        op_cancel(&op->base.op);
+    }
+}

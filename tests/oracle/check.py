@@ -1,0 +1,216 @@
+"""What has to hold at a quiescent point. The numbers (I1 …) are those of the sync engine's invariants."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rig.daemon import ApiError
+
+from index import Index, IndexBox, NotNow, entry_key
+from replay import Replay, message_key
+from truth import Box, listed_paths
+from world import USER, World
+
+SHOWN = 40  # differences that a failure prints
+PAGE = 1000
+# Dovecot itself changes its mind for a moment after another UIDVALIDITY: flags that it had not written yet.
+TRUTH_SECONDS = 2
+# After so long without agreement: is it the server that tells the daemon of other mailboxes than there are?
+STALE_SECONDS = 8
+
+
+class Failed(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(f"{len(problems)} problems:\n  " + "\n  ".join(problems[:SHOWN]))
+        self.problems = problems
+
+
+def compare(index: Index, truth: dict[str, Box], modseq: bool) -> list[str]:
+    """Index against mailboxes (I1, I2)."""
+    out = []
+    by_path = {m.path: m for m in index.boxes.values() if not m.no_select}
+    out += [f"index: mailbox {path!r} is missing" for path in truth if path not in by_path]
+    # A parent that cannot be selected need not be marked as such in a plain LIST: it stays empty.
+    out += [f"index: mailbox {path!r} does not exist" for path, m in by_path.items()
+            if path not in truth and (m.rows or not any(p.startswith(path + "/") for p in truth))]
+    for path, t in truth.items():
+        if path in by_path:
+            out += _compare_box(by_path[path], t, modseq)
+    return out
+
+
+def _compare_box(m: IndexBox, t: Box, modseq: bool) -> list[str]:
+    name = f"index: {m.path!r}"
+    if m.uid_validity != t.uid_validity:
+        return [f"{name} has UIDVALIDITY {m.uid_validity}, the server {t.uid_validity}"]
+    out = []
+    missing, phantom = sorted(t.rows.keys() - m.rows.keys()), sorted(m.rows.keys() - t.rows.keys())
+    if missing:
+        out.append(f"{name} lacks UIDs {missing[:20]} (phase {m.phase}, last UID {m.last_uid})")
+    if phantom:
+        out.append(f"{name} has UIDs {phantom[:20]} that the server does not have")
+    flags = [f"{uid}: {sorted(m.rows[uid])}, server {sorted(t.rows[uid])}" for uid in t.rows
+             if uid in m.rows and m.rows[uid] != t.rows[uid]]
+    if flags:
+        out.append(f"{name} has other flags for {len(flags)} messages: {'; '.join(flags[:5])}")
+    if m.count != len(m.rows):
+        out.append(f"{name} counts {m.count} messages and has {len(m.rows)}")
+    if m.last_uid > t.uid_next - 1:
+        out.append(f"{name} has last UID {m.last_uid}, UIDNEXT is {t.uid_next}")
+    if modseq and m.modseq > t.modseq:
+        out.append(f"{name} has MODSEQ {m.modseq}, the server {t.modseq}")
+    return out
+
+
+@dataclass
+class Deliveries:
+    """What the consumer took, held against the log (I4, I7, I8)."""
+    taken: set[str] = field(default_factory=set)  # event ids
+    events: dict[str, str] = field(default_factory=dict)  # log entry -> event id
+    last: str = ""
+    at: int = 0
+    repeats: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def look(self, world: World) -> None:
+        with world.consumer.lock:
+            new = world.consumer.deliveries[self.at:]
+        self.at += len(new)
+        for d in new:
+            if d.account == USER and d.status is not None and d.status < 300:
+                self._take(d)
+
+    def _take(self, d) -> None:
+        """One entry may be rendered as several deliveries: their event ids end in .0, .1 and so on."""
+        entry, event = d.headers["x-ee-wh-id"], d.id.partition(".")[0]
+        if entry in self.events and self.events[entry] != event:
+            self.problems.append(f"delivery {entry} came under the event ids {self.events[entry]} and {event}")
+        if d.id in self.taken:
+            self.repeats += 1
+            return
+        if self.last and entry_key(entry) < entry_key(self.last):
+            self.problems.append(f"delivery {entry} ({d.event}) came for the first time behind {self.last}")
+        self.taken.add(d.id)
+        self.events[entry] = event
+        self.last = entry
+
+    def differences(self, replay: Replay) -> list[str]:
+        out = [f"delivery: {e} was not delivered" for e in replay.ids.values() if self.events.get(e.entry) != e.id]
+        if len(self.events) > len(replay.ids):
+            log = {e.entry for e in replay.ids.values()}
+            out += [f"delivery: {entry} was delivered but is not in the log" for entry in self.events if entry not in log]
+        return out
+
+
+class Checker:
+    def __init__(self, world: World) -> None:
+        self.world, self.replay, self.deliveries = world, Replay(), Deliveries()
+        self.cursors: dict[int, tuple[int, int, int]] = {}  # box -> epoch, last UID, MODSEQ
+        self.index, self.truth = Index(), {}
+        self.torn = 0  # departures of messages that the server never really showed
+        self.stale = 0  # sessions of the daemon that the server went on telling of mailboxes of long ago
+
+    def settle(self, seconds: float) -> float:
+        """Waits until everything agrees; raises Failed when it does not in time. Returns the time it took."""
+        self.truth = self.world.truth.snapshot()
+        begin, pause = time.monotonic(), 0.02
+        read, began, may_be_stale = begin, time.time(), True
+        while True:
+            if time.monotonic() - read > TRUTH_SECONDS:
+                self.truth, read = self.world.truth.snapshot(), time.monotonic()
+            open_points = self._look()
+            self._excuse_torn()
+            for known in (self.replay.problems, self.deliveries.problems, self.world.proxy.violations):
+                if known:  # nothing later can make these good
+                    raise Failed(known)
+            if not open_points:
+                break
+            if time.monotonic() - begin > STALE_SECONDS and may_be_stale and self._listing_is_stale(began):
+                may_be_stale = False
+                self.stale += 1
+                begin = time.monotonic()
+                self.world.daemon.put(f"/v1/account/{USER}/reconnect", {"reconnect": True})
+            if time.monotonic() - begin > seconds:
+                raise Failed(open_points)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.2)
+        self._settled()
+        return time.monotonic() - begin
+
+    def _excuse_torn(self) -> None:
+        """Dovecot's own fault: of a mailbox that is renamed while it is selected it tells empty messages of 1970, older
+        than anything that is to be announced, and then that they went."""
+        told = [p for p in self.replay.problems if "messageDeleted" in p and "never told of" in p]
+        if told and any(b'"01-Jan-1970' in data for _, _, way, data in list(self.world.proxy.traffic) if way == "<"):
+            self.replay.problems = [p for p in self.replay.problems if p not in told]
+            self.torn += len(told)
+
+    def _listing_is_stale(self, since: float) -> bool:
+        """Dovecot's own fault: the last listing that it gave the daemon is not of what there is, and it knows better in
+        another session."""
+        traffic = list(self.world.proxy.traffic)
+        at = max((i for i, (t, _, way, data) in enumerate(traffic)
+                  if t > since + 1 and way == ">" and b' LIST "" "*"' in data), default=None)
+        if at is None:
+            return False
+        answer = b"".join(data for _, session, way, data in traffic[at:] if session == traffic[at][1] and way == "<")
+        return set(listed_paths(answer.splitlines(keepends=True))) != self.truth.keys()
+
+    def _look(self) -> list[str]:
+        try:
+            self.index = self.world.dump.read(self.replay.last)
+        except NotNow as e:
+            return [f"the store cannot be read: {e}"]
+        self.replay.feed(self.index.entries)
+        self._watch_cursors()
+        self.deliveries.look(self.world)
+        return (compare(self.index, self.truth, self.world.mode.modseq) + self.replay.differences(self.index)
+                + self.deliveries.differences(self.replay))
+
+    def _watch_cursors(self) -> None:
+        """Within an epoch neither last UID nor MODSEQ goes back (I2)."""
+        for m in self.index.boxes.values():
+            epoch, last_uid, modseq = self.cursors.get(m.box, (m.epoch, 0, 0))
+            if epoch == m.epoch and (m.last_uid < last_uid or m.modseq < modseq):
+                self.replay.problems.append(f"index: {m.path!r} went back from UID {last_uid}, MODSEQ {modseq} "
+                                            f"to {m.last_uid}, {m.modseq}")
+            self.cursors[m.box] = (m.epoch, m.last_uid, m.modseq)
+
+    def _settled(self) -> None:
+        self.replay.settle(self.index)
+        problems = self._api()
+        if problems:
+            raise Failed(problems)
+
+    # --- the API says the same ---
+
+    def _api(self) -> list[str]:
+        out = []
+        listed = {m["path"]: m for m in self.world.daemon.get(f"/v1/account/{USER}/mailboxes")["mailboxes"]
+                  if not m.get("noSelect")}
+        if not listed.keys() >= self.truth.keys():
+            out.append(f"API: mailboxes {sorted(listed)}, on the server {sorted(self.truth)}")
+        for path, t in self.truth.items():
+            count = listed.get(path, {}).get("messages")
+            if count != len(t.rows):
+                out.append(f"API: {path!r} has {count} messages, on the server {len(t.rows)}")
+        return out
+
+    def api_listing(self, path: str) -> list[str]:
+        """The listing of one mailbox, all pages, with flags as the API shows them."""
+        try:
+            rows = self.world.daemon.messages(USER, path, PAGE)
+        except ApiError as e:
+            # Dovecot ends sessions whose mailbox was replaced when they are used next.
+            if "BYE" not in str(e):
+                raise
+            rows = self.world.daemon.messages(USER, path, PAGE)
+        seen = {r["uid"]: frozenset(f.lower() for f in r["flags"] if f.lower() != "\\recent") for r in rows}
+        number = next(m.number for m in self.index.boxes.values() if m.path == path)
+        out = [f"API: {path!r} lists id {r['id']} for UID {r['uid']}" for r in rows
+               if message_key(r["id"]) != (number, r["uid"])]
+        if seen != self.truth[path].rows:
+            out.append(f"API: {path!r} lists {len(seen)} messages otherwise than the server")
+        return out

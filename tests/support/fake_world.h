@@ -1,0 +1,20 @@
+/* fake_world: a sync_world against a simulated server.
+ * Owner    the test: fake_world_begin, then fake_world_end */
+#ifndef POSTRIDER_TESTS_FAKE_WORLD_H
+#define POSTRIDER_TESTS_FAKE_WORLD_H
+
+#include "imap_fake.h"
+#include "sync_world.h"
+
+struct fake_world {
+    struct imap_fake *fake;
+    struct sync_world *w;
+};
+
+/* With so many messages, indexed; of many nothing is told. */
+struct fake_world fake_world_begin(struct imap_fake_config config, size_t count);
+void fake_world_end(struct fake_world *t);
+/* Counting bytes and commands begins anew. */
+void fake_world_reconnect(struct fake_world *t);
+
+#endif
