@@ -1,4 +1,5 @@
 #include "account_call.h"
+#include "account_safe.h"
 
 #include "postrider/base/log.h"
 
@@ -23,6 +24,7 @@ static void call_abort(struct op *op)
     imap_status_cancel(c->status);
     store_rank_cancel(c->rank);
     store_threads_cancel(c->threads);
+    account_safe_cancel(c);
 }
 
 static void call_done(struct op *op)

@@ -37,6 +37,7 @@ struct account_call {
     struct imap_mailbox_status *status;
     struct store_rank *rank;
     struct store_threads *threads;
+    struct safe_job *safe; /* account_safe.c */
 };
 
 struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,

@@ -1,5 +1,6 @@
 /* One message: details from ENVELOPE, BODYSTRUCTURE and the header, texts from their parts. */
 #include "account_call.h"
+#include "account_safe.h"
 
 #include "postrider/mime/mime.h"
 
@@ -14,6 +15,7 @@ struct getting {
     size_t max_bytes;
     bool headers; /* the answer is a whole message */
     bool mark_seen;
+    bool web_safe, fold_quotes; /* the HTML is made safe to show */
     json_t *message;
     /* text parts, plain first; encodings copied, since rows are borrowed */
     struct getting_part {
@@ -92,18 +94,27 @@ static void take_text(struct getting *g, const struct imap_section *section)
     g->has_more = g->has_more || more;
 }
 
-static json_t *texts_json(struct getting *g)
+static bool has_text(const struct getting *g, bool html)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        if (g->parts[i].html == html) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* safe: what stands for the HTML; absent if it was not asked for. */
+static json_t *texts_json(struct getting *g, struct str safe)
 {
     json_t *out = json_object();
-    bool plain = false, html = false;
-    for (size_t i = 0; i < g->part_count; i++) {
-        plain = plain || !g->parts[i].html;
-        html = html || g->parts[i].html;
-    }
-    if (plain) {
+    if (has_text(g, false)) {
         json_put_str(out, "plain", buf_str(&g->plain));
     }
-    if (html) {
+    if (safe.ptr != NULL) {
+        json_put_str(out, "html", safe);
+        json_put_bool(out, "webSafe", true);
+    } else if (has_text(g, true)) {
         json_put_str(out, "html", buf_str(&g->html));
     }
     json_put_bool(out, "hasMore", g->has_more);
@@ -127,16 +138,16 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     call_complete(c, json_incref(g->message));
 }
 
-static void getting_complete(struct account_call *c)
+static void answer(struct account_call *c, struct str safe)
 {
     struct getting *g = c->detail;
     if (!g->headers) {
-        call_complete(c, texts_json(g));
+        call_complete(c, texts_json(g, safe));
         return;
     }
     if (g->type != ACCOUNT_TEXT_NONE && g->part_count > 0) {
         json_t *text = json_object_get(g->message, "text");
-        json_t *decoded = texts_json(g);
+        json_t *decoded = texts_json(g, safe);
         json_object_update(text, decoded);
         json_decref(decoded);
     }
@@ -144,6 +155,20 @@ static void getting_complete(struct account_call *c)
     if (c->threads == NULL) {
         call_complete(c, json_incref(g->message));
     }
+}
+
+static void getting_complete(struct account_call *c)
+{
+    struct getting *g = c->detail;
+    if (!g->web_safe || g->part_count == 0) {
+        answer(c, STR_NULL);
+        return;
+    }
+    const struct account_safe_params params = {
+        .plain = buf_str(&g->plain),
+        .html = has_text(g, true) ? str_of(buf_c(&g->html)) : STR_NULL,
+        .fold_quotes = g->fold_quotes};
+    account_safe_start(c, &params, answer);
 }
 
 /* --- commands --- */
@@ -302,20 +327,25 @@ struct account_call *account_message_get_start(struct account *a,
     struct getting how = {.type = params->text,
                           .max_bytes = params->max_bytes,
                           .headers = true,
-                          .mark_seen = params->mark_seen};
+                          .mark_seen = params->mark_seen,
+                          .web_safe = params->web_safe || params->fold_quotes,
+                          .fold_quotes = params->fold_quotes};
     return getting_start(a, params->id, how, deadline_ms, cb, ctx);
 }
 
-struct account_call *account_text_get_start(struct account *a, struct str text_id,
-                                            enum account_text_type type, size_t max_bytes,
+struct account_call *account_text_get_start(struct account *a,
+                                            const struct account_get_params *params,
                                             int64_t deadline_ms, account_call_cb *cb,
                                             void *ctx)
 {
-    struct getting how = {.type = type == ACCOUNT_TEXT_NONE ? ACCOUNT_TEXT_ALL : type,
-                          .max_bytes = max_bytes};
+    struct getting how = {.type = params->text == ACCOUNT_TEXT_NONE ? ACCOUNT_TEXT_ALL
+                                                                    : params->text,
+                          .max_bytes = params->max_bytes,
+                          .web_safe = params->web_safe || params->fold_quotes,
+                          .fold_quotes = params->fold_quotes};
     struct arena arena = {0};
     struct str id = STR(""), rest;
-    (void)render_part_id_parse(&arena, text_id, &id, &rest);
+    (void)render_part_id_parse(&arena, params->id, &id, &rest);
     struct account_call *c = getting_start(a, id, how, deadline_ms, cb, ctx);
     arena_fini(&arena);
     return c;

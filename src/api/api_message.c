@@ -87,9 +87,16 @@ static enum account_text_type text_type(const struct api_call *call)
                                                             : ACCOUNT_TEXT_NONE;
 }
 
-static size_t max_bytes(const struct api_call *call)
+static struct account_get_params get_params(const struct api_call *call, struct str id)
 {
-    return (size_t)json_get_int(call->query, "maxBytes", 0);
+    bool web_safe = json_get_bool(call->query, "webSafeHtml", false);
+    return (struct account_get_params){
+        .id = id,
+        .text = text_type(call),
+        .max_bytes = (size_t)json_get_int(call->query, "maxBytes", 0),
+        .mark_seen = json_get_bool(call->query, "markAsSeen", false),
+        .web_safe = web_safe,
+        .fold_quotes = web_safe || json_get_bool(call->query, "preProcessHtml", false)};
 }
 
 void api_message_get(struct api_call *call)
@@ -98,11 +105,7 @@ void api_message_get(struct api_call *call)
     if (a == NULL) {
         return;
     }
-    const struct account_get_params params = {
-        .id = message_id(call),
-        .text = text_type(call),
-        .max_bytes = max_bytes(call),
-        .mark_seen = json_get_bool(call->query, "markAsSeen", false)};
+    const struct account_get_params params = get_params(call, message_id(call));
     struct api_task *task = api_task_new(call, cancel_call);
     task->op = account_message_get_start(a, &params, call->timeout_ms, on_result, task);
 }
@@ -113,10 +116,10 @@ void api_text_get(struct api_call *call)
     if (a == NULL) {
         return;
     }
-    struct str id = json_get_str(call->params, "text");
+    const struct account_get_params params =
+        get_params(call, json_get_str(call->params, "text"));
     struct api_task *task = api_task_new(call, cancel_call);
-    task->op = account_text_get_start(a, id, text_type(call), max_bytes(call),
-                                      call->timeout_ms, on_result, task);
+    task->op = account_text_get_start(a, &params, call->timeout_ms, on_result, task);
 }
 
 void api_message_update(struct api_call *call)

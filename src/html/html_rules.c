@@ -136,6 +136,34 @@ const struct html_rule *html_rule_get(const char *name)
     return bsearch(name, rules, ARRAY_LEN(rules), sizeof rules[0], rule_cmp);
 }
 
+/* An element whose content is markup ends with the end tag that is its own. */
+static void skip_element(struct html_tokenizer *tokens, const char *name)
+{
+    struct html_token token;
+    size_t depth = 1;
+    while (depth > 0 && html_token_next(tokens, &token)) {
+        const struct html_rule *rule =
+            token.type == HTML_TOKEN_START ? html_rule_get(token.name) : NULL;
+        if (rule != NULL && (rule->flags & HTML_RULE_RAW) != 0) {
+            html_token_skip_raw(tokens, token.name);
+        } else if (token.type != HTML_TOKEN_TEXT && strcmp(token.name, name) == 0) {
+            depth = token.type == HTML_TOKEN_START ? depth + 1 : depth - 1;
+        }
+    }
+}
+
+bool html_rule_skip(struct html_tokenizer *tokens, const struct html_rule *rule)
+{
+    if ((rule->flags & HTML_RULE_RAW) != 0) {
+        html_token_skip_raw(tokens, rule->name);
+    } else if ((rule->flags & HTML_RULE_DROP) != 0) {
+        skip_element(tokens, rule->name);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool html_rule_ends_group(const struct html_rule *rule, enum html_group group)
 {
     static const struct {

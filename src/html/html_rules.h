@@ -2,7 +2,7 @@
 #ifndef POSTRIDER_HTML_RULES_H
 #define POSTRIDER_HTML_RULES_H
 
-#include "postrider/base/str.h"
+#include "html_token.h"
 
 enum html_rule_flag {
     HTML_RULE_ALLOWED = 1 << 0,
@@ -37,6 +37,8 @@ struct html_rule {
 
 /* NULL: unknown, its tags go and its content stays. */
 const struct html_rule *html_rule_get(const char *name);
+/* Behind a start tag: passes over the content if the rule says that it goes. */
+bool html_rule_skip(struct html_tokenizer *tokens, const struct html_rule *rule);
 /* Does an element of this rule end the search for one of `group`? */
 bool html_rule_ends_group(const struct html_rule *rule, enum html_group group);
 

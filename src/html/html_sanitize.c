@@ -336,25 +336,6 @@ static void end_tag(struct sanitizer *s, const char *name)
     }
 }
 
-/* Passes over an element whose content is markup that must not show. */
-static void skip_element(struct sanitizer *s, const char *name)
-{
-    struct html_token token;
-    size_t depth = 1;
-    while (depth > 0 && html_token_next(&s->tokens, &token)) {
-        if (token.type == HTML_TOKEN_TEXT) {
-            continue;
-        }
-        const struct html_rule *rule = html_rule_get(token.name);
-        if (token.type == HTML_TOKEN_START && rule != NULL &&
-            (rule->flags & HTML_RULE_RAW) != 0) {
-            html_token_skip_raw(&s->tokens, token.name);
-        } else if (strcmp(token.name, name) == 0) {
-            depth = token.type == HTML_TOKEN_START ? depth + 1 : depth - 1;
-        }
-    }
-}
-
 static void one_token(struct sanitizer *s, const struct html_token *token)
 {
     if (token->type == HTML_TOKEN_TEXT) {
@@ -371,10 +352,8 @@ static void one_token(struct sanitizer *s, const struct html_token *token)
     } else if ((rule->flags & HTML_RULE_ALLOWED) != 0 &&
                (rule->flags & HTML_RULE_VOID) == 0) {
         end_tag(s, token->name);
-    } else if (start && (rule->flags & HTML_RULE_RAW) != 0) {
-        html_token_skip_raw(&s->tokens, token->name);
-    } else if (start && (rule->flags & HTML_RULE_DROP) != 0) {
-        skip_element(s, token->name);
+    } else if (start) {
+        html_rule_skip(&s->tokens, rule);
     }
 }
 

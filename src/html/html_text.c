@@ -123,10 +123,7 @@ bool html_to_text(struct buf *out, struct str input, size_t max_bytes)
             continue;
         }
         const struct html_rule *rule = html_rule_get(token.name);
-        if (token.type == HTML_TOKEN_START && rule != NULL &&
-            (rule->flags & HTML_RULE_RAW) != 0) {
-            html_token_skip_raw(&t, token.name);
-        } else {
+        if (token.type == HTML_TOKEN_END || rule == NULL || !html_rule_skip(&t, rule)) {
             read_tag(&r, &token);
         }
     }

@@ -185,3 +185,27 @@ def test_forced_deletion_skips_the_trash(shared, box, dovecot):
     row = box.put(mail.plain(1))[0]
     assert shared.delete(box.path(f"message/{row['id']}"), force="true")["deleted"] is True
     assert dovecot.uids(box.account) == [] and dovecot.uids(box.account, "Trash") == []
+
+
+def test_web_safe_html_holds_nothing_active(shared, box):
+    raw = (b"From: a@example.com\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+           b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+           b"<p onclick=x>Hi <b>you</b><script>alert(1)</script>"
+           b"<img src=http://track.example/p.gif><blockquote>old</blockquote>\r\n")
+    row = box.put(raw)[0]
+    plain = box.message(row["id"], textType="html")["text"]
+    assert "<script>" in plain["html"] and "webSafe" not in plain
+    safe = box.message(row["id"], webSafeHtml="true")["text"]
+    assert safe["webSafe"] is True and "<p>Hi <b>you</b>" in safe["html"]
+    assert "script" not in safe["html"] and "onclick" not in safe["html"]
+    assert 'src="http' not in safe["html"].replace('data-remote-src="http', "")
+    assert "<details>" in safe["html"]
+    text = shared.get(box.path(f"text/{safe['id']}"), webSafeHtml="true")
+    assert text["html"] == safe["html"] and text["webSafe"] is True
+
+
+def test_web_safe_html_is_made_from_plain_text(box):
+    raw = b"From: a@example.com\r\nSubject: s\r\n\r\n1 < 2, see http://x.example/a\r\n"
+    text = box.message(box.put(raw)[0]["id"], webSafeHtml="true")["text"]
+    assert text["webSafe"] is True and "1 &lt; 2" in text["html"]
+    assert '<a href="http://x.example/a"' in text["html"] and text["plain"].startswith("1 < 2")

@@ -58,15 +58,17 @@ struct account_get_params {
     enum account_text_type text; /* textType: "*", "plain", "html" */
     size_t max_bytes;            /* of each text; 0 = ACCOUNT_TEXT_MAX */
     bool mark_seen;
+    bool web_safe; /* HTML made safe to show; made from plain text if there is no other */
+    bool fold_quotes; /* the same, and quoted mail is folded */
 };
 /* The message object of the API, with headers. */
 struct account_call *account_message_get_start(struct account *a,
                                                const struct account_get_params *params,
                                                int64_t deadline_ms, account_call_cb *cb,
                                                void *ctx);
-/* {"plain"?, "html"?, "hasMore"} */
-struct account_call *account_text_get_start(struct account *a, struct str text_id,
-                                            enum account_text_type type, size_t max_bytes,
+/* {"plain"?, "html"?, "webSafe"?, "hasMore"}; id is that of the text. */
+struct account_call *account_text_get_start(struct account *a,
+                                            const struct account_get_params *params,
                                             int64_t deadline_ms, account_call_cb *cb,
                                             void *ctx);
 /* changes: {"flags": {"add", "delete", "set"}, "labels": …}; answers {"flags": {"add": true …}} */
