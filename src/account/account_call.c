@@ -81,6 +81,34 @@ void call_fail_err(struct account_call *c, const struct err *err)
     op_fail_err(&c->op, err);
 }
 
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct account_call *c = ctx;
+    c->threads = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        call_fail_err(c, err);
+        return;
+    }
+    account_threads_put(c->a, c->shown, c->shown_count, threads, count);
+    c->then(c);
+}
+
+void call_put_threads(struct account_call *c, json_t *const *messages, size_t count,
+                      void (*then)(struct account_call *c))
+{
+    c->shown = messages;
+    c->shown_count = count;
+    c->then = then;
+    c->threads = account_threads_ask(c->a, messages, count, on_threads, c);
+    if (c->threads == NULL) {
+        then(c);
+    }
+}
+
 void call_complete(struct account_call *c, json_t *result)
 {
     c->result = result;

@@ -37,6 +37,9 @@ struct account_call {
     struct imap_mailbox_status *status;
     struct store_rank *rank;
     struct store_threads *threads;
+    json_t *const *shown; /* messages that get ids of threads; in op.arena or detail */
+    size_t shown_count;
+    void (*then)(struct account_call *c);
     struct safe_job *safe; /* account_safe.c */
 };
 
@@ -52,6 +55,9 @@ void call_borrow(struct account_call *c, enum account_lane lane,
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
 void call_fail_err(struct account_call *c, const struct err *err);
+/* Puts ids of threads into the messages (NULL ones are passed over), then goes on. */
+void call_put_threads(struct account_call *c, json_t *const *messages, size_t count,
+                      void (*then)(struct account_call *c));
 /* Success; takes the result. */
 void call_complete(struct account_call *c, json_t *result);
 

@@ -121,20 +121,9 @@ static json_t *texts_json(struct getting *g, struct str safe)
     return out;
 }
 
-static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
-                       const uint64_t *threads, size_t count, void *ctx)
+static void answer_message(struct account_call *c)
 {
-    struct account_call *c = ctx;
     struct getting *g = c->detail;
-    c->threads = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
-        return;
-    }
-    account_threads_put(c->a, &g->message, 1, threads, count);
     call_complete(c, json_incref(g->message));
 }
 
@@ -151,10 +140,7 @@ static void answer(struct account_call *c, struct str safe)
         json_object_update(text, decoded);
         json_decref(decoded);
     }
-    c->threads = account_threads_ask(c->a, &g->message, 1, on_threads, c);
-    if (c->threads == NULL) {
-        call_complete(c, json_incref(g->message));
-    }
+    call_put_threads(c, &g->message, 1, answer_message);
 }
 
 static void getting_complete(struct account_call *c)

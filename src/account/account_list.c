@@ -185,30 +185,10 @@ static void listing_answer(struct account_call *c)
     call_complete(c, out);
 }
 
-static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
-                       const uint64_t *threads, size_t count, void *ctx)
-{
-    struct account_call *c = ctx;
-    struct listing *l = c->detail;
-    c->threads = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
-        return;
-    }
-    account_threads_put(c->a, l->rows, l->count, threads, count);
-    listing_answer(c);
-}
-
 static void listing_complete(struct account_call *c)
 {
     struct listing *l = c->detail;
-    c->threads = account_threads_ask(c->a, l->rows, l->count, on_threads, c);
-    if (c->threads == NULL) {
-        listing_answer(c);
-    }
+    call_put_threads(c, l->rows, l->count, listing_answer);
 }
 
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
