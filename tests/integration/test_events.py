@@ -202,7 +202,7 @@ def test_a_replay_delivers_again_with_the_same_ids(daemon, dovecot, consumer, us
     forget()
     dovecot.deliver(user, mail.plain(10))
     assert consumer.wait("messageNew", user).data["subject"] == "Message 10"
-    assert daemon.get("/v1/webhooks/routes")["routes"][0]["oldestUndelivered"] is None
+    wait_until(lambda: daemon.get("/v1/webhooks/routes")["routes"][0]["oldestUndelivered"] is None, 5, "all delivered")
     for body, status in (({}, 400), ({"position": "start", "after": "1-1"}, 400), ({"position": "middle"}, 400),
                          ({"after": "x", "account": user}, 400), ({"position": "end", "account": "nobody"}, 404)):
         assert daemon.request("PUT", path, body).status == status, body
