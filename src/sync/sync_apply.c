@@ -448,7 +448,14 @@ static uint32_t *build_deletes(const struct sync_pass *p, const struct slice *s,
     return uids;
 }
 
-/* What the new ones tell of threads. */
+static int cmp_fact(const void *a, const void *b)
+{
+    uint32_t x = ((const struct thread_fact *)a)->uid;
+    uint32_t y = ((const struct thread_fact *)b)->uid;
+    return (x > y) - (x < y);
+}
+
+/* What the new ones tell of threads, in rising order: late ones stand behind. */
 static struct thread_fact *build_facts(const struct sync_pass *p, const struct slice *s,
                                        size_t *count_out)
 {
@@ -458,6 +465,9 @@ static struct thread_fact *build_facts(const struct sync_pass *p, const struct s
         if (p->prior.news[i].thread.own != 0) {
             facts[n++] = p->prior.news[i].thread;
         }
+    }
+    if (n > 1) {
+        qsort(facts, n, sizeof *facts, cmp_fact);
     }
     *count_out = n;
     return facts;
