@@ -264,13 +264,7 @@ struct store_account_op *store_account_get_start(struct store *s, struct str id,
                                                  store_account_cb *cb, void *ctx)
 {
     struct store_account_op *a = op_start(s, id, cb, ctx);
-    if (op_is_running(&a->base.op)) {
-        struct store_words w;
-        store_words_init(&w, &a->base.op.arena);
-        store_word_c(&w, "HGETALL");
-        store_word(&w, store_key(w.arena, s, &a->acct, "a"));
-        store_op_send(&a->base, &w, on_record, 0);
-    }
+    store_op_read_hash(&a->base, &a->acct, "a", on_record);
     return a;
 }
 

@@ -190,6 +190,18 @@ void store_op_send(struct store_op *op, const struct store_words *w, store_reply
     store_send(&t, w);
 }
 
+void store_op_read_hash(struct store_op *op, const struct store_acct *a, const char *key,
+                        store_reply_fn *fn)
+{
+    if (op_is_running(&op->op)) {
+        struct store_words w;
+        store_words_init(&w, &op->op.arena);
+        store_word_c(&w, "HGETALL");
+        store_word(&w, store_key(&op->op.arena, op->store, a, key));
+        store_op_send(op, &w, fn, 0);
+    }
+}
+
 void store_op_script(struct store_op *op, enum store_lua script,
                      const struct store_words *w, store_reply_fn *fn, size_t tag)
 {

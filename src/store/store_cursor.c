@@ -71,13 +71,7 @@ struct store_cursors *store_cursors_start(struct store *s, const struct store_ac
     struct store_cursors *self = store_op_new(s, &cursors_type, STORE_DEADLINE_MS);
     self->cb = cb;
     self->ctx = ctx;
-    if (op_is_running(&self->base.op)) {
-        struct store_words w;
-        store_words_init(&w, &self->base.op.arena);
-        store_word_c(&w, "HGETALL");
-        store_word(&w, store_key(&self->base.op.arena, s, a, "cur"));
-        store_op_send(&self->base, &w, on_cursors, 0);
-    }
+    store_op_read_hash(&self->base, a, "cur", on_cursors);
     return self;
 }
 

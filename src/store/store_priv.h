@@ -117,6 +117,9 @@ void store_op_fini(struct op *op);
 /* fn gets the store_op as ctx. */
 void store_op_send(struct store_op *op, const struct store_words *w, store_reply_fn *fn,
                    size_t tag);
+/* HGETALL of an account's key; nothing if the operation has failed already. */
+void store_op_read_hash(struct store_op *op, const struct store_acct *a, const char *key,
+                        store_reply_fn *fn);
 void store_op_script(struct store_op *op, enum store_lua script,
                      const struct store_words *w, store_reply_fn *fn, size_t tag);
 /* True if the reply is an error; the operation has failed with it then (other calls in

@@ -75,6 +75,17 @@ static void on_threads(void *ctx, const struct store_reply *reply)
     threads_next(self);
 }
 
+static void read_record(struct store_op *op, const struct store_acct *acct,
+                        store_reply_fn *fn)
+{
+    if (op_is_running(&op->op)) {
+        struct store_words w;
+        store_words_init(&w, &op->op.arena);
+        thread_record_words(&w, op->store, acct);
+        store_op_send(op, &w, fn, 0);
+    }
+}
+
 struct store_threads *store_threads_start(struct store *s, const struct store_acct *a,
                                           const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx)
@@ -89,12 +100,7 @@ struct store_threads *store_threads_start(struct store *s, const struct store_ac
     self->count = count;
     self->cb = cb;
     self->ctx = ctx;
-    if (op_is_running(&self->base.op)) {
-        struct store_words w;
-        store_words_init(&w, arena);
-        thread_record_words(&w, s, &self->acct);
-        store_op_send(&self->base, &w, on_threads, 0);
-    }
+    read_record(&self->base, &self->acct, on_threads);
     return self;
 }
 
@@ -323,12 +329,7 @@ struct store_thread_list *store_thread_list_start(struct store *s,
     self->found = ARENA_ARRAY(arena, struct thread_message, max);
     self->cb = cb;
     self->ctx = ctx;
-    if (op_is_running(&self->base.op)) {
-        struct store_words w;
-        store_words_init(&w, arena);
-        thread_record_words(&w, s, &self->acct);
-        store_op_send(&self->base, &w, on_list, 0);
-    }
+    read_record(&self->base, &self->acct, on_list);
     return self;
 }
 

@@ -161,13 +161,7 @@ struct store_tombstones *store_tombstones_start(struct store *s,
     self->acct = store_acct_copy(&self->base.op.arena, a);
     self->cb = cb;
     self->ctx = ctx;
-    if (op_is_running(&self->base.op)) {
-        struct store_words w;
-        store_words_init(&w, &self->base.op.arena);
-        store_word_c(&w, "HGETALL");
-        store_word(&w, store_key(&self->base.op.arena, s, a, "mv"));
-        store_op_send(&self->base, &w, on_all, 0);
-    }
+    store_op_read_hash(&self->base, a, "mv", on_all);
     return self;
 }
 
