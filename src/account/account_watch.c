@@ -112,6 +112,10 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
         account_fail(a, err);
         return;
     }
+    if (a->phase != ACCOUNT_PHASE_ONLINE) {
+        next_soon(a); /* the watching ended after the listing had */
+        return;
+    }
     if (result->listed == 0 && a->table.count == 0) {
         struct err none = {0};
         (void)err_set(&none, ERR_PROTOCOL, "the server lists no INBOX");
