@@ -107,7 +107,8 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
     }
     json_t *list = json_array();
     for (size_t i = 0; i < a->table.count; i++) {
-        if (a->table.items[i]->gone_since_ms == 0) {
+        /* One that a listing left out is there until that is confirmed. */
+        if (!a->table.items[i]->nonexistent) {
             json_array_append_new(list, mailbox_json(a, a->table.items[i]));
         }
     }
