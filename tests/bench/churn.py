@@ -2,6 +2,7 @@
 deleted and made again, clients read, and everything is told by webhook?"""
 import contextlib
 import http.client
+import imaplib
 import random
 import smtplib
 import statistics
@@ -52,7 +53,16 @@ class Mailboxes:
         return self.clients[user]
 
     def step(self):
-        user, choice = self.r.choice(self.users), self.r.random()
+        user = self.r.choice(self.users)
+        try:
+            self.change(user, self.r.random())
+        except (imaplib.IMAP4.abort, smtplib.SMTPException, OSError):
+            # Dovecot ends a connection of ours now and then.
+            self.clients.pop(user, None)
+            self.lmtp = None
+            self.counts.add("own connections lost")
+
+    def change(self, user, choice):
         size = self.sizes[user]
         if size < START_MESSAGES // 2 or (choice < 0.4 and size < START_MESSAGES * 2):
             self.deliver(user)
@@ -74,11 +84,7 @@ class Mailboxes:
             self.lmtp = smtplib.LMTP(self.w.host, self.w.dovecot.lmtp, timeout=SEND_S)
         self.number += 1
         data = message(self.number, f"<churn-{self.number}@bench.example.com>")
-        try:
-            self.lmtp.sendmail("sender@example.com", [f"{user}@example.com"], data, mail_options=[])
-        except smtplib.SMTPException:
-            self.lmtp = None  # Dovecot ends a connection now and then
-            return
+        self.lmtp.sendmail("sender@example.com", [f"{user}@example.com"], data, mail_options=[])
         self.sizes[user] += 1
         self.counts.add("deliveries")
 
@@ -114,16 +120,16 @@ class Reader:
     def step(self):
         user = self.r.choice(self.users)
         if self.r.random() < 0.3:
-            rows = self.w.daemon.page(user, size=20)["messages"]
-            if not rows:
+            listing = self.w.daemon.request("GET", f"/v1/account/{user}/messages?path=INBOX")
+            if listing.status != 200 or not listing.json["messages"]:
                 return
-            path = f"/v1/account/{user}/message/{self.r.choice(rows)['id']}"
+            path = f"/v1/account/{user}/message/{self.r.choice(listing.json['messages'])['id']}"
             path += self.r.choice(("", "?textType=*", "/source"))
         else:
             path = self.r.choice(READS).format(user)
         reply = self.w.daemon.request("GET", path)
         # A message may have gone meanwhile, and a connection may just be broken.
-        if reply.status not in (200, 404, 503):
+        if reply.status not in (200, 404, 503, 504):
             raise RuntimeError(f"GET {path}: {reply}")
         self.counts.add(f"answers {reply.status}")
 
