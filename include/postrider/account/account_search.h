@@ -59,7 +59,8 @@ struct account_call *account_search_start(struct account *a,
                                           void *ctx);
 
 struct account_threads_params {
-    struct str path; /* absent: all mail where the account has such a mailbox, else INBOX */
+    struct str
+        path; /* absent: all mail where the account has such a mailbox, else INBOX */
     struct account_page page;
 };
 /* {"total", "page", "pages", cursors, "threads": [{"id", "messages", "paths", "newest": {message}}]} */
