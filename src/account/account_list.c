@@ -128,13 +128,6 @@ enum {
     RANK_TRIES = 5
 };
 
-enum {
-    LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
-                    IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
-                    IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                    IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
-};
-
 struct listing {
     uint32_t page, page_size, total;
     unsigned tries;
@@ -239,7 +232,7 @@ static void listing_fetch(struct account_call *c)
     imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = LISTING_ITEMS};
+        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }
@@ -336,7 +329,7 @@ static void numbered_fetch(struct account_call *c)
     (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
     l->count = end - first;
     l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
-    struct imap_fetch_params params = {.set = str_of(set), .items = LISTING_ITEMS};
+    struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
