@@ -227,7 +227,9 @@ size_t changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t co
         park = map_get(r->parks, key_str(&key)); /* gone with its last account */
         woken++;
     }
-    reader_pump(r);
+    if (woken > 0) {
+        reader_pump(r);
+    }
     return woken;
 }
 

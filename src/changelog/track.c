@@ -295,10 +295,7 @@ static void copy_entry(struct log_entry *to, const struct log_entry *from)
 {
     *to = *from;
     if (from->readable) {
-        const struct event *e = &from->event;
-        event_init(&to->event, e->type, e->date_ms, e->box, e->uid, e->path,
-                   e->special_use, json_incref(e->data));
-        (void)snprintf(to->event.id, sizeof to->event.id, "%s", e->id);
+        event_copy(&to->event, &from->event);
     } else {
         to->event = (struct event){.type = from->event.type};
     }

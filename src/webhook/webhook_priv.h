@@ -34,6 +34,7 @@ struct webhook_route {
     unsigned refs; /* the table's, and of sends */
     char id[CHANGELOG_NAME_MAX + 1];
     struct changelog_reader *reader; /* NULL once it was removed */
+    bool disabling;                  /* being turned off in the settings */
     json_t *record;                  /* NULL: the route of the settings */
     enum webhook_form form;
     struct expr *filter, *mapping; /* NULL = none */
@@ -74,9 +75,9 @@ struct webhooks {
     uint8_t key_seed[16];
     struct list detached;
     size_t detached_count;
-    size_t sends; /* alive, also canceled ones */
-    bool disabling;
-    unsigned ops; /* settings being written */
+    size_t wake_turn; /* the route that is woken first */
+    size_t sends;     /* alive, also canceled ones */
+    unsigned ops;     /* settings being written */
     struct webhook_stats stats;
     bool stopping;
     struct deferred stop_later;
@@ -99,10 +100,14 @@ bool webhook_route_is_enabled(const struct webhook_route *r);
 bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
 /* It names this kind; "*" stands for EmailEngine's kinds only. */
 bool webhook_route_names(const struct webhook_route *r, enum event_type type);
+/* Absent if none is set. An account's own URL goes before that of the default route. */
+struct str webhook_route_url(const struct webhook_route *r);
+const json_t *webhook_route_headers(const struct webhook_route *r);
 /* Wakes up to `count` accounts parked under the key, whichever their route. */
 void webhook_routes_wake(struct webhooks *w, uint64_t key, size_t count);
 /* Makes the table what the settings say. */
 void webhook_routes_update(struct webhooks *w);
+void webhook_routes_init(struct webhooks *w);
 void webhook_routes_free(struct webhooks *w);
 
 /* webhook_payload.c: what a route sends of an event. */
