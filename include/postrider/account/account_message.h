@@ -6,7 +6,7 @@
  * Owner    the result is borrowed until the callback returns (json_incref to keep it)
  * Calls    loop thread; account and mailbox are looked up at the start, so both may go meanwhile
  * Limits   ACCOUNT_PAGE_MAX rows a page; text parts up to ACCOUNT_TEXT_MAX bytes unless asked for
- *          less; streams hold at most 256 KiB that their consumer has not taken
+ *          less; a paused stream gives at most 256 KiB more
  * Errors   ERR_NO_MAILBOX, ERR_NO_MESSAGE, ERR_INVALID (id does not parse: told as
  *          ERR_NO_MESSAGE), ERR_UNAVAILABLE, ERR_TIMEOUT, and what imap reports
  * Ids      message: base64url(number, UID), 11 characters; attachment: base64url(number, UID,
