@@ -18,10 +18,12 @@ struct account_stream {
     struct str path; /* of the part; absent = the whole message */
     const struct account_stream_events *events;
     void *ctx;
+    int64_t deadline_ms; /* for a connection */
     struct account_work *work;
     struct imap_conn *conn;
     struct imap_fetch *fetch;
     bool found, broken, paused;
+    bool retried; /* the connection ended before anything came */
     /* of the part */
     struct str content_type;
     char *filename;
@@ -80,6 +82,25 @@ void account_stream_resume(struct account_stream *s)
     if (s->fetch != NULL) {
         imap_fetch_resume(s->fetch);
     }
+}
+
+/* --- another try --- */
+
+static void borrow(struct account_stream *s);
+
+/* Connections end while nobody uses them, which who uses them next finds out. What was
+ * given to the user already cannot be taken back. */
+static void fail_or_retry(struct account_stream *s, const struct err *err)
+{
+    if (s->found || s->retried || !account_work_is_stale(err)) {
+        op_fail_err(&s->op, err);
+        return;
+    }
+    s->retried = true;
+    s->conn = NULL;
+    account_work_end_stale(&s->work);
+    mime_decoder_free(&s->decoder);
+    borrow(s);
 }
 
 /* --- the body --- */
@@ -152,7 +173,7 @@ static void on_body_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err
         return;
     }
     if (err->code != ERR_OK) {
-        op_fail_err(&s->op, err);
+        fail_or_retry(s, err);
     } else if (!s->found) {
         op_fail(&s->op, ERR_NO_MESSAGE, "Requested message was not found");
     } else {
@@ -210,7 +231,7 @@ static void on_structure(struct imap_fetch *op ATTR_UNUSED, const struct err *er
         return;
     }
     if (err->code != ERR_OK) {
-        op_fail_err(&s->op, err);
+        fail_or_retry(s, err);
     } else if (s->decoder == NULL) {
         op_fail(&s->op, ERR_NO_MESSAGE, "Requested attachment was not found");
     } else {
@@ -249,6 +270,12 @@ static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
     }
 }
 
+static void borrow(struct account_stream *s)
+{
+    s->work =
+        account_work_start(s->a, ACCOUNT_LANE_BULK, s->box, s->deadline_ms, on_work, s);
+}
+
 static struct account_stream *stream_start(struct account *a, struct str id,
                                            struct str path, int64_t deadline_ms,
                                            const struct account_stream_events *events,
@@ -270,7 +297,8 @@ static struct account_stream *stream_start(struct account *a, struct str id,
         return s;
     }
     s->box = m->box;
-    s->work = account_work_start(a, ACCOUNT_LANE_BULK, s->box, deadline_ms, on_work, s);
+    s->deadline_ms = deadline_ms;
+    borrow(s);
     return s;
 }
 
