@@ -274,6 +274,12 @@ static void fetch_message(struct account_call *c)
     static const struct str header[] = {{"HEADER", 6}};
     struct getting *g = c->detail;
     char uid[16];
+    json_decref(g->message);
+    g->message = NULL;
+    g->part_count = 0;
+    g->has_more = false;
+    buf_clear(&g->plain);
+    buf_clear(&g->html);
     (void)snprintf(uid, sizeof uid, "%u", c->uid);
     struct imap_fetch_params params = {
         .by_uid = true,
@@ -299,6 +305,7 @@ static struct account_call *getting_start(struct account *a, struct str id,
     buf_init(&g->html, g->max_bytes + 16);
     c->detail = g;
     c->fini = getting_fini;
+    c->reads = true;
     if (call_find_message(c, id)) {
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, fetch_message);
     }

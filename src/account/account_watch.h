@@ -91,6 +91,8 @@ struct account_poll {
 void account_poll_begin(struct account *a);
 void account_poll_end(struct account *a);
 bool account_poll_is_quiet(const struct account *a);
+/* The stored cursor lags so far behind what the connection said of m that a pass is due. */
+bool account_poll_is_behind(const struct account *a, const struct mailbox *m);
 /* Sets the timer for whatever comes first. */
 void account_poll_plan(struct account *a);
 /* Sends what is due on the watching connection; true: something is under way. */

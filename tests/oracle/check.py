@@ -4,8 +4,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from rig.daemon import ApiError
-
 from index import Index, IndexBox, NotNow, entry_key
 from replay import Replay, message_key
 from truth import Box, listed_paths
@@ -198,13 +196,7 @@ class Checker:
 
     def api_listing(self, path: str) -> list[str]:
         """The listing of one mailbox, all pages, with flags as the API shows them."""
-        try:
-            rows = self.world.daemon.messages(USER, path, PAGE)
-        except ApiError as e:
-            # Dovecot ends sessions whose mailbox was replaced when they are used next.
-            if "BYE" not in str(e):
-                raise
-            rows = self.world.daemon.messages(USER, path, PAGE)
+        rows = self.world.daemon.messages(USER, path, PAGE)
         seen = {r["uid"]: frozenset(f.lower() for f in r["flags"] if f.lower() != "\\recent") for r in rows}
         number = next(m.number for m in self.index.boxes.values() if m.path == path)
         out = [f"API: {path!r} lists id {r['id']} for UID {r['uid']}" for r in rows
