@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 
+from report import table
+
 MESSAGES = 400
 ITEMS = "UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 
@@ -75,7 +77,7 @@ def constant(w, program, wrk):
         server.wait(10)
 
 
-def suite(w, rig, build_client, wrk, table):
+def suite(w, rig, build_client, wrk):
     w.start_dovecot()
     w.start_daemon()
     kinds = [("report.pdf", "application/pdf", b"%PDF-1.4 " * 60), ("table.csv", "text/csv", b"a,b\n" * 50)]
