@@ -37,6 +37,11 @@ struct reader {
 /* A name without its quotes, decoded. */
 static struct str name_make(struct arena *arena, struct str raw)
 {
+    if (mime_is_printable(raw) && str_find_byte(raw, '"') == SIZE_MAX &&
+        str_find_byte(raw, '\\') == SIZE_MAX && str_find_byte(raw, '=') == SIZE_MAX) {
+        raw = str_trim(raw);
+        return arena_str(arena, raw.ptr != NULL ? raw : STR(""));
+    }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     struct buf plain = BUF_INIT(MIME_ANY_SIZE);
     for (size_t i = 0; i < raw.len; i++) {
@@ -56,6 +61,10 @@ static struct str name_make(struct arena *arena, struct str raw)
 static struct str address_make(struct arena *arena, struct str raw)
 {
     bool quoted = false;
+    if (raw.ptr != NULL && mime_is_printable(raw) &&
+        str_find_byte(raw, ' ') == SIZE_MAX) {
+        return arena_str(arena, raw);
+    }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     struct buf valid = BUF_INIT(MIME_ANY_SIZE);
     for (size_t i = 0; i < raw.len; i++) {

@@ -30,6 +30,10 @@ bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)
 /* Text outside of encoded words: folds become one space, 8-bit text is guessed. */
 static void put_plain(struct buf *out, struct str raw)
 {
+    if (mime_is_printable(raw)) {
+        buf_put_str(out, raw);
+        return;
+    }
     struct buf line = BUF_INIT(MIME_ANY_SIZE);
     for (size_t i = 0; i < raw.len; i++) {
         bool fold = raw.ptr[i] == '\r' || raw.ptr[i] == '\n';
