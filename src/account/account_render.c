@@ -57,15 +57,26 @@ static void put_addresses(struct arena *arena, json_t *message, const char *key,
     json_put(message, key, out);
 }
 
-static void put_first_address(struct arena *arena, json_t *message, const char *key,
-                              const struct imap_addresses *list)
+/* The first one, or NULL. */
+static json_t *first_address(struct arena *arena, const struct imap_addresses *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (is_person(&list->items[i])) {
-            json_put(message, key, address_json(arena, &list->items[i]));
-            return;
+            return address_json(arena, &list->items[i]);
         }
     }
+    return NULL;
+}
+
+static bool same_addresses(const struct imap_addresses *a, const struct imap_addresses *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        const struct imap_address *x = &a->items[i], *y = &b->items[i];
+        same = str_eq(x->name, y->name) && str_eq(x->mailbox, y->mailbox) &&
+               str_eq(x->host, y->host) && is_person(x) == is_person(y);
+    }
+    return same;
 }
 
 static json_t *flags_json(const struct imap_flags *flags)
@@ -322,9 +333,13 @@ static void put_envelope(struct arena *arena, json_t *message,
                          const struct imap_envelope *e)
 {
     put_decoded(message, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
-    put_first_address(arena, message, "from", &e->from);
+    json_t *from = first_address(arena, &e->from);
+    json_put(message, "from", from);
     put_addresses(arena, message, "replyTo", &e->reply_to);
-    put_first_address(arena, message, "sender", &e->sender);
+    /* Where the message does not say, servers repeat who it is from. */
+    json_put(message, "sender",
+             same_addresses(&e->sender, &e->from) ? json_copy(from)
+                                                  : first_address(arena, &e->sender));
     put_addresses(arena, message, "to", &e->to);
     put_addresses(arena, message, "cc", &e->cc);
     put_addresses(arena, message, "bcc", &e->bcc);

@@ -44,8 +44,8 @@ static struct str name_make(struct arena *arena, struct str raw)
     }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     struct buf plain = BUF_INIT(MIME_ANY_SIZE);
-    for (size_t i = 0; i < raw.len; i++) {
-        buf_put(&plain, raw.ptr + i, raw.ptr[i] != '\0' ? 1 : 0);
+    for (struct str rest = raw, run; str_split(&rest, '\0', &run);) {
+        buf_put_str(&plain, run);
     }
     if (plain.len > 0) {
         g_mime_utils_unquote_string(plain.bytes);
