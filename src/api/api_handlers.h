@@ -17,7 +17,8 @@ enum {
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
-    API_EVENT_ROUTES = 7
+    API_EVENT_ROUTES = 7,
+    API_SEARCH_ROUTES = 4
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -28,10 +29,12 @@ extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
+extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
     api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
     api_account_check;
+api_handler api_search, api_unified_search, api_threads_list, api_thread_get;
 api_handler api_mailboxes_list, api_mailbox_create, api_mailbox_modify,
     api_mailbox_delete;
 api_handler api_messages_list, api_message_get, api_message_update, api_message_delete,
