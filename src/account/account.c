@@ -61,6 +61,7 @@ void account_free(struct account **ap)
     CHECK_MAGIC(a, account_magic);
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
+    account_traffic_end(a);
     timer_stop(&a->retry);
     timer_stop(&a->full);
     timer_stop(&a->hold);
@@ -256,6 +257,7 @@ static void on_slot(struct slot_wait *w)
     a->phase = ACCOUNT_PHASE_OPENING;
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
         account_limits_params(a, &params);
+        account_traffic_params(a, &params);
         a->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, a);
     } else {
         slot_release(a->as, &a->slot);

@@ -360,6 +360,11 @@ size_t api_active(const struct api *api)
     return httpd_active(api->httpd);
 }
 
+void api_totals_get(const struct api *api, struct api_totals *out)
+{
+    *out = api->totals;
+}
+
 void api_free(struct api **apip)
 {
     struct api *api = *apip;

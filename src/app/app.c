@@ -167,6 +167,9 @@ static bool make_api(struct app *app, struct err *err)
                              .body_max = (size_t)c->http.max_body,
                              .services = &app->services};
     app->api = api_new(app->loop, &api, err);
+    if (app->api != NULL) {
+        api_services_begin(&app->services, app->api);
+    }
     return app->api != NULL;
 }
 

@@ -31,6 +31,8 @@ void store_poll_stop(struct store *s);
 
 void store_memory_start(struct store *s);
 void store_memory_stop(struct store *s);
+/* The value behind "name:" in a text of INFO; absent if it is not there. */
+struct str store_info_value(struct str info, const char *name);
 /* From the text of INFO memory; 0 = no limit. */
 unsigned store_memory_percent(struct str info);
 

@@ -154,10 +154,11 @@ static json_t *open_record(struct store *s, const char *id, struct str sealed,
 
 /* --- last use --- */
 
-static void touch(struct store *s, const char *id, struct cached *entry)
+void store_token_used(struct store *s, struct str id, const char *address)
 {
     int64_t now_ms = clock_mono_ms();
-    if (s->passive || entry->record == NULL ||
+    struct cached *entry = map_get(s->tokens->by_id, id);
+    if (s->passive || entry == NULL || entry->record == NULL ||
         (entry->touched_ms != 0 && now_ms - entry->touched_ms < last_used_ms)) {
         return;
     }
@@ -165,12 +166,16 @@ static void touch(struct store *s, const char *id, struct cached *entry)
     char iso[CLOCK_ISO_SIZE];
     clock_format_iso(clock_wall_ms(), iso);
     json_object_set_new(entry->record, "lastUsed", json_string(iso));
+    if (address != NULL) {
+        json_object_set_new(entry->record, "lastAddress", json_string(address));
+    }
     struct arena arena = {0};
     struct store_words w;
     store_words_init(&w, &arena);
     store_word(&w, store_key_global(&arena, s, "tokens"));
     store_words_end_keys(&w);
-    if (put_record(s, id, entry->record, &w)) {
+    const char *key = arena_strndup(&arena, id.ptr, id.len);
+    if (put_record(s, key, entry->record, &w)) {
         struct store_target t = {.store = s, .calls = &s->background};
         store_send_script(&t, STORE_LUA_TOKEN_TOUCH, &w);
     }
@@ -188,7 +193,6 @@ bool store_token_cached(struct store *s, struct str text, json_t **record_out)
     if (entry == NULL || (entry->record == NULL && clock_mono_ms() >= entry->until_ms)) {
         return false;
     }
-    touch(s, id, entry);
     *record_out = entry->record;
     return true;
 }
@@ -199,7 +203,6 @@ struct store_token_op {
     struct store_op base;
     char id[TOKEN_ID_SIZE];
     char other_id[TOKEN_ID_SIZE]; /* to delete if there is no `id`; "" = none */
-    bool used;                    /* a client showed it, so it counts as used */
     int64_t epoch;                /* of the cache when it was asked for */
     json_t *record;
     store_token_cb *cb;
@@ -263,9 +266,6 @@ static void on_got(void *ctx, const struct store_reply *reply)
         int64_t touched_ms = old != NULL ? old->touched_ms : 0;
         struct cached *entry = remember(s, self->id, self->record);
         entry->touched_ms = touched_ms;
-        if (self->used) {
-            touch(s, self->id, entry);
-        }
     }
     if (found) {
         op_complete(&self->base.op);
@@ -291,7 +291,6 @@ struct store_token_op *store_token_get_start(struct store *s, struct str text,
                                              store_token_cb *cb, void *ctx)
 {
     struct store_token_op *self = op_start(s, cb, ctx);
-    self->used = true;
     if (id_of_text(text, self->id)) {
         get(self);
     } else {

@@ -39,6 +39,11 @@ uint16_t api_port(const struct api *api);
 /* Stops listening; calls under way go on. */
 void api_quiesce(struct api *api);
 size_t api_active(const struct api *api);
+/* Calls replied to since the start, well and with an error. */
+struct api_totals {
+    uint64_t well, failed;
+};
+void api_totals_get(const struct api *api, struct api_totals *out);
 /* Cancels what is left and closes all. Operations of the authentication port that were
  * canceled here still call back: they find nothing to do. */
 void api_free(struct api **api);

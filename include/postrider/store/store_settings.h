@@ -38,7 +38,7 @@ enum {
 };
 
 /* Record: {id, account?, scopes[], description, permissions?, restrictions?, metadata?,
- * ip?, created, expires?, lastUsed?}. */
+ * ip?, created, expires?, lastUsed?, lastAddress?}. */
 struct store_token_op;
 typedef void store_token_cb(struct store_token_op *op, const struct err *err,
                             json_t *record, void *ctx);
@@ -51,6 +51,9 @@ struct store_token_op *store_token_get_by_id_start(struct store *s, struct str i
 /* Answers at once from memory if it can; false = start the operation. *record_out
  * borrowed, NULL = known not to exist. */
 bool store_token_cached(struct store *s, struct str text, json_t **record_out);
+/* A token in memory was used from this address (NULL = unknown): written to its record
+ * once a minute at most. */
+void store_token_used(struct store *s, struct str id, const char *address);
 /* Makes a new token; its text is put into `text_out` before the operation starts. */
 struct store_token_op *store_token_create_start(struct store *s, json_t *record,
                                                 char text_out[TOKEN_TEXT_SIZE],

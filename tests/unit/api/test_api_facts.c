@@ -156,13 +156,16 @@ static bool same_format(const struct field_spec *row, const json_t *fact)
                    {"hostname", FORMAT_HOSTNAME},
                    {"email", FORMAT_EMAIL},
                    {"ip", FORMAT_IP},
-                   {"base64", FORMAT_BASE64URL},
+                   {"base64", FORMAT_BASE64},
                    {"guid", FORMAT_GUID},
                    {"hex", FORMAT_HEX}};
     const char *name = json_get_cstr(fact, "format");
     const char *cidr = json_get_cstr(json_object_get(fact, "ip"), "cidr");
     if (name == NULL || (cidr != NULL && strcmp(cidr, "optional") == 0)) {
         return row->format == FORMAT_NONE && (name == NULL || row->check != NULL);
+    }
+    if (fact_flag(json_object_get(fact, "base64"), "urlSafe")) {
+        return row->format == FORMAT_BASE64URL;
     }
     for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
         if (strcmp(name, formats[i].fact) == 0) {
@@ -419,6 +422,19 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "getV1Events",
         "getV1Changes",
         "getV1AccountAccountDiagnose",
+        "getV1License",
+        "postV1License",
+        "deleteV1License",
+        "getV1Blocklists",
+        "getV1BlocklistListid",
+        "postV1BlocklistListid",
+        "deleteV1BlocklistListid",
+        "postV1ChatAccount",
+        "getV1AccountAccountServersignatures",
+        "getV1Stats",
+        "getV1Autoconfig",
+        "getV1LogsAccount",
+        "getV1TokensTokenLog",
     };
     size_t rows = 0;
     for (size_t i = 0; i < api_tables_count; i++) {
