@@ -13,6 +13,12 @@ static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
                                                [SPECIAL_USE_EXTENSION] = "extension",
                                                [SPECIAL_USE_USER] = "user"};
 
+/* A name, and no mailbox of that name. */
+static bool is_name_only(const struct mailbox *m)
+{
+    return (m->list_attrs & IMAP_LIST_NOSELECT) != 0 || m->phase == MAILBOX_PHASE_GONE;
+}
+
 static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
 {
     json_t *obj = json_object();
@@ -33,7 +39,7 @@ static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
         json_put_cstr(obj, "specialUse", use);
         json_put_cstr(obj, "specialUseSource", source != NULL ? source : "name");
     }
-    if ((m->list_attrs & IMAP_LIST_NOSELECT) != 0) {
+    if (is_name_only(m)) {
         json_put_bool(obj, "noSelect", true);
     } else {
         json_put_int(obj, "messages", account_indexes(a, m) ? m->count : m->exists);
@@ -85,7 +91,7 @@ static void count_next(struct account_call *c)
         json_t *row = json_array_get(list, counting->at);
         struct str path = str_of(json_string_value(json_object_get(row, "path")));
         struct mailbox *m = account_mailbox_by_path(c->a, path);
-        if (m != NULL && (m->list_attrs & IMAP_LIST_NOSELECT) == 0) {
+        if (m != NULL && !is_name_only(m)) {
             c->status = imap_status_start(c->conn, str_from(m->wire, m->wire_len),
                                           IMAP_STATUS_MESSAGES | IMAP_STATUS_UNSEEN,
                                           CALL_COMMAND_MS, on_status, c);
@@ -107,7 +113,8 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
     }
     json_t *list = json_array();
     for (size_t i = 0; i < a->table.count; i++) {
-        if (a->table.items[i]->gone_since_ms == 0) {
+        /* One that a listing left out is there until that is confirmed. */
+        if (!a->table.items[i]->nonexistent) {
             json_array_append_new(list, mailbox_json(a, a->table.items[i]));
         }
     }
@@ -125,13 +132,6 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
 
 enum {
     RANK_TRIES = 5
-};
-
-enum {
-    LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
-                    IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
-                    IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                    IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
 };
 
 struct listing {
@@ -238,7 +238,7 @@ static void listing_fetch(struct account_call *c)
     imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = LISTING_ITEMS};
+        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }
@@ -335,7 +335,7 @@ static void numbered_fetch(struct account_call *c)
     (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
     l->count = end - first;
     l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
-    struct imap_fetch_params params = {.set = str_of(set), .items = LISTING_ITEMS};
+    struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 

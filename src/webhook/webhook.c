@@ -18,48 +18,11 @@ enum {
 
 /* --- settings */
 
-bool webhooks_names(const struct webhooks *w, enum event_type type)
-{
-    const json_t *events = json_get_arr(store_settings(w->store), "webhookEvents");
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const char *name = json_string_value(json_array_get(events, i));
-        if (name != NULL && strcmp(name, event_type_name(type)) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool webhooks_wants(const struct webhooks *w, const struct event *event)
-{
-    const json_t *settings = store_settings(w->store);
-    const json_t *events = json_get_arr(settings, "webhookEvents");
-    bool listed = false;
-    for (size_t i = 0; i < json_array_size(events) && !listed; i++) {
-        const char *name = json_string_value(json_array_get(events, i));
-        listed = name != NULL && (strcmp(name, "*") == 0 ||
-                                  strcmp(name, event_type_name(event->type)) == 0);
-    }
-    if (event->type == EVENT_MESSAGE_NEW &&
-        json_get_bool(settings, "inboxNewOnly", false)) {
-        bool inbox =
-            (event->special_use != NULL && strcmp(event->special_use, "\\Inbox") == 0) ||
-            (event->path != NULL && str_ieq_c(str_of(event->path), "INBOX"));
-        return listed && inbox;
-    }
-    return listed;
-}
-
-static bool is_enabled(const struct webhooks *w)
-{
-    return json_get_bool(store_settings(w->store), "webhooksEnabled", false);
-}
-
 void webhooks_settings_changed(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
     if (!w->stopping) {
-        changelog_reader_set_enabled(w->reader, is_enabled(w));
+        webhook_routes_update(w);
         webhook_dests_wake(w); /* they may go elsewhere now */
     }
 }
@@ -67,28 +30,52 @@ void webhooks_settings_changed(struct webhooks *w)
 static void on_disabled(struct store_settings_op *op ATTR_UNUSED, const struct err *err,
                         void *ctx)
 {
-    struct webhooks *w = ctx;
+    struct webhook_route *r = ctx;
+    struct webhooks *w = r->w;
     w->ops--;
-    w->disabling = false;
+    r->disabling = false;
     if (err->code != ERR_OK) {
-        log_at(LOG_WARN, "webhook", "webhooks are off until the next start only",
-               LOG_ERR_FIELDS(err));
+        log_at(LOG_WARN, "webhook", "a route is off until the next start only",
+               LOG_S("route", r->id), LOG_ERR_FIELDS(err));
     }
+    webhook_route_unref(r);
     webhooks_check_stopped(w);
 }
 
-void webhooks_disable(struct webhooks *w)
+static void turn_off_custom(struct webhook_route *r)
 {
-    if (w->disabling) {
+    json_t *changes = json_pack("{s:b}", "enabled", 0), *record = NULL;
+    struct err err = {0};
+    if (webhook_route_make(r->w->store, r->record, changes, &record, &err)) {
+        json_put(
+            record, "webhookErrorFlag",
+            json_pack("{s:s}", "message", "the receiver said that it is gone (410)"));
+        (void)webhook_route_save_start(r->w->store, record, on_disabled, r);
+    } else {
+        on_disabled(NULL, &err, r);
+    }
+    json_decref(record);
+    json_decref(changes);
+}
+
+void webhooks_disable(struct webhook_route *r)
+{
+    struct webhooks *w = r->w;
+    if (r->disabling || r->reader == NULL) {
         return;
     }
     log_at(LOG_WARN, "webhook",
-           "the receiver said that it is gone (410); webhooks are turned off",
-           LOG_S("setting", "webhooksEnabled"));
-    w->disabling = true;
+           "the receiver said that it is gone (410); the route is turned off",
+           LOG_S("route", r->id));
+    r->disabling = true;
     w->ops++;
+    (void)webhook_route_ref(r);
+    if (r->record != NULL) {
+        turn_off_custom(r);
+        return;
+    }
     json_t *changes = json_pack("{s:b}", "webhooksEnabled", 0);
-    (void)store_settings_set_start(w->store, changes, on_disabled, w);
+    (void)store_settings_set_start(w->store, changes, on_disabled, r);
     json_decref(changes);
 }
 
@@ -97,33 +84,6 @@ void webhook_account_changed(struct webhooks *w, struct str account_id)
     CHECK_MAGIC(w, webhooks_magic);
     w->targets_version++;
     webhook_target_drop(w, account_id);
-}
-
-/* --- the reader */
-
-static void on_sent(struct webhook_send *s ATTR_UNUSED,
-                    const struct changelog_outcome *outcome, void *ctx)
-{
-    changelog_delivery_done(ctx, outcome);
-}
-
-static void deliver(struct changelog_delivery *d, struct changelog_item *item, void *ctx)
-{
-    struct webhook_job job = {.account_id = str_of(item->acct->id),
-                              .event = item->event,
-                              .delivery_id = item->entry_id,
-                              .tries = item->tries,
-                              .parts = item->parts,
-                              .first_tried_ms = item->first_tried_ms};
-    struct webhook_send *s = webhook_send_new(ctx, &job, on_sent, d);
-    item->work = s;
-    webhook_send_run(s);
-}
-
-static void cancel(struct changelog_delivery *d ATTR_UNUSED, struct changelog_item *item,
-                   void *ctx ATTR_UNUSED)
-{
-    webhook_send_cancel(item->work);
 }
 
 /* --- the sink */
@@ -135,6 +95,7 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     struct webhooks *w = MEM_NEW(struct webhooks);
     w->magic = webhooks_magic;
     w->store = s;
+    w->changelog = c;
     w->loop = store_loop(s);
     w->httpc = httpc;
     if (enricher != NULL) {
@@ -155,16 +116,14 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     list_init(&w->targets_used);
     list_init(&w->detached);
     rand_bytes(w->key_seed, sizeof w->key_seed);
-    w->reader = changelog_reader_add(
-        c, &(struct changelog_reader_params){
-               .name = "default", .deliver = deliver, .cancel = cancel, .ctx = w});
+    webhook_routes_init(w);
     return w;
 }
 
 void webhooks_start(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
-    changelog_reader_set_enabled(w->reader, is_enabled(w));
+    webhook_routes_update(w);
 }
 
 static void on_stopped(struct deferred *d)
@@ -199,6 +158,7 @@ void webhooks_free(struct webhooks **wp)
     CHECK_MAGIC(w, webhooks_magic);
     CHECK(w->sends == 0 && w->ops == 0);
     *wp = NULL;
+    webhook_routes_free(w);
     webhook_targets_free(w);
     map_free(&w->dests);
     mem_free(w->user_agent);

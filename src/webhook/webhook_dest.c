@@ -47,7 +47,7 @@ void webhook_dest_leave(struct webhooks *w, struct webhook_dest *dest)
         (dest->failures == 0 || map_count(w->dests) > REMEMBERED_MAX)) {
         map_remove(w->dests, str_of(dest->origin.text));
     }
-    changelog_reader_wake(w->reader, key, room);
+    webhook_routes_wake(w, key, room);
 }
 
 void webhook_dest_told(struct webhooks *w, struct webhook_dest *dest, bool ok)
@@ -55,7 +55,7 @@ void webhook_dest_told(struct webhooks *w, struct webhook_dest *dest, bool ok)
     bool was_down = dest->failures >= DOWN_AFTER;
     dest->failures = ok ? 0 : dest->failures + 1;
     if (ok && was_down) {
-        changelog_reader_wake(w->reader, dest->retry_key, SIZE_MAX);
+        webhook_routes_wake(w, dest->retry_key, SIZE_MAX);
     }
 }
 
@@ -65,7 +65,7 @@ void webhook_dests_wake(struct webhooks *w)
     void *value;
     for (size_t it = 0; map_next(w->dests, &it, &origin, &value);) {
         const struct webhook_dest *dest = value;
-        changelog_reader_wake(w->reader, dest->key, SIZE_MAX);
-        changelog_reader_wake(w->reader, dest->retry_key, SIZE_MAX);
+        webhook_routes_wake(w, dest->key, SIZE_MAX);
+        webhook_routes_wake(w, dest->retry_key, SIZE_MAX);
     }
 }

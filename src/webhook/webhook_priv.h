@@ -1,5 +1,6 @@
 /* webhook_priv: the sink, its destinations, and one event on its way.
- * Shape    struct webhook_target  what one account record says about webhooks, cached
+ * Shape    struct webhook_route   a reader of the log and what it wants told where
+ *          struct webhook_target  what one account record says about webhooks, cached
  *          struct webhook_dest    an origin with its requests in flight
  *          struct webhook_send    one try to deliver one event:
  *              target (cache or record) → content (enricher) → POST → outcome
@@ -12,10 +13,32 @@
 #include "postrider/base/arena.h"
 #include "postrider/base/list.h"
 #include "postrider/base/map.h"
+#include "postrider/expr/expr.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/store/store_account.h"
 #include "postrider/store/store_settings.h"
 #include "postrider/webhook/webhook.h"
+#include "postrider/webhook/webhook_route.h"
+
+/* How events look on their way (webhook_payload.c). */
+enum webhook_form {
+    WEBHOOK_FORM_FULL,       /* as EmailEngine's, with content */
+    WEBHOOK_FORM_THIN,       /* the same, as the log has it */
+    WEBHOOK_FORM_CLOUDEVENTS /* CloudEvents 1.0, structured, with content */
+};
+
+/* Where events go, and what of them: the settings' own ("default") or a custom one. */
+struct webhook_route {
+    struct list node; /* among the routes; unlinked once it was removed */
+    struct webhooks *w;
+    unsigned refs; /* the table's, and of sends */
+    char id[CHANGELOG_NAME_MAX + 1];
+    struct changelog_reader *reader; /* NULL once it was removed */
+    bool disabling;                  /* being turned off in the settings */
+    json_t *record;                  /* NULL: the route of the settings */
+    enum webhook_form form;
+    struct expr *filter, *mapping; /* NULL = none */
+};
 
 struct webhook_target {
     struct list node; /* least recently used first */
@@ -37,7 +60,8 @@ struct webhooks {
     uint32_t magic;
     struct store *store;
     struct httpc *httpc;
-    struct changelog_reader *reader;
+    struct changelog *changelog;
+    struct list routes; /* struct webhook_route, the default one first */
     struct loop *loop;
     struct enricher enricher; /* start NULL = none */
     int64_t timeout_ms;
@@ -51,9 +75,9 @@ struct webhooks {
     uint8_t key_seed[16];
     struct list detached;
     size_t detached_count;
-    size_t sends; /* alive, also canceled ones */
-    bool disabling;
-    unsigned ops; /* settings being written */
+    size_t wake_turn; /* the route that is woken first */
+    size_t sends;     /* alive, also canceled ones */
+    unsigned ops;     /* settings being written */
     struct webhook_stats stats;
     bool stopping;
     struct deferred stop_later;
@@ -63,12 +87,48 @@ struct webhooks {
 
 /* webhook.c */
 void webhooks_check_stopped(struct webhooks *w);
-/* The receiver said 410: webhooksEnabled becomes false. */
-void webhooks_disable(struct webhooks *w);
-/* What the settings say about events of this kind. */
-bool webhooks_wants(const struct webhooks *w, const struct event *event);
-/* They name this kind; "*" stands for EmailEngine's kinds only. */
-bool webhooks_names(const struct webhooks *w, enum event_type type);
+/* The receiver said 410: the route is turned off in the settings. */
+void webhooks_disable(struct webhook_route *r);
+
+/* webhook_routes.c: the routes at work. */
+struct webhook_route *webhook_route_default(const struct webhooks *w);
+struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id);
+struct webhook_route *webhook_route_ref(struct webhook_route *r);
+void webhook_route_unref(struct webhook_route *r);
+bool webhook_route_is_enabled(const struct webhook_route *r);
+/* What it says about events of this kind. */
+bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
+/* It names this kind; "*" stands for EmailEngine's kinds only. */
+bool webhook_route_names(const struct webhook_route *r, enum event_type type);
+/* Absent if none is set. An account's own URL goes before that of the default route. */
+struct str webhook_route_url(const struct webhook_route *r);
+const json_t *webhook_route_headers(const struct webhook_route *r);
+/* Wakes up to `count` accounts parked under the key, whichever their route. */
+void webhook_routes_wake(struct webhooks *w, uint64_t key, size_t count);
+/* Makes the table what the settings say. */
+void webhook_routes_update(struct webhooks *w);
+void webhook_routes_init(struct webhooks *w);
+void webhook_routes_free(struct webhooks *w);
+
+/* webhook_payload.c: what a route sends of an event. */
+struct webhook_payload {
+    const struct webhook_route *route;
+    struct str service_url;
+    struct str account;
+    const struct event *event;
+    const json_t *data; /* instead of the event's own; NULL = those */
+};
+/* Whether content is needed before the filter can be asked, or at all. */
+bool webhook_payload_needs_content(const struct webhook_route *r,
+                                   const struct event *event);
+bool webhook_payload_filter_needs_data(const struct webhook_route *r);
+/* *passes_out: the filter lets it through. False: it went over a limit (err). */
+bool webhook_payload_filter(const struct webhook_payload *p, bool *passes_out,
+                            struct err *err);
+/* The body; ERR_TOO_LARGE if it is larger than the buffer may be, ERR_LIMIT. */
+bool webhook_payload_body(const struct webhook_payload *p, struct buf *out,
+                          struct err *err);
+const char *webhook_payload_type(const struct webhook_route *r); /* Content-Type */
 
 /* webhook_target.c: borrowed until the next call; NULL = not in memory. */
 const struct webhook_target *webhook_target_get(struct webhooks *w,
@@ -94,6 +154,7 @@ struct webhook_send;
 typedef void webhook_send_cb(struct webhook_send *s,
                              const struct changelog_outcome *outcome, void *ctx);
 struct webhook_job {
+    struct webhook_route *route; /* the send takes a reference of its own */
     struct str account_id;
     const struct event *event; /* borrowed until the callback or cancel */
     const char *delivery_id;   /* borrowed likewise */

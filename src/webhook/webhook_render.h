@@ -13,8 +13,8 @@ struct webhook_body {
     const struct event *event;
     const json_t *data; /* instead of the event's own; NULL = those */
 };
-/* False if it is larger than the buffer may be. */
-bool webhook_render_body(const struct webhook_body *b, struct buf *out);
+/* A new reference that shares the event's data. */
+json_t *webhook_render_json(const struct webhook_body *b) ATTR_RETURNS_NONNULL;
 
 enum {
     WEBHOOK_VIEWS = 2
@@ -36,6 +36,8 @@ void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
                            struct str body, struct buf *out);
 
 struct webhook_headers {
+    const char *content_type;
+    const char *route_id; /* of a custom route, else NULL */
     const char *delivery_id;
     const char *event_id;
     unsigned tries;
@@ -49,7 +51,7 @@ struct webhook_headers {
 };
 
 enum {
-    WEBHOOK_HEADERS = 12 + 64 /* ours and custom ones */
+    WEBHOOK_HEADERS = 13 + 64 /* ours and custom ones */
 };
 /* Fills out; strings live in the arena. Gives the number of headers. Custom headers may
  * replace ours except identity, signatures and framing. */

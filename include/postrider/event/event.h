@@ -59,6 +59,8 @@ struct event {
 /* Copies path and special_use, takes data. The id is left empty. */
 void event_init(struct event *e, enum event_type type, int64_t date_ms, uint32_t box,
                 uint32_t uid, const char *path, const char *special_use, json_t *data);
+/* The data is shared. */
+void event_copy(struct event *to, const struct event *from);
 void event_fini(struct event *e);
 /* Everything but type and id, as compact JSON: what is sealed into the log. */
 bool event_encode(const struct event *e, struct buf *out);

@@ -58,6 +58,13 @@ void store_token_used(struct store *s, struct str id, const char *address);
 struct store_token_op *store_token_create_start(struct store *s, json_t *record,
                                                 char text_out[TOKEN_TEXT_SIZE],
                                                 store_token_cb *cb, void *ctx);
+/* Stores a record under the `id` it has; one that is there stays as it is. */
+struct store_token_op *store_token_import_start(struct store *s, json_t *record,
+                                                store_token_cb *cb, void *ctx);
+/* A record as text, and back: a new record, or NULL with ERR_INVALID. A token itself gives
+ * one that allows everything. */
+bool store_token_to_text(const json_t *record, struct buf *out);
+json_t *store_token_from_text(struct str text, struct err *err);
 /* By text (64 hex) or id. ERR_NOT_FOUND. Effective on every node within 1 s. */
 struct store_token_op *store_token_delete_start(struct store *s, struct str text_or_id,
                                                 store_token_cb *cb, void *ctx);

@@ -61,7 +61,8 @@ enum sync_quirk {
     /* the mailboxes below "Labels" hold copies of messages of others */
     SYNC_QUIRK_LABEL_COPIES = 1 << 3,
     SYNC_QUIRK_SLOW_STATUS = 1 << 4,  /* STATUS often is no cheaper than SELECT */
-    SYNC_QUIRK_TRUE_VANISHED = 1 << 5 /* no fault: what it says went is gone */
+    SYNC_QUIRK_TRUE_VANISHED = 1 << 5, /* no fault: what it says went is gone */
+    SYNC_QUIRK_WRONG_IDS = 1 << 6      /* tells wrong MAILBOXIDs */
 };
 /* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
@@ -198,6 +199,8 @@ void sync_list_cancel(struct sync_list *op);
 bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m);
 /* The mailbox could not be selected and is not to be tried again yet. */
 bool sync_is_parked(const struct mailbox *m);
+/* The server shows that it exists: it can be selected at once. */
+void sync_gone_not(struct mailbox *m);
 
 struct sync_pass_result {
     uint32_t added, updated, deleted;
