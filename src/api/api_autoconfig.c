@@ -291,5 +291,10 @@ const struct api_route api_autoconfig_routes[API_AUTOCONFIG_ROUTES] = {
      .group = "diagnostics",
      ROUTE_QUERY(query),
      .response = &response,
+     ROUTE_EXAMPLE(.reply = "{'imap': {'auth': {'user': 'ann@gmail.com'}, 'host': "
+                            "'imap.gmail.com', 'port': 993, 'secure': true}, 'smtp': "
+                            "{'auth': {'user': 'ann@gmail.com'}, 'host': "
+                            "'smtp.gmail.com', 'port': 465, 'secure': true}, "
+                            "'_source': 'known'}"),
      .handler = api_autoconfig_get},
 };

@@ -190,6 +190,8 @@ const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES] = {
      .group = "blocklist",
      ROUTE_QUERY(api_rows_page),
      .response = &lists_response,
+     ROUTE_EXAMPLE(.reply = "{'total': 1, 'page': 0, 'pages': 1, 'blocklists': "
+                            "[{'listId': 'news.example.com', 'count': 1}]}"),
      .handler = api_blocklists_list},
     {.method = "GET",
      .path = "/v1/blocklist/{listId}",
@@ -202,6 +204,11 @@ const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES] = {
      ROUTE_PARAMS(list_params),
      ROUTE_QUERY(api_rows_page),
      .response = &list_response,
+     ROUTE_EXAMPLE(.reply = "{'total': 1, 'page': 0, 'pages': 1, 'listId': "
+                            "'news.example.com', 'addresses': [{'recipient': "
+                            "'bob@example.com', 'account': 'example', 'reason': "
+                            "'block', 'source': 'api', 'created': "
+                            "'2026-01-31T12:00:00.000Z'}]}"),
      .handler = api_blocklist_get},
     {.method = "POST",
      .path = "/v1/blocklist/{listId}",
@@ -214,6 +221,8 @@ const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES] = {
      ROUTE_PARAMS(list_params),
      .body = &add_body,
      .response = &add_response,
+     ROUTE_EXAMPLE(.body = "{'account': 'example', 'recipient': 'bob@example.com'}",
+                   .reply = "{'success': true, 'added': true}"),
      .handler = api_blocklist_add},
     {.method = "DELETE",
      .path = "/v1/blocklist/{listId}",
@@ -226,5 +235,6 @@ const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES] = {
      ROUTE_PARAMS(list_params),
      ROUTE_QUERY(delete_query),
      .response = &delete_response,
+     ROUTE_EXAMPLE(.reply = "{'deleted': true}"),
      .handler = api_blocklist_delete},
 };

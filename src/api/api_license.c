@@ -77,6 +77,9 @@ const struct api_route api_license_routes[API_LICENSE_ROUTES] = {
      .action = "read",
      .group = "admin",
      .response = &response,
+     ROUTE_EXAMPLE(.reply = "{'active': true, 'type': 'Free software', 'details': "
+                            "{'application': 'postrider', 'licensedTo': 'Everybody', "
+                            "'trial': false, 'lt': true}, 'suspended': false}"),
      .handler = api_license_get},
     {.method = "POST",
      .path = "/v1/license",
@@ -88,6 +91,10 @@ const struct api_route api_license_routes[API_LICENSE_ROUTES] = {
      .group = "admin",
      .body = &register_body,
      .response = &response,
+     ROUTE_EXAMPLE(.body = "{'license': 'none is needed'}",
+                   .reply = "{'active': true, 'type': 'Free software', 'details': "
+                            "{'application': 'postrider', 'licensedTo': 'Everybody', "
+                            "'trial': false, 'lt': true}, 'suspended': false}"),
      .handler = api_license_get},
     {.method = "DELETE",
      .path = "/v1/license",
@@ -98,5 +105,7 @@ const struct api_route api_license_routes[API_LICENSE_ROUTES] = {
      .action = "destructive",
      .group = "admin",
      .response = &deleted_response,
+     ROUTE_EXAMPLE(.reply = "{'active': true, 'type': 'Free software', 'details': "
+                            "false}"),
      .handler = api_license_delete},
 };

@@ -42,5 +42,6 @@ const struct api_route api_signature_routes[API_SIGNATURE_ROUTES] = {
      .group = "account",
      ROUTE_PARAMS(api_row_account),
      .response = &response,
+     ROUTE_EXAMPLE(.reply = "{'signatures': [], 'signaturesSupported': false}"),
      .handler = api_signatures_list},
 };

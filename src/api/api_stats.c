@@ -302,5 +302,9 @@ const struct api_route api_stats_routes[API_STATS_ROUTES] = {
      .group = "diagnostics",
      ROUTE_QUERY(query),
      .response = &response,
+     ROUTE_EXAMPLE(.reply = "{'version': '0.1.0', 'accounts': 1, 'redis': '7.0.15', "
+                            "'redisSoftware': 'redis', 'redisPing': 0.2, "
+                            "'connections': {'connected': 1}, 'counters': "
+                            "{'events:messageNew': 3}}"),
      .handler = api_stats_get},
 };

@@ -12,7 +12,8 @@ enum {
 bool store_token_to_text(const json_t *record, struct buf *out)
 {
     struct buf plain = BUF_INIT(STORE_RECORD_MAX);
-    bool ok = json_emit(record, &plain) && base64url_encode(out, buf_c(&plain), plain.len);
+    bool ok =
+        json_emit(record, &plain) && base64url_encode(out, buf_c(&plain), plain.len);
     buf_fini(&plain);
     return ok;
 }

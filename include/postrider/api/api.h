@@ -48,8 +48,9 @@ void api_totals_get(const struct api *api, struct api_totals *out);
  * canceled here still call back: they find nothing to do. */
 void api_free(struct api **api);
 
-/* GET /health, /swagger.json and /v1/openapi.json: part of every api. */
-extern const struct api_table api_builtin_table;
+/* GET /health, /swagger.json and /v1/openapi.json, and the page /reference with what it
+ * needs: part of every api. */
+extern const struct api_table api_builtin_table, api_reference_table;
 
 /* The OpenAPI 3.1 document of some tables; a new value. */
 json_t *api_openapi(const struct api_table *tables, size_t count) ATTR_RETURNS_NONNULL;

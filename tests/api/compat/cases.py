@@ -130,7 +130,8 @@ CASES = {
     "putV1AccountAccountReconnect": Case(path=lambda w: {"account": w.spare_account()}, body=_always({"reconnect": True})),
     "postV1AccountAccountSearch": Case(
         path=_account, query=_always(_BY_PATH), body=_always({"search": {"subject": "Message"}}),
-        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N", **NO_ELASTIC}),
+        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N",
+                                "exposeQuery": OMIT, **NO_ELASTIC}),
         full_body=_always({**SEARCH_OF, "documentQuery": OMIT})),
     "getV1AccountAccountServersignatures": _ON_ACCOUNT,
     "putV1AccountAccountSync": Case(path=_account, body=_always({"sync": True})),
@@ -164,9 +165,11 @@ CASES = {
     "getV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
     "deleteV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
     "getV1TokensTokenLog": Case(path=lambda w: {"token": w.used_token()}),
+    # As chats.
     "postV1UnifiedSearch": Case(
+        status=404,
         body=_always({"search": {"subject": "Message"}}),
-        full_query=_always({"page": 0}),
+        full_query=_always({"page": 0, "exposeQuery": OMIT}),
         full_body=lambda w: {**SEARCH_OF, "accounts": [w.account], "paths": ["INBOX"], "documentQuery": OMIT}),
     "postV1Verifyaccount": Case(body=lambda w: {"imap": w.imap()},
                                 full_body=lambda w: {**_imap(w), **_smtp(), "proxy": "", "smtp": OMIT}),

@@ -29,10 +29,13 @@ class Operation:
         self.places = [place for place, _ in facts.places(fact)]
         found = schema.compare_operation(document, fact)
         self.is_there = found is not None
-        self.faults = {place: list(what) for place, what in found or () if what}
+        self.additions = [place for place, what in found or () if schema.ADDITION in what]
+        self.faults = {place: list(what) for place, what in found or () if what and schema.ADDITION not in what}
         self.seen, self.called = set(), False
 
     def blame(self, place, what):
+        if place in self.additions:
+            return
         self.faults.setdefault(place, []).append(what)
 
     def good_places(self):
@@ -86,6 +89,7 @@ class Report:
         """Lines of the page about what is missing or differs."""
         missing = [op.fact for op in self.operations.values() if not op.is_there]
         return ([f"- `{fact['method']} {fact['path']}`" for fact in missing] +
+                [f"| `{op.name}` | `{place}` | added |" for op in self.operations.values() for place in op.additions] +
                 [f"| `{name}` | {f'`{place}`' if place else ''} | {reason} |"
                  for name, places in self.reasons.items() for place, reason in places.items()])
 

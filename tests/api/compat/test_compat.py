@@ -153,6 +153,31 @@ def test_operation(name, report, world):
     assert not faults, "\n".join([name, *faults])
 
 
+def example_of(document, fact):
+    operation = document.operation(fact["method"], fact["path"]) or {}
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return content.get("example")
+
+
+# Such an account is registered, and credentials for a host that is none are tried, elsewhere.
+NOT_SENT = ("postV1Verifyaccount",)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_example(name, report, world):
+    """A request of the documentation is taken."""
+    fact = OPERATIONS[name]
+    body = example_of(report.document, fact)
+    if body is None or name in NOT_SENT:
+        return
+    case = cases.CASES[name]
+    world.example()
+    params = {**case.path(world), **({"account": "example"} if "message" not in fact["path"] else {})}
+    params = params if "{account}" in fact["path"] else {k: v for k, v in params.items() if k != "account"}
+    reply = call(world, fact, params, case.query(world), body)
+    assert reply.status == case.status, f"{name}: {reply}"
+
+
 def test_daemon_shows_the_same_document(report, world):
     shown = world.daemon.request("GET", "/swagger.json").json
     assert shown == report.document.document, "docs/openapi.json is not what the daemon shows: run `ninja docs`"

@@ -57,8 +57,9 @@ class World:
         rich = mail.rich(attachments=(("data.bin", "application/octet-stream", mail.binary(3000)),
                                       ("invite.ics", "text/calendar", CALENDAR)))
         dovecot.fill(USER, messages + [BOUNCE, AUTO, _lf(rich)], flags=("S", "", "SFRD"))
-        daemon.add_account(USER, dovecot)
+        daemon.add_account(USER, dovecot, logs=True)
         daemon.wait_state(USER)
+        daemon.post("/v1/blocklist/list.example.com", {"account": USER, "recipient": "old@example.com"})
         self.rows = daemon.messages(USER)
         self._spare = [row["id"] for row in self.rows if row.get("subject", "").startswith("Message ")]
         self.rich = next(row["id"] for row in self.rows if row["messageId"] == "<rich@example.com>")
@@ -80,8 +81,7 @@ class World:
 
     def spare_mailbox(self):
         name = f"Box{self.number()}"
-        with self.dovecot.client(USER) as c:
-            assert c.create(name)[0] == "OK"
+        self.daemon.post(f"/v1/account/{USER}/mailbox", {"path": name})
         return name
 
     def spare_token(self):
@@ -99,6 +99,12 @@ class World:
         made = self.daemon.request("POST", "/v1/webhookRoutes/webhookRoute",
                                    {"name": "route", "targetUrl": "https://example.com/hook", "enabled": False})
         return made.json["id"] if made.status == 200 else "none"
+
+    def example(self):
+        """The account of the examples, anew: one of them gives it servers that are none."""
+        self.daemon.request("DELETE", "/v1/account/example")
+        self.daemon.add_account("example", self.dovecot)
+        self.daemon.wait_state("example")
 
     def imap(self, **more):
         return {"auth": {"user": USER, "pass": PASSWORD}, "host": "localhost", "port": self.dovecot.imaps,
