@@ -178,6 +178,7 @@ void account_take_record(struct account *a, json_t *record)
     const char *from = json_string_value(json_object_get(record, "notifyFrom"));
     json_t *before = a->record;
     a->record = json_incref(record);
+    a->outdated = false;
     a->fast = account_is_fast(a->as, record);
     account_limits_check(a, before);
     json_decref(before);
@@ -368,6 +369,7 @@ void account_reload(struct account *a)
     a->phase = ACCOUNT_PHASE_WAITING;
     account_shut(a, &why);
     a->reload = true;
+    a->outdated = true;
     account_backoffs_reset(a);
     account_wait(a, 0);
 }
@@ -429,7 +431,7 @@ int64_t account_last_err_at_ms(const struct account *a)
 json_t *account_record(const struct account *a)
 {
     /* An old one must not be shown as current. */
-    return a->reload || a->refresh != NULL ? NULL : a->record;
+    return a->outdated || a->refresh != NULL ? NULL : a->record;
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)

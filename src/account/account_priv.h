@@ -265,6 +265,7 @@ struct account {
     int64_t last_err_at_ms;
     bool error_told;  /* the event for last_err is in the log */
     bool reload;      /* the memory of the store is stale: load before connecting */
+    bool outdated;    /* the record was changed since it was read */
     bool initialized; /* accountInitialized was committed */
     struct account_traffic traffic;
     json_t *record;

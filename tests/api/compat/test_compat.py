@@ -41,6 +41,8 @@ def requests_of(case, fact, world):
     overrides = {**case.query(world), **case.full_query(world)}
     body = values.full(fact["requestBody"], case.full_body(world)) if takes_body else None
     yield "full", case.path(world), full_query(fact, overrides), body
+    for path, query, body in case.also(world):
+        yield "another", path, {name: said(value) for name, value in query.items()}, body
 
 
 def judge_answer(op, what, fact, case, reply):
@@ -188,6 +190,10 @@ def test_every_reason_is_needed(report):
         op = report.operations[name]
         for place in places:
             assert not op.called or place in op.faults, f"{name} {place} is right now: take it out of deviations.json"
+
+
+def test_it_is_known_why_a_field_was_not_seen(report):
+    assert None not in report.unseen_by_reason(), report.unseen_by_reason()[None]
 
 
 def test_page_lists_what_differs(report, request):
