@@ -396,9 +396,11 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(account_get_query),
      .response = &account_get_response,
-     ROUTE_EXAMPLE(.reply = "{'account': 'example', 'name': 'Ann Sender', 'email': "
-                            "'ann@example.com', 'state': 'connected', 'syncTime': "
-                            "'2026-01-31T12:00:00.000Z'}"),
+     ROUTE_EXAMPLE(
+             .reply =
+                 "{'account': 'example', 'name': 'Ann Sender', 'email': "
+                 "'ann@example.com', 'type': 'imap', 'state': 'connected', 'syncTime': "
+                 "'2026-01-31T12:00:00.000Z'}"),
      .handler = api_account_get},
     {.method = "PUT",
      .path = "/v1/account/{account}",

@@ -153,8 +153,9 @@ class World:
 
     def route(self):
         """The id of a route of webhooks; of one that is not there while none can be made."""
-        made = self.daemon.request("POST", "/v1/webhookRoutes/webhookRoute",
-                                   {"name": "route", "targetUrl": "https://example.com/hook", "enabled": False})
+        made = self.daemon.request("POST", "/v1/webhooks/routes",
+                                   {"name": "route", "targetUrl": "https://example.com/hook", "enabled": False,
+                                    "customHeaders": [{"key": "X-A", "value": "b"}]})
         return made.json["id"] if made.status == 200 else "none"
 
     def example(self):
