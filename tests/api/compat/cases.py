@@ -178,9 +178,7 @@ CASES = {
                              also=lambda w: [({"token": t}, {}, None) for t in (w.full_token(), w.used_token())]),
     "deleteV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
     "getV1TokensTokenLog": Case(path=lambda w: {"token": w.used_token()}),
-    # As chats.
     "postV1UnifiedSearch": Case(
-        status=404,
         body=_always({"search": {"subject": "Message"}}),
         full_query=_always({"page": 0, "exposeQuery": OMIT}),
         full_body=lambda w: {**SEARCH_OF, "accounts": [w.account], "paths": ["INBOX"], "documentQuery": OMIT}),

@@ -19,7 +19,7 @@ UNSEEN = (
     (r"oauth2|\.app$|baseScopes|tokenRequest|outlookSubscription|delegationError|redirect|accessToken",
      "comes with OAuth2 applications"),
     (r"smtp|sendOnly", "comes with sending"),
-    (r"postV1Chat|postV1Unified|documentStore", "there is no document store"),
+    (r"postV1Chat|documentStore", "there is no document store"),
     (r"labels|category", "only on Gmail; tested elsewhere"),
     (r"emailId|mailboxId|mailboxes\[\]\.id", "only where the server has OBJECTID"),
     (r"signatures", "IMAP servers keep none"),
