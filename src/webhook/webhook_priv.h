@@ -18,6 +18,7 @@
 #include "postrider/store/store_account.h"
 #include "postrider/store/store_settings.h"
 #include "postrider/webhook/webhook.h"
+#include "postrider/webhook/webhook_preview.h"
 #include "postrider/webhook/webhook_route.h"
 
 /* How events look on their way (webhook_payload.c). */
@@ -73,6 +74,7 @@ struct webhooks {
     uint64_t targets_version; /* counts invalidations */
     struct map *dests;        /* origin → struct webhook_dest */
     uint8_t key_seed[16];
+    struct list previews;
     struct list detached;
     size_t detached_count;
     size_t wake_turn; /* the route that is woken first */
@@ -95,6 +97,9 @@ struct webhook_route *webhook_route_default(const struct webhooks *w);
 struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id);
 struct webhook_route *webhook_route_ref(struct webhook_route *r);
 void webhook_route_unref(struct webhook_route *r);
+/* A route that is in no table and reads nothing: another one as `record` would make it.
+ * One reference is the caller's. */
+struct webhook_route *webhook_route_trial(const struct webhook_route *r, json_t *record);
 bool webhook_route_is_enabled(const struct webhook_route *r);
 /* What it says about events of this kind. */
 bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
@@ -160,6 +165,8 @@ struct webhook_job {
     const char *delivery_id;   /* borrowed likewise */
     const char *url;           /* detached: the account's own URL at the time, or NULL */
     bool detached;             /* there is no record to look at */
+    struct webhook_preview *preview; /* nothing is sent: it is told what would be */
+    bool keeps_data;                 /* no content is fetched */
     unsigned tries;
     unsigned parts; /* views of the event that were delivered before */
     int64_t first_tried_ms;
@@ -169,6 +176,20 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
 void webhook_send_run(struct webhook_send *s);
 /* No callback follows. */
 void webhook_send_cancel(struct webhook_send *s);
+
+/* webhook_preview.c */
+struct webhook_shown {
+    const struct event *event;
+    const char *url;
+    const struct httpc_header *headers;
+    size_t header_count;
+    struct str body;
+};
+void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *shown);
+/* The first note of a member stays. */
+void webhook_preview_note(struct webhook_preview *p, const char *member,
+                          const char *text);
+void webhook_previews_cancel_all(struct webhooks *w);
 
 /* webhook_detached.c */
 void webhook_detached_cancel_all(struct webhooks *w);

@@ -25,6 +25,7 @@ struct webhook_send {
     struct store_account_op *lookup;
     struct enrich_request *enrich;
     struct httpc_req *req;
+    struct deferred next;
     uint64_t targets_version; /* when the look-up began */
     const char *url;
     bool url_is_own; /* the account's, not the global one */
@@ -222,6 +223,16 @@ static struct str setting_str(const struct webhooks *w, const char *name)
     return json_get_str(store_settings(w->store), name);
 }
 
+/* A preview counts for nothing. */
+static void note_skip(struct webhook_send *s, const char *why)
+{
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "skipped", why);
+    } else {
+        s->w->stats.skipped++;
+    }
+}
+
 static struct webhook_payload payload_of(const struct webhook_send *s)
 {
     return (struct webhook_payload){.route = s->job.route,
@@ -253,6 +264,28 @@ static bool render(struct webhook_send *s, struct buf *out, struct err *err)
     return webhook_payload_body(&p, out, err);
 }
 
+static void on_next(struct deferred *d)
+{
+    struct webhook_send *s = container_of(d, struct webhook_send, next);
+    if (!back(s)) {
+        s->at++;
+        begin_event(s);
+    }
+}
+
+/* Instead of sending: on to the next event. */
+static void show(struct webhook_send *s, const struct httpc_header *headers, size_t count,
+                 struct str body)
+{
+    webhook_preview_add(s->job.preview, &(struct webhook_shown){.event = event_of(s),
+                                                                .url = s->url,
+                                                                .headers = headers,
+                                                                .header_count = count,
+                                                                .body = body});
+    s->in_flight = true;
+    loop_defer(s->w->loop, &s->next, on_next);
+}
+
 static void post(struct webhook_send *s, struct str body)
 {
     struct webhooks *w = s->w;
@@ -272,6 +305,11 @@ static void post(struct webhook_send *s, struct str body)
                                 .own_custom = s->own_headers};
     struct httpc_header headers[WEBHOOK_HEADERS];
     size_t count = webhook_render_headers(&h, &s->arena, headers);
+    if (s->job.preview != NULL) {
+        show(s, headers, count, body);
+        return;
+    }
+    s->dest = webhook_dest_enter(w, s->origin.text);
     s->in_flight = true;
     s->req = httpc_req_start(w->httpc,
                              &(struct httpc_params){.method = "POST",
@@ -285,8 +323,20 @@ static void post(struct webhook_send *s, struct str body)
 
 static void give_up(struct webhook_send *s, const struct err *err)
 {
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "error", err->msg);
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
+        return;
+    }
     note_failure(s, err, NULL, CHANGELOG_DEAD);
     finish(s, (struct changelog_outcome){.result = CHANGELOG_DEAD});
+}
+
+/* For a place at the receiver. */
+static bool must_wait(const struct webhook_send *s, uint64_t *key_out)
+{
+    return !s->job.detached && s->job.preview == NULL &&
+           webhook_dest_is_full(s->w, s->origin.text, key_out);
 }
 
 static void send_now(struct webhook_send *s)
@@ -294,12 +344,11 @@ static void send_now(struct webhook_send *s)
     struct buf body = BUF_INIT(WEBHOOK_BODY_MAX);
     struct err err = {0};
     uint64_t key;
-    if (!s->job.detached && webhook_dest_is_full(s->w, s->origin.text, &key)) {
+    if (must_wait(s, &key)) {
         finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
     } else if (!render(s, &body, &err)) {
         give_up(s, &err);
     } else {
-        s->dest = webhook_dest_enter(s->w, s->origin.text);
         post(s, buf_str(&body));
     }
     buf_fini(&body);
@@ -307,9 +356,11 @@ static void send_now(struct webhook_send *s)
 
 /* --- content, and the filter before or behind it --- */
 
+static const char refused[] = "the filter of the route refuses it";
+
 static bool must_ask(const struct webhook_send *s)
 {
-    return s->w->enricher.start != NULL &&
+    return s->w->enricher.start != NULL && !s->job.keeps_data &&
            webhook_payload_needs_content(s->job.route, event_of(s));
 }
 
@@ -340,7 +391,7 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
     } else if (failure.code != ERR_OK) {
         give_up(s, &failure);
     } else {
-        s->w->stats.skipped++;
+        note_skip(s, refused);
         s->at++;
         begin_event(s);
     }
@@ -352,7 +403,7 @@ static void get_content(struct webhook_send *s)
     uint64_t key;
     if (!must_ask(s)) {
         send_now(s);
-    } else if (webhook_dest_is_full(s->w, s->origin.text, &key)) {
+    } else if (must_wait(s, &key)) {
         finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
     } else {
         s->in_flight = true;
@@ -366,7 +417,7 @@ static bool is_refused(struct webhook_send *s, struct err *err)
 {
     const struct webhook_route *r = s->job.route;
     bool wants_content = webhook_payload_needs_content(r, event_of(s));
-    set_data(s, wants_content && !must_ask(s)
+    set_data(s, wants_content && !must_ask(s) && !s->job.keeps_data
                     ? webhook_mark_data(event_of(s), "enriched", false)
                     : NULL);
     if (r->filter == NULL || (must_ask(s) && webhook_payload_filter_needs_data(r))) {
@@ -380,7 +431,7 @@ static void begin_event(struct webhook_send *s)
 {
     struct err err = {0};
     while (s->at < s->event_count && is_refused(s, &err) && err.code == ERR_OK) {
-        s->w->stats.skipped++;
+        note_skip(s, refused);
         s->at++;
     }
     if (err.code != ERR_OK) {
@@ -394,9 +445,9 @@ static void begin_event(struct webhook_send *s)
 
 /* --- where to --- */
 
-static void skip(struct webhook_send *s)
+static void skip(struct webhook_send *s, const char *why)
 {
-    s->w->stats.skipped++;
+    note_skip(s, why);
     finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
 }
 
@@ -408,7 +459,7 @@ static void set_target(struct webhook_send *s, const char *own_url, json_t *own_
         url = str_of(own_url);
     }
     if (url.len == 0) {
-        skip(s);
+        skip(s, "there is no URL");
         return;
     }
     s->url = arena_str(&s->arena, url).ptr;
@@ -432,7 +483,7 @@ static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err
         return;
     }
     if (err->code == ERR_NO_ACCOUNT) {
-        skip(s);
+        skip(s, "there is no such account");
         return;
     }
     if (err->code != ERR_OK) {
@@ -473,7 +524,7 @@ void webhook_send_run(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
     if (!choose_events(s)) {
-        skip(s);
+        skip(s, "the route is not told of events of this kind");
         return;
     }
     if (s->job.detached) {
