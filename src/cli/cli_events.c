@@ -229,7 +229,7 @@ int cli_events_tail(struct cli_call *call)
                                          {NULL, NULL, NULL}};
     struct err err = {0};
     uint64_t left = UINT64_MAX;
-    if (!cli_take_options(call, options)) {
+    if (!cli_options_take(call, options)) {
         return CLI_USAGE;
     }
     if (count != NULL && !num_u64(str_of(count), UINT64_MAX, &left)) {
@@ -297,7 +297,7 @@ int cli_events_replay(struct cli_call *call)
     struct store_acct acct = {0};
     struct err err = {0};
     char place[STORE_ENTRY_ID_SIZE];
-    if (!cli_take_options(call, options)) {
+    if (!cli_options_take(call, options)) {
         return CLI_USAGE;
     }
     if (from == NULL) {

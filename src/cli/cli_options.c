@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool cli_take_options(struct cli_call *call, const struct cli_option *options)
+bool cli_options_take(struct cli_call *call, const struct cli_option *options)
 {
     for (int i = 0; i < call->arg_count; i++) {
         const struct cli_option *o = options;

@@ -36,7 +36,7 @@ struct cli_option {
     json_t *list;       /* strings are added here */
 };
 /* False after a message. */
-bool cli_take_options(struct cli_call *call, const struct cli_option *options);
+bool cli_options_take(struct cli_call *call, const struct cli_option *options);
 
 int cli_check_config(struct cli_call *call);
 int cli_health(struct cli_call *call);

@@ -34,7 +34,7 @@ static bool take(struct cli_call *call, struct options *o)
         {"--events", &o->events, NULL},   {"--filter", &o->filter, NULL},
         {"--mapping", &o->mapping, NULL}, {"--payload", &o->payload, NULL},
         {"--header", NULL, o->headers},   {NULL, NULL, NULL}};
-    return cli_take_options(call, rows);
+    return cli_options_take(call, rows);
 }
 
 static json_t *list_of(const char *names)
