@@ -60,6 +60,13 @@ void event_fini(struct event *e)
     *e = (struct event){0};
 }
 
+void event_copy(struct event *out, const struct event *from)
+{
+    event_init(out, from->type, from->date_ms, from->box, from->uid, from->path,
+               from->special_use, json_incref(from->data));
+    memcpy(out->id, from->id, sizeof out->id);
+}
+
 static int put_piece(const char *text, size_t len, void *ctx)
 {
     return buf_put(ctx, text, len) ? 0 : -1;
