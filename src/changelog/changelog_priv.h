@@ -63,6 +63,7 @@ struct changelog_reader {
     struct changelog_reader_params params;
     char name[CHANGELOG_NAME_MAX + 1];
     bool enabled;
+    bool paused;
     struct map *tracks; /* account name → struct track */
     struct map *parks;  /* key → struct park */
     struct list ready;

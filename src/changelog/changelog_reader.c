@@ -107,7 +107,7 @@ void reader_rest(struct changelog_reader *r, struct track *t)
 static void fill_slots(struct changelog_reader *r)
 {
     const struct changelog *c = r->c;
-    while (r->enabled && !c->stopping && r->active < c->max_active) {
+    while (r->enabled && !r->paused && !c->stopping && r->active < c->max_active) {
         struct list *node = list_pop(&r->ready);
         if (node == NULL) {
             return;
@@ -180,15 +180,19 @@ void reader_moved(struct changelog_reader *r)
 
 /* --- waking, enabling, stopping */
 
-void changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count)
+size_t changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count)
 {
     struct park *park = map_get(r->parks, key_str(&key));
-    while (park != NULL && count > 0) {
+    size_t woken = 0;
+    while (park != NULL && woken < count) {
         reader_enqueue(r, container_of(park->tracks.next, struct track, node), false);
         park = map_get(r->parks, key_str(&key)); /* gone with its last account */
-        count--;
+        woken++;
     }
-    reader_pump(r);
+    if (woken > 0) {
+        reader_pump(r);
+    }
+    return woken;
 }
 
 void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled)
@@ -208,6 +212,21 @@ void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled)
 bool changelog_reader_is_enabled(const struct changelog_reader *r)
 {
     return r->enabled;
+}
+
+void changelog_reader_set_paused(struct changelog_reader *r, bool paused)
+{
+    if (r->paused != paused) {
+        r->paused = paused;
+        log_at(LOG_INFO, "changelog", paused ? "reader paused" : "reader resumed",
+               LOG_S("reader", r->name));
+        reader_pump(r);
+    }
+}
+
+bool changelog_reader_is_paused(const struct changelog_reader *r)
+{
+    return r->paused;
 }
 
 void reader_cancel_all(struct changelog_reader *r)
@@ -244,11 +263,9 @@ void changelog_reader_stats(const struct changelog_reader *r, struct changelog_s
     void *value;
     for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
         const struct track *t = value;
-        out->waiting += t->state == TRACK_STATE_READY ||
-                                t->state == TRACK_STATE_WAITING ||
-                                t->state == TRACK_STATE_PARKED
-                            ? 1
-                            : 0;
+        bool delayed = t->state == TRACK_STATE_WAITING || t->state == TRACK_STATE_PARKED;
+        out->delayed += delayed ? 1 : 0;
+        out->waiting += delayed || t->state == TRACK_STATE_READY ? 1 : 0;
         bool older = t->behind_since_ms != 0 &&
                      (out->oldest_ms == 0 || t->behind_since_ms < out->oldest_ms);
         out->oldest_ms = older ? t->behind_since_ms : out->oldest_ms;

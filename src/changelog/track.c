@@ -291,10 +291,7 @@ static void copy_entry(struct log_entry *to, const struct log_entry *from)
 {
     *to = *from;
     if (from->readable) {
-        const struct event *e = &from->event;
-        event_init(&to->event, e->type, e->date_ms, e->box, e->uid, e->path,
-                   e->special_use, json_incref(e->data));
-        (void)snprintf(to->event.id, sizeof to->event.id, "%s", e->id);
+        event_copy(&to->event, &from->event);
     } else {
         to->event = (struct event){.type = from->event.type};
     }
@@ -319,10 +316,10 @@ static void take_page(struct track *t, const struct log_entry *entries, size_t c
     deliver_next(t);
 }
 
-/* Nothing new is begun while stopping, or when the reader was disabled meanwhile. */
+/* Nothing new is begun while stopping, or when the reader was disabled or paused meanwhile. */
 static bool must_rest(const struct track *t)
 {
-    return t->reader->c->stopping || !t->reader->enabled;
+    return t->reader->c->stopping || !t->reader->enabled || t->reader->paused;
 }
 
 static void on_log(struct store_log_read *op ATTR_UNUSED, const struct err *err,
