@@ -1,9 +1,9 @@
 #include "webhook_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
-#include "postrider/base/rand.h"
 #include "postrider/json/json.h"
 
 #include <stdio.h>
@@ -55,13 +55,45 @@ static bool is_enabled(const struct webhooks *w)
     return json_get_bool(store_settings(w->store), "webhooksEnabled", false);
 }
 
+void webhooks_check(const struct webhooks *w)
+{
+    CHECK_MAGIC(w, webhooks_magic);
+}
+
+struct webhook_route *webhook_route_default(const struct webhooks *w)
+{
+    return (struct webhook_route *)(uintptr_t)&w->main;
+}
+
+struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id)
+{
+    struct webhook_route *r = webhook_route_default(w);
+    return str_eq_c(id, r->id) ? r : NULL;
+}
+
+static void take_settings(struct webhooks *w)
+{
+    struct changelog_reader *reader = w->main.reader;
+    changelog_reader_set_enabled(reader, is_enabled(w));
+    changelog_reader_set_paused(
+        reader, json_get_bool(store_settings(w->store), WEBHOOK_SETTING_PAUSED, false));
+    webhook_requeue_look(w->requeue);
+}
+
 void webhooks_settings_changed(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
     if (!w->stopping) {
-        changelog_reader_set_enabled(w->reader, is_enabled(w));
+        take_settings(w);
         webhook_dests_wake(w); /* they may go elsewhere now */
     }
+}
+
+struct str webhook_route_off_reason(const struct webhook_route *r)
+{
+    const json_t *settings = store_settings(r->w->store);
+    return is_enabled(r->w) ? STR_NULL
+                            : json_get_str(settings, WEBHOOK_SETTING_OFF_REASON);
 }
 
 static void on_disabled(struct store_settings_op *op ATTR_UNUSED, const struct err *err,
@@ -77,17 +109,20 @@ static void on_disabled(struct store_settings_op *op ATTR_UNUSED, const struct e
     webhooks_check_stopped(w);
 }
 
-void webhooks_disable(struct webhooks *w)
+void webhooks_disable(struct webhook_route *r)
 {
+    struct webhooks *w = r->w;
     if (w->disabling) {
         return;
     }
-    log_at(LOG_WARN, "webhook",
-           "the receiver said that it is gone (410); webhooks are turned off",
-           LOG_S("setting", "webhooksEnabled"));
+    log_at(LOG_WARN, "webhook", "the receiver is gone; webhooks are turned off",
+           LOG_S("route", r->id), LOG_S("setting", "webhooksEnabled"));
     w->disabling = true;
     w->ops++;
-    json_t *changes = json_pack("{s:b}", "webhooksEnabled", 0);
+    json_t *changes = json_object();
+    json_put_bool(changes, "webhooksEnabled", false);
+    json_put_cstr(changes, WEBHOOK_SETTING_OFF_REASON,
+                  "the receiver replied that it is gone (410)");
     (void)store_settings_set_start(w->store, changes, on_disabled, w);
     json_decref(changes);
 }
@@ -109,13 +144,16 @@ static void on_sent(struct webhook_send *s ATTR_UNUSED,
 
 static void deliver(struct changelog_delivery *d, struct changelog_item *item, void *ctx)
 {
-    struct webhook_job job = {.account_id = str_of(item->acct->id),
+    struct webhook_route *route = ctx;
+    struct webhook_job job = {.route = route,
+                              .acct = item->acct,
+                              .account_id = str_of(item->acct->id),
                               .event = item->event,
                               .delivery_id = item->entry_id,
                               .tries = item->tries,
                               .parts = item->parts,
                               .first_tried_ms = item->first_tried_ms};
-    struct webhook_send *s = webhook_send_new(ctx, &job, on_sent, d);
+    struct webhook_send *s = webhook_send_new(route->w, &job, on_sent, d);
     item->work = s;
     webhook_send_run(s);
 }
@@ -150,21 +188,47 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
         config->user_agent != NULL ? config->user_agent : "Postrider/" POSTRIDER_VERSION);
     w->target_active =
         config->target_active > 0 ? config->target_active : WEBHOOK_TARGET_ACTIVE;
+    w->target_rate = config->target_rate;
+    w->give_up_ms = config->give_up_ms > 0 ? config->give_up_ms : WEBHOOK_RETRY_SPAN_MS;
     w->targets = map_new(NULL);
-    w->dests = map_new(mem_free);
+    w->dests = webhook_dests_new(w);
+    w->requeue = webhook_requeue_new(w);
     list_init(&w->targets_used);
     list_init(&w->detached);
-    rand_bytes(w->key_seed, sizeof w->key_seed);
-    w->reader = changelog_reader_add(
-        c, &(struct changelog_reader_params){
-               .name = "default", .deliver = deliver, .cancel = cancel, .ctx = w});
+    w->main.w = w;
+    (void)snprintf(w->main.id, sizeof w->main.id, "default");
+    w->main.reader = changelog_reader_add(
+        c,
+        &(struct changelog_reader_params){
+            .name = w->main.id, .deliver = deliver, .cancel = cancel, .ctx = &w->main});
     return w;
 }
 
 void webhooks_start(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
-    changelog_reader_set_enabled(w->reader, is_enabled(w));
+    take_settings(w);
+}
+
+void webhooks_settings_prepare(const json_t *settings, json_t *changes)
+{
+    if (json_object_get(changes, "webhooksEnabled") != NULL) {
+        json_put(changes, WEBHOOK_SETTING_OFF_REASON, json_null());
+    }
+    if (json_object_get(changes, "serviceSecret") == NULL) {
+        return;
+    }
+    struct str before = json_get_str(settings, "serviceSecret");
+    struct str next = json_get_str(changes, "serviceSecret");
+    json_t *old = json_null();
+    if (before.len > 0 && next.len > 0 && !str_eq(before, next)) {
+        old = json_object();
+        json_put_str(old, "secret", before);
+        json_put_time(old, "until",
+                      clock_wall_ms() +
+                          (int64_t)WEBHOOK_SECRET_OVERLAP_HOURS * 3600 * 1000);
+    }
+    json_put(changes, WEBHOOK_SETTING_OLD_SECRET, old);
 }
 
 static void on_stopped(struct deferred *d)
@@ -187,6 +251,7 @@ void webhooks_stop(struct webhooks *w, webhooks_stop_cb *cb, void *ctx)
     w->stop_cb = cb;
     w->stop_ctx = ctx;
     webhook_detached_cancel_all(w);
+    webhook_requeue_stop(w->requeue);
     webhooks_check_stopped(w);
 }
 
@@ -200,14 +265,9 @@ void webhooks_free(struct webhooks **wp)
     CHECK(w->sends == 0 && w->ops == 0);
     *wp = NULL;
     webhook_targets_free(w);
-    map_free(&w->dests);
+    webhook_requeue_free(&w->requeue);
+    webhook_dests_free(&w->dests);
     mem_free(w->user_agent);
     w->magic = 0;
     mem_free(w);
-}
-
-void webhooks_stats_get(const struct webhooks *w, struct webhook_stats *out)
-{
-    CHECK_MAGIC(w, webhooks_magic);
-    *out = w->stats;
 }

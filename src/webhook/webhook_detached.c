@@ -53,11 +53,11 @@ static void on_sent(struct webhook_send *s ATTR_UNUSED,
 
 static void detached_try(struct detached *d)
 {
-    struct webhook_job job = {.account_id = str_of(d->account_id),
+    struct webhook_job job = {.route = webhook_route_default(d->w),
+                              .account_id = str_of(d->account_id),
                               .event = &d->event,
                               .delivery_id = d->event.id,
                               .url = d->url,
-                              .detached = true,
                               .tries = d->tries,
                               .first_tried_ms = d->first_tried_ms};
     d->send = webhook_send_new(d->w, &job, on_sent, d);
@@ -67,7 +67,7 @@ static void detached_try(struct detached *d)
 void webhooks_send_detached(struct webhooks *w, struct str account_id, const char *target,
                             struct event *event)
 {
-    bool wanted = !w->stopping && changelog_reader_is_enabled(w->reader);
+    bool wanted = !w->stopping && changelog_reader_is_enabled(w->main.reader);
     if (!wanted || w->detached_count >= WEBHOOK_DETACHED_MAX) {
         log_at(wanted ? LOG_WARN : LOG_DEBUG, "webhook",
                "event outside the log is dropped",
