@@ -16,7 +16,8 @@ enum {
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
-    API_EVENT_ROUTES = 7
+    API_EVENT_ROUTES = 7,
+    API_DELIVERY_ROUTES = 5
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -26,6 +27,7 @@ extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
+extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
     api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
@@ -39,6 +41,8 @@ api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
 api_handler api_metrics_get, api_account_diagnose;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
     api_state_stream, api_routes_list, api_route_cursor_set;
+api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
+    api_letters_drop;
 
 /* --- checks of fields --- */
 

@@ -21,6 +21,8 @@ extern const struct field_spec api_row_special_use[1];      /* of a mailbox */
 extern const struct field_spec api_rows_mailbox_name[5];    /* delimiter … subscribed */
 extern const struct field_spec api_rows_mailbox_purpose[3]; /* specialUse … */
 
+extern const struct field_spec api_rows_route_health[6]; /* delivered … destinations */
+
 /* --- sections of an account (api_server_specs.c) --- */
 
 extern const struct field_spec api_rows_servers[2]; /* imap, smtp */
