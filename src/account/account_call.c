@@ -15,14 +15,17 @@ static void call_abort(struct op *op)
 {
     struct account_call *c = call_of(op);
     /* A command on its way answers into nothing: the connection is not given to others. */
-    c->broken =
-        c->fetch != NULL || c->store != NULL || c->move != NULL || c->expunge != NULL;
+    c->broken = c->fetch != NULL || c->store != NULL || c->move != NULL ||
+                c->expunge != NULL || c->search != NULL;
     imap_fetch_cancel(c->fetch);
     imap_store_cancel(c->store);
     imap_move_cancel(c->move);
     imap_expunge_cancel(c->expunge);
     imap_status_cancel(c->status);
+    imap_search_cancel(c->search);
     store_rank_cancel(c->rank);
+    store_thread_list_cancel(c->thread_list);
+    account_call_cancel(c->sub);
     store_threads_cancel(c->threads);
     account_safe_cancel(c);
 }
@@ -153,7 +156,9 @@ static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
 {
     struct account_call *c = ctx;
     if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+        if (!op_is_running(&c->op) || c->refused == NULL || !c->refused(c, err)) {
+            call_fail_err(c, err);
+        }
         return;
     }
     c->conn = conn;
@@ -169,6 +174,21 @@ void call_borrow(struct account_call *c, enum account_lane lane,
 {
     c->granted = granted;
     c->work = account_work_start(c->a, lane, c->box, CALL_COMMAND_MS, on_work, c);
+}
+
+void call_borrow_box(struct account_call *c, uint32_t box,
+                     void (*granted)(struct account_call *c),
+                     bool (*refused)(struct account_call *c, const struct err *err))
+{
+    if (c->conn != NULL && c->box == box && imap_conn_is_open(c->conn)) {
+        granted(c);
+        return;
+    }
+    account_work_end(&c->work, false);
+    c->conn = NULL;
+    c->box = box;
+    c->refused = refused;
+    call_borrow(c, ACCOUNT_LANE_INTERACTIVE, granted);
 }
 
 struct mailbox *call_trash(struct account_call *c)

@@ -11,7 +11,12 @@
 #include "postrider/loop/op.h"
 
 enum {
-    CALL_COMMAND_MS = 60000
+    CALL_COMMAND_MS = 60000,
+    /* what a row of a listing is made of */
+    CALL_LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
+                         IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
+                         IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
+                         IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
 };
 
 struct account_call {
@@ -24,7 +29,9 @@ struct account_call {
     uint32_t box, uid;
     uint32_t number; /* of the message id the call is about; 0 = about none */
     void (*granted)(struct account_call *c); /* the connection is there */
-    void *detail;                            /* the operation's own, in op.arena */
+    /* It is not to be had. True: the call goes on without. NULL: the call fails. */
+    bool (*refused)(struct account_call *c, const struct err *err);
+    void *detail;                         /* the operation's own, in op.arena */
     void (*fini)(struct account_call *c); /* frees what of it the arena does not hold */
     /* in flight */
     struct account_work *work;
@@ -35,7 +42,11 @@ struct account_call {
     struct imap_move *move;
     struct imap_expunge *expunge;
     struct imap_mailbox_status *status;
+    struct imap_search *search;
     struct store_rank *rank;
+    struct store_thread_list *thread_list;
+    struct picks *picks; /* account_pick.c */
+    struct account_call *sub;
     struct store_threads *threads;
     json_t *const *shown; /* messages that get ids of threads; in op.arena or detail */
     size_t shown_count;
@@ -52,6 +63,11 @@ bool call_find_message(struct account_call *c, struct str id);
 /* Asks for a connection with the mailbox selected; then `granted`. */
 void call_borrow(struct account_call *c, enum account_lane lane,
                  void (*granted)(struct account_call *c));
+/* The same with another mailbox; the connection at hand goes on with it if it has it
+ * selected, else back. */
+void call_borrow_box(struct account_call *c, uint32_t box,
+                     void (*granted)(struct account_call *c),
+                     bool (*refused)(struct account_call *c, const struct err *err));
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
 void call_fail_err(struct account_call *c, const struct err *err);

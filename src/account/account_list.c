@@ -107,7 +107,8 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
     }
     json_t *list = json_array();
     for (size_t i = 0; i < a->table.count; i++) {
-        if (a->table.items[i]->gone_since_ms == 0) {
+        /* One that a listing left out is there until that is confirmed. */
+        if (!a->table.items[i]->nonexistent) {
             json_array_append_new(list, mailbox_json(a, a->table.items[i]));
         }
     }
@@ -125,13 +126,6 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
 
 enum {
     RANK_TRIES = 5
-};
-
-enum {
-    LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
-                    IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
-                    IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                    IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
 };
 
 struct listing {
@@ -238,7 +232,7 @@ static void listing_fetch(struct account_call *c)
     imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
     (void)imap_set_print(&text, &set, 0, 60 * 1024);
     struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = LISTING_ITEMS};
+        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }
@@ -335,7 +329,7 @@ static void numbered_fetch(struct account_call *c)
     (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
     l->count = end - first;
     l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
-    struct imap_fetch_params params = {.set = str_of(set), .items = LISTING_ITEMS};
+    struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 

@@ -17,7 +17,8 @@ enum {
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
     API_EVENT_ROUTES = 7,
-    API_DELIVERY_ROUTES = 5
+    API_DELIVERY_ROUTES = 5,
+    API_SEARCH_ROUTES = 4
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
@@ -28,6 +29,7 @@ extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
+extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
     api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
@@ -35,6 +37,7 @@ api_handler api_account_create, api_account_get, api_account_update, api_account
 api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_update,
     api_message_delete, api_message_move, api_text_get, api_attachment_get,
     api_source_get;
+api_handler api_search, api_unified_search, api_threads_list, api_thread_get;
 api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;

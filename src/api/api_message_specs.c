@@ -143,7 +143,7 @@ static const struct field_spec message_bounces[] = {
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("BounceEntry"), F_FIELDS(bounce_entry_fields)))),
 };
 
-static const struct field_spec message_list_entry_fields[] = {
+const struct field_spec api_rows_message_entry[9] = {
     F_PART(message_head),
     F_PART(message_reply_to),
     F_PART(message_to_cc),
@@ -162,12 +162,14 @@ static const struct field_spec message_list_fields[] = {
     F_STR("prevPageCursor", FIELD_NULLABLE),
     F_ARR("messages", 0, F_LABEL("PageMessages"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("MessageListEntry"),
-                       F_FIELDS(message_list_entry_fields)))),
+                       F_FIELDS(api_rows_message_entry)))),
+    F_ARR("unsearched", FIELD_ADDITION, F_ITEM(F_STR(NULL, 0)),
+          F_DOC("Mailboxes that refused to be searched, among several")),
     F_OBJ("documentStoreQuery", FIELD_UNKNOWN_OK | FIELD_UNDOCUMENTED,
           F_LABEL("ExposedDocumentStoreQuery")),
 };
 
-static const struct field_spec messages_list_response =
+const struct field_spec api_message_list =
     F_OBJ(NULL, 0, F_LABEL("MessageList"), F_FIELDS(message_list_fields));
 
 static const struct field_spec account_message_params[] = {
@@ -371,7 +373,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      .group = "message",
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(messages_list_query),
-     .response = &messages_list_response,
+     .response = &api_message_list,
      .handler = api_messages_list},
     {.method = "GET",
      .path = "/v1/account/{account}/message/{message}",

@@ -23,6 +23,15 @@ extern const struct field_spec api_rows_mailbox_purpose[3]; /* specialUse … */
 
 extern const struct field_spec api_rows_route_health[6]; /* delivered … destinations */
 
+/* --- messages (api_message_specs.c) --- */
+
+extern const struct field_spec api_rows_message_entry[9]; /* one in a list */
+extern const struct field_spec api_message_list;          /* a page of them */
+
+/* --- searches (api_search_specs.c) --- */
+
+extern const struct field_spec api_row_search[1]; /* search */
+
 /* --- sections of an account (api_server_specs.c) --- */
 
 extern const struct field_spec api_rows_servers[2]; /* imap, smtp */

@@ -11,31 +11,6 @@ enum {
     MS_PER_S = 1000
 };
 
-/* --- patterns of referrers: `*` stands for any text --- */
-
-static bool pattern_matches(struct str pattern, struct str text)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, resume = 0;
-    while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            resume = t;
-        } else if (p < pattern.len && pattern.ptr[p] == text.ptr[t]) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*') {
-        p++;
-    }
-    return p == pattern.len;
-}
-
 /* --- the rules --- */
 
 static bool list_has(const json_t *list, const char *text)
@@ -133,7 +108,7 @@ static bool referrer_fits(const json_t *record, const struct api_token_use *use,
     }
     json_array_foreach(list, i, item)
     {
-        if (pattern_matches(str_of(json_string_value(item)), referrer)) {
+        if (str_matches(str_of(json_string_value(item)), referrer)) {
             return true;
         }
     }

@@ -103,6 +103,20 @@ bool base64url_decode(struct buf *out, struct str text)
     return decode64(out, bare, url_digits);
 }
 
+bool percent_encode(struct buf *out, struct str text)
+{
+    static const char unreserved[] = "-._~";
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool plain = ascii_is_digit(c) ||
+                     (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') ||
+                     (c != '\0' && strchr(unreserved, c) != NULL);
+        (void)(plain ? buf_put_byte(out, c)
+                     : buf_printf(out, "%%%02X", (unsigned)(unsigned char)c));
+    }
+    return !out->overflow;
+}
+
 bool hex_encode(struct buf *out, const void *data, size_t len)
 {
     static const char digits[17] = "0123456789abcdef";

@@ -83,6 +83,35 @@ struct str str_tail(struct str s, size_t start)
     return (struct str){.ptr = s.ptr + start, .len = s.len - start};
 }
 
+bool str_matches(struct str pattern, struct str text)
+{
+    size_t star = str_find_byte(pattern, '*');
+    if (pattern.ptr == NULL || text.ptr == NULL) {
+        return false;
+    }
+    if (star == SIZE_MAX) {
+        return str_eq(pattern, text);
+    }
+    if (text.len < star || memcmp(text.ptr, pattern.ptr, star) != 0) {
+        return false;
+    }
+    /* Between two stars the first place that fits is as good as any. */
+    text = str_tail(text, star);
+    for (;;) {
+        pattern = str_tail(pattern, star + 1);
+        star = str_find_byte(pattern, '*');
+        if (star == SIZE_MAX) {
+            struct str end = str_tail(text, text.len - pattern.len);
+            return text.len >= pattern.len && str_eq(end, pattern);
+        }
+        const char *found = memmem(text.ptr, text.len, pattern.ptr, star);
+        if (found == NULL) {
+            return false;
+        }
+        text = str_tail(text, (size_t)(found - text.ptr) + star);
+    }
+}
+
 struct str str_trim(struct str s)
 {
     while (s.len > 0 && ascii_is_space(s.ptr[0])) {

@@ -62,8 +62,11 @@ struct changelog_reader {
     struct changelog *c;
     struct changelog_reader_params params;
     char name[CHANGELOG_NAME_MAX + 1];
+    char since[STORE_ENTRY_ID_SIZE]; /* stands for a cursor that is not stored */
     bool enabled;
     bool paused;
+    bool removed;       /* freed with its last track */
+    size_t track_count; /* also those that are gone but not yet freed */
     struct map *tracks; /* account name → struct track */
     struct map *parks;  /* key → struct park */
     struct list ready;
@@ -148,6 +151,7 @@ void reader_park(struct changelog_reader *r, struct track *t);
 void reader_unlink(struct changelog_reader *r, struct track *t);
 /* Up to date: remembered, or freed if too many are. */
 void reader_rest(struct changelog_reader *r, struct track *t);
+void reader_free_if_removed(struct changelog_reader *r);
 
 /* track.c: one account. */
 struct track *track_new(struct changelog_reader *r, const struct store_acct *acct);

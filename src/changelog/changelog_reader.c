@@ -23,13 +23,16 @@ struct changelog_reader *
 changelog_reader_add(struct changelog *c, const struct changelog_reader_params *params)
 {
     size_t len = strlen(params->name);
-    CHECK(!c->started && c->reader_count < CHANGELOG_READERS_MAX && len > 0 &&
+    CHECK(c->reader_count < CHANGELOG_READERS_MAX && len > 0 &&
           len <= CHANGELOG_NAME_MAX);
     struct changelog_reader *r = MEM_NEW(struct changelog_reader);
     r->c = c;
     r->params = *params;
     (void)snprintf(r->name, sizeof r->name, "%s", params->name);
+    (void)snprintf(r->since, sizeof r->since, "%s",
+                   params->since != NULL ? params->since : "");
     r->params.name = r->name;
+    r->params.since = r->since;
     r->enabled = params->enabled;
     r->tracks = map_new(NULL);
     r->parks = map_new(mem_free);
@@ -38,20 +41,55 @@ changelog_reader_add(struct changelog *c, const struct changelog_reader_params *
     c->readers[c->reader_count] = r;
     c->names[c->reader_count] = r->name;
     c->reader_count++;
+    changelog_rescan(c);
     return r;
 }
 
-void reader_free(struct changelog_reader *r)
+static void drop_all(struct changelog_reader *r)
 {
     struct str name;
     void *value;
     for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
         track_drop(value);
     }
+}
+
+void reader_free(struct changelog_reader *r)
+{
+    drop_all(r);
     loop_undefer(&r->pump);
     map_free(&r->tracks);
     map_free(&r->parks);
     mem_free(r);
+}
+
+void reader_free_if_removed(struct changelog_reader *r)
+{
+    if (r->removed && r->track_count == 0) {
+        reader_free(r);
+    }
+}
+
+void changelog_reader_remove(struct changelog_reader **rp)
+{
+    struct changelog_reader *r = *rp;
+    struct changelog *c = r->c;
+    size_t at = 0;
+    *rp = NULL;
+    while (c->readers[at] != r) {
+        at++;
+    }
+    c->reader_count--;
+    for (; at < c->reader_count; at++) {
+        c->readers[at] = c->readers[at + 1];
+        c->names[at] = c->names[at + 1];
+    }
+    r->enabled = false;
+    drop_all(r);
+    loop_undefer(&r->pump);
+    r->removed = true;
+    reader_free_if_removed(r);
+    changelog_check_stopped(c);
 }
 
 /* --- lists */
@@ -97,7 +135,7 @@ void reader_rest(struct changelog_reader *r, struct track *t)
 {
     list_append(&r->idle, &t->node);
     r->idle_count++;
-    while (r->idle_count > CHANGELOG_IDLE_MAX) {
+    while (r->idle_count > CHANGELOG_IDLE_MAX / r->c->reader_count) {
         track_drop(container_of(r->idle.next, struct track, node));
     }
 }

@@ -93,7 +93,10 @@ static void trim(struct changelog *c, const struct store_acct *acct)
     }
     for (size_t i = 0; i < c->reader_count; i++) {
         if (c->readers[i]->enabled) {
-            cursors[params.reader_count++].reader = str_of(c->names[i]);
+            struct store_cursor *cursor = &cursors[params.reader_count++];
+            cursor->reader = str_of(c->names[i]);
+            (void)snprintf(cursor->entry_id, sizeof cursor->entry_id, "%s",
+                           c->readers[i]->since);
         }
     }
     struct trim_call *call = MEM_NEW(struct trim_call);

@@ -64,6 +64,7 @@ struct track *track_new(struct changelog_reader *r, const struct store_acct *acc
     t->acct = *acct;
     t->acct.id = mem_strdup(acct->id);
     list_init(&t->node);
+    r->track_count++;
     return t;
 }
 
@@ -80,9 +81,12 @@ static void page_free(struct track *t)
 static void free_if_gone(struct track *t)
 {
     if (t->gone && t->ops == 0) {
+        struct changelog_reader *r = t->reader;
         page_free(t);
         store_acct_fini(&t->acct);
         mem_free(t);
+        r->track_count--;
+        reader_free_if_removed(r);
     }
 }
 
@@ -361,6 +365,21 @@ static void take_cursor(struct track *t, const struct store_cursor *cursor)
     (void)snprintf(t->cursor, sizeof t->cursor, "%s", cursor->entry_id);
 }
 
+/* Without a stored cursor it stands where the reader began; that is stored, or the account
+ * would count as unread until the next entry. */
+static void find_cursor(struct track *t, const struct store_cursor *cursors, size_t count)
+{
+    struct store_cursor none = {0};
+    const struct store_cursor *found = &none;
+    (void)snprintf(none.entry_id, sizeof none.entry_id, "%s", t->reader->since);
+    for (size_t i = 0; i < count; i++) {
+        found = str_eq_c(cursors[i].reader, t->reader->name) ? &cursors[i] : found;
+    }
+    take_cursor(t, found);
+    (void)snprintf(t->written, sizeof t->written, "%s", found == &none ? "" : t->cursor);
+    track_write_cursor(t);
+}
+
 static void on_cursors(struct store_cursors *op ATTR_UNUSED, const struct err *err,
                        const struct store_cursor *cursors, size_t count, void *ctx)
 {
@@ -372,12 +391,7 @@ static void on_cursors(struct store_cursors *op ATTR_UNUSED, const struct err *e
     } else if (err->code != ERR_OK) {
         reading_failed(t, err);
     } else {
-        for (size_t i = 0; i < count; i++) {
-            if (str_eq_c(cursors[i].reader, t->reader->name)) {
-                take_cursor(t, &cursors[i]);
-            }
-        }
-        (void)snprintf(t->written, sizeof t->written, "%s", t->cursor);
+        find_cursor(t, cursors, count);
         t->known = true;
         read_page(t);
     }

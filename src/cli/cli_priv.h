@@ -28,6 +28,14 @@ extern const struct cli_command cli_commands[];
 /* Says what is wrong and where help is; CLI_USAGE. */
 int cli_usage_error(const char *message, const char *what);
 
+/* An option with a value; a table of them ends with a NULL name. */
+struct cli_option {
+    const char *name;
+    const char **value;
+};
+/* False after a message. */
+bool cli_options_take(struct cli_call *call, const struct cli_option *options);
+
 int cli_check_config(struct cli_call *call);
 int cli_health(struct cli_call *call);
 int cli_token_issue(struct cli_call *call);
@@ -36,6 +44,9 @@ int cli_token_revoke(struct cli_call *call);
 int cli_events_tail(struct cli_call *call);
 int cli_events_replay(struct cli_call *call);
 int cli_events_routes(struct cli_call *call);
+int cli_letters_list(struct cli_call *call);
+int cli_letters_requeue(struct cli_call *call);
+int cli_letters_drop(struct cli_call *call);
 
 /* --- cli_store.c: the store without a daemon --- */
 

@@ -52,19 +52,19 @@ void event_init(struct event *e, enum event_type type, int64_t date_ms, uint32_t
                         .data = data != NULL ? data : json_object()};
 }
 
+void event_copy(struct event *to, const struct event *from)
+{
+    event_init(to, from->type, from->date_ms, from->box, from->uid, from->path,
+               from->special_use, json_incref(from->data));
+    (void)snprintf(to->id, sizeof to->id, "%s", from->id);
+}
+
 void event_fini(struct event *e)
 {
     mem_free(e->path);
     mem_free(e->special_use);
     json_decref(e->data);
     *e = (struct event){0};
-}
-
-void event_copy(struct event *out, const struct event *from)
-{
-    event_init(out, from->type, from->date_ms, from->box, from->uid, from->path,
-               from->special_use, json_incref(from->data));
-    memcpy(out->id, from->id, sizeof out->id);
 }
 
 static int put_piece(const char *text, size_t len, void *ctx)

@@ -106,14 +106,26 @@ bool imap_parse_lsub(struct imap_doc *doc, struct imap_resp *resp)
     return true;
 }
 
+/* RFC 8474 §7 allows letters, digits, "-" and "_"; servers take it less strictly. */
+static bool is_object_id(struct str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.ptr[i] <= ' ' || id.ptr[i] > '~') {
+            return false;
+        }
+    }
+    return id.len > 0;
+}
+
 /* MAILBOXID (id), or bare as some send it. */
 static void read_mailbox_id(struct imap_doc *doc, const struct imap_tok *value,
                             struct imap_status *out)
 {
     struct imap_cur inner = imap_cur_children(doc, value);
     const struct imap_tok *id = imap_tok_is_list(value) ? imap_cur_next(&inner) : value;
-    out->mailbox_id = imap_tok_nstring(doc, id);
-    if (out->mailbox_id.ptr != NULL) {
+    struct str text = imap_tok_nstring(doc, id);
+    if (is_object_id(text)) {
+        out->mailbox_id = text;
         out->has |= IMAP_STATUS_MAILBOXID;
     }
 }

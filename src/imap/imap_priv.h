@@ -134,6 +134,12 @@ struct imap_op *imap_cmd_listener(const struct imap_cmd *cmd);
 void imap_cmd_put_astring(struct imap_cmd *cmd, struct str s);
 /* The mailbox of a command, INBOX in its canonical spelling. */
 void imap_cmd_put_mailbox(struct imap_cmd *cmd, struct str wire);
+/* What those are made of. */
+bool imap_string_is_safe(struct str s) ATTR_PURE; /* neither CR, LF nor NUL */
+bool imap_string_is_ascii(struct str s) ATTR_PURE;
+void imap_put_quoted(struct buf *out, struct str s);
+/* Looks like a flag: told apart from a name by not being quoted. */
+bool imap_label_is_system(struct str label) ATTR_PURE;
 /* "(\Seen keyword)"; keywords must be atoms. */
 void imap_cmd_put_flags(struct imap_cmd *cmd, const struct imap_flags *flags);
 /* "(\Inbox "label")". */

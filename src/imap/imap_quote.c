@@ -33,16 +33,26 @@ static bool any_byte(struct str s, bool (*is)(char))
     return false;
 }
 
-static void put_quoted(struct imap_cmd *cmd, struct str s)
+bool imap_string_is_safe(struct str s)
 {
-    buf_put_byte(&cmd->text, '"');
+    return !any_byte(s, is_unsafe);
+}
+
+bool imap_string_is_ascii(struct str s)
+{
+    return !any_byte(s, is_eight_bit);
+}
+
+void imap_put_quoted(struct buf *out, struct str s)
+{
+    buf_put_byte(out, '"');
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] == '"' || s.ptr[i] == '\\') {
-            buf_put_byte(&cmd->text, '\\');
+            buf_put_byte(out, '\\');
         }
-        buf_put_byte(&cmd->text, s.ptr[i]);
+        buf_put_byte(out, s.ptr[i]);
     }
-    buf_put_byte(&cmd->text, '"');
+    buf_put_byte(out, '"');
 }
 
 void imap_cmd_put_astring(struct imap_cmd *cmd, struct str s)
@@ -55,7 +65,7 @@ void imap_cmd_put_astring(struct imap_cmd *cmd, struct str s)
     if (s.len > QUOTED_MAX || (!utf8 && any_byte(s, is_eight_bit))) {
         imap_cmd_put_literal(cmd, s);
     } else {
-        put_quoted(cmd, s);
+        imap_put_quoted(&cmd->text, s);
     }
 }
 
@@ -107,6 +117,11 @@ void imap_cmd_put_flags(struct imap_cmd *cmd, const struct imap_flags *flags)
     buf_put_byte(&cmd->text, ')');
 }
 
+bool imap_label_is_system(struct str label)
+{
+    return label.len > 1 && label.ptr[0] == '\\' && is_atom(str_tail(label, 1));
+}
+
 void imap_cmd_put_labels(struct imap_cmd *cmd, const struct str *labels, size_t count)
 {
     buf_put_byte(&cmd->text, '(');
@@ -117,7 +132,7 @@ void imap_cmd_put_labels(struct imap_cmd *cmd, const struct str *labels, size_t 
         }
         /* System labels look like flags and are told apart from names by not being
          * quoted. */
-        if (label.len > 1 && label.ptr[0] == '\\' && is_atom(str_tail(label, 1))) {
+        if (imap_label_is_system(label)) {
             buf_put_str(&cmd->text, label);
         } else {
             imap_cmd_put_astring(cmd, label);

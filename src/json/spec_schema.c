@@ -58,6 +58,7 @@ static void put_notes(json_t *schema, const struct field_spec *spec)
         const char *name;
     } notes[] = {
         {FIELD_UNDOCUMENTED, "x-undocumented"},
+        {FIELD_ADDITION, "x-addition"},
         {FIELD_DEPRECATED, "deprecated"},
         {FIELD_WRITE_ONLY, "writeOnly"},
     };

@@ -409,6 +409,16 @@ static bool check_absent(struct spec_walk *w, const struct field_spec *spec, jso
     return true;
 }
 
+/* Each as the row says. */
+static bool check_each(struct spec_walk *w, const struct field_spec *spec, json_t **value)
+{
+    struct field_spec one = *spec;
+    one.flags &= ~(unsigned)FIELD_MANY;
+    one.name = NULL;
+    const struct field_spec list = {.type = FIELD_ARRAY, .item = &one};
+    return check_array(w, &list, value);
+}
+
 static bool check_present(struct spec_walk *w, const struct field_spec *spec,
                           json_t **value)
 {
@@ -421,6 +431,9 @@ static bool check_present(struct spec_walk *w, const struct field_spec *spec,
     if (has(spec, FIELD_FALSE_ONLY)) {
         return spec_fail(w, "must be one of %s",
                          has(spec, FIELD_NULLABLE) ? "[false, null]" : "[false]");
+    }
+    if (has(spec, FIELD_MANY) && json_is_array(*value)) {
+        return check_each(w, spec, value);
     }
     if (!types[spec->type].check(w, spec, value)) {
         return false;

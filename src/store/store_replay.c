@@ -75,6 +75,7 @@ struct store_replay *store_replay_start(struct store *s, const struct store_acct
     reader = arena_strdup(arena, reader);
     entry_id = arena_strdup(arena, entry_id);
     if (strcmp(entry_id, STORE_CURSOR_END) != 0 &&
+        strcmp(entry_id, STORE_CURSOR_NONE) != 0 &&
         !store_entry_id_check(entry_id, &err)) {
         op_fail_err(&self->base.op, &err);
     }

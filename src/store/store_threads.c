@@ -8,6 +8,7 @@
 #include "thread_store.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/mem.h"
 
 /* --- the threads of messages ------------------------------------------------------- */
 
@@ -180,6 +181,7 @@ struct store_thread_list {
     struct store_op base;
     struct store_acct acct;
     uint64_t thread;
+    bool all; /* of all threads */
     uint32_t *boxes;
     size_t box_count, box_at;
     size_t max;
@@ -194,7 +196,7 @@ struct store_thread_list {
     size_t chunk_at, asked;
     struct arena rows; /* of one answer */
     struct thread_message *found;
-    size_t found_count;
+    size_t found_count, found_cap;
     store_thread_list_cb *cb;
     void *ctx;
 };
@@ -208,7 +210,9 @@ static void list_done(struct op *op)
 
 static void list_fini(struct op *op)
 {
-    arena_fini(&container_of(op, struct store_thread_list, base.op)->rows);
+    struct store_thread_list *self = container_of(op, struct store_thread_list, base.op);
+    arena_fini(&self->rows);
+    mem_free(self->found);
     store_op_fini(op);
 }
 
@@ -251,6 +255,16 @@ static void list_next(struct store_thread_list *self)
     store_op_send(&self->base, &w, on_list, 0);
 }
 
+static void take_message(struct store_thread_list *self, uint32_t uid, uint64_t thread)
+{
+    if (self->found_count == self->found_cap) {
+        self->found_cap = self->found_cap > 0 ? 2 * self->found_cap : 64;
+        self->found = mem_realloc(self->found, self->found_cap * sizeof self->found[0]);
+    }
+    self->found[self->found_count++] = (struct thread_message){
+        .box = self->boxes[self->box_at], .uid = uid, .thread = thread};
+}
+
 /* Rows say the thread as it was; what was joined since is in the map. */
 static void take_matches(struct store_thread_list *self, const struct msg_row *rows,
                          size_t count)
@@ -258,9 +272,8 @@ static void take_matches(struct store_thread_list *self, const struct msg_row *r
     uint64_t thread;
     for (size_t i = 0; i < count && self->found_count < self->max; i++) {
         if (thread_map_find(&self->map, rows[i].modseq, &thread) &&
-            thread == self->thread) {
-            self->found[self->found_count++] = (struct thread_message){
-                .box = self->boxes[self->box_at], .uid = rows[i].uid, .thread = thread};
+            (self->all || thread == self->thread)) {
+            take_message(self, rows[i].uid, thread);
         }
     }
 }
@@ -326,10 +339,21 @@ struct store_thread_list *store_thread_list_start(struct store *s,
         box_count > 0 ? arena_memdup(arena, boxes, box_count * sizeof *boxes) : NULL;
     self->box_count = box_count;
     self->max = max;
-    self->found = ARENA_ARRAY(arena, struct thread_message, max);
     self->cb = cb;
     self->ctx = ctx;
     read_record(&self->base, &self->acct, on_list);
+    return self;
+}
+
+struct store_thread_list *store_thread_list_all_start(struct store *s,
+                                                      const struct store_acct *a,
+                                                      const uint32_t *boxes,
+                                                      size_t box_count, size_t max,
+                                                      store_thread_list_cb *cb, void *ctx)
+{
+    struct store_thread_list *self =
+        store_thread_list_start(s, a, 0, boxes, box_count, max, cb, ctx);
+    self->all = true;
     return self;
 }
 

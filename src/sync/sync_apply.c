@@ -265,7 +265,8 @@ static bool prepare_prior(struct sync_pass *p)
 enum step sync_apply_prepare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
-    if (p->scan != NULL || p->commit != NULL) {
+    /* A batch that waits to be stored would end up between what is compared below. */
+    if (p->scan != NULL || p->commit != NULL || p->flushing) {
         return STEP_WAIT;
     }
     if (!p->compared) {

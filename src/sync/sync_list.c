@@ -171,7 +171,9 @@ static uint32_t status_items(const struct imap_conn *conn)
 {
     uint32_t items = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT |
                      IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ;
-    return imap_conn_has(conn, IMAP_CAP_OBJECTID) ? items | IMAP_STATUS_MAILBOXID : items;
+    bool has_ids = imap_conn_has(conn, IMAP_CAP_OBJECTID) &&
+                   (sync_quirks(conn) & SYNC_QUIRK_WRONG_IDS) == 0;
+    return has_ids ? items | IMAP_STATUS_MAILBOXID : items;
 }
 
 static bool is_inbox(struct str path)

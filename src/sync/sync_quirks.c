@@ -20,7 +20,9 @@ static const struct quirk_row quirk_table[] = {
     /* The second QRESYNC of old versions reported all mail as vanished. */
     {NULL, "james", NULL, NULL, SYNC_QUIRK_FALSE_VANISHED},
     {NULL, "dovecot", NULL, NULL, SYNC_QUIRK_TRUE_VANISHED},
-    {NULL, "cyrus", NULL, NULL, SYNC_QUIRK_TRUE_VANISHED},
+    /* In the STATUS of a listing, the MAILBOXID of 3.6 is what memory held at the time:
+     * other bytes each time, the same for several mailboxes, line ends among them. */
+    {NULL, "cyrus", NULL, NULL, SYNC_QUIRK_TRUE_VANISHED | SYNC_QUIRK_WRONG_IDS},
     {NULL, "exchange", NULL, NULL, SYNC_QUIRK_LATE | SYNC_QUIRK_SLOW_STATUS},
     {NULL, NULL, "Microsoft Exchange", NULL, SYNC_QUIRK_LATE | SYNC_QUIRK_SLOW_STATUS},
     {NULL, "wildduck", NULL, NULL, SYNC_QUIRK_LATE},

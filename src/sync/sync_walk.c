@@ -218,6 +218,7 @@ static void walk_commit_slice(struct sync_pass *p)
     }
     if (begin == 0 && is_last(p)) {
         m->phase = MAILBOX_PHASE_LIVE;
+        m->window_floor = sync_window_walked(p);
         m->low_uid = p->sc.fast ? m->start_uid : 1;
         m->last_uid = m->start_uid - 1;
         m->srv_uid_next = m->start_uid;
@@ -303,8 +304,13 @@ static void commit_begin(struct sync_pass *p, uint32_t uid_next)
     const struct imap_selected *now = imap_conn_selected(p->conn);
     struct mailbox_change change = {0};
     struct event event;
+    bool fresh = m->phase == MAILBOX_PHASE_GONE; /* a name that has a mailbox again */
     size_t events =
         sync_reset_begin(p, now != NULL ? now->uid_validity : 0, &change, &event);
+    if (fresh) {
+        sync_event_mailbox_new(&p->sc, m, &event);
+        events = 1;
+    }
     m->phase = MAILBOX_PHASE_INITIAL;
     m->start_uid = m->low_uid = uid_next;
     m->start_modseq = p->highest_modseq;

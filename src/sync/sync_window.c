@@ -7,6 +7,11 @@
  *                └─► one above it that is not shown     ──► deleted
  *                └─► an unknown one below it            ──► indexed, no event
  *
+ * The floor is there from the end of the initial index on, and is given up only when SELECT
+ * counts fewer messages than a window has and the index agrees: all are shown then, so none
+ * can come back. Between "EXPUNGE" and the "EXISTS" that follows a window is not full, too,
+ * and what comes back next is old all the same.
+ *
  * A full window cannot be told from a mailbox that happens to have so many messages. None of
  * the servers with a window has CONDSTORE, which leaves few others to be mistaken for one. */
 #include "sync_priv.h"
@@ -23,14 +28,23 @@ static bool fills(const struct sync_pass *p, uint32_t exists)
                : exists == WINDOW_SMALL || exists == WINDOW_LARGE;
 }
 
+static bool may_be_window(const struct sync_pass *p)
+{
+    return !imap_conn_has(p->conn, IMAP_CAP_CONDSTORE) && !p->sc.fast;
+}
+
+/* It was when the index was last brought up to it. */
+static bool was_full(const struct sync_pass *p)
+{
+    return p->m->window_floor != 0 && (p->m->exists == 0 || fills(p, p->m->exists));
+}
+
 /* Or it was, and is being told of more. */
 static bool is_full(const struct sync_pass *p)
 {
-    if (imap_conn_has(p->conn, IMAP_CAP_CONDSTORE) || p->sc.fast) {
-        return false;
-    }
-    return fills(p, sync_pass_exists(p)) || (p->selects && fills(p, p->exists)) ||
-           (p->m->window_floor != 0 && !sync_live_is_empty(p->live));
+    return may_be_window(p) &&
+           (fills(p, sync_pass_exists(p)) || (p->selects && fills(p, p->exists)) ||
+            (was_full(p) && !sync_live_is_empty(p->live)));
 }
 
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
@@ -44,10 +58,16 @@ void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *r
     }
 }
 
+/* 0: none is. */
+static uint32_t lowest_indexed(const struct mailbox *m)
+{
+    return m->segment_count > 0 ? m->segments[0].first_uid : 0;
+}
+
 /* As many came back as went: the count is the same, only the lower end shows it. */
 bool sync_window_looked(struct sync_pass *p, uint32_t uid)
 {
-    bool moved_back = uid < p->m->window_floor;
+    bool moved_back = p->m->window_floor != 0 && uid < lowest_indexed(p->m);
     p->must_search = p->must_search || moved_back;
     return moved_back || (p->m->window_floor != 0 && !p->full_flags);
 }
@@ -73,9 +93,21 @@ static size_t count_passed(const struct sync_pass *p)
     return passed;
 }
 
+/* What left the view leaves the index before the floor rises: the lower end of either. */
 bool sync_window_is_below(const struct mailbox *m, uint32_t uid)
 {
-    return uid < m->window_floor;
+    return m->window_floor != 0 && (uid < m->window_floor || uid < lowest_indexed(m));
+}
+
+uint32_t sync_window_walked(const struct sync_pass *p)
+{
+    return may_be_window(p) && fills(p, sync_pass_exists(p)) ? p->m->low_uid : 0;
+}
+
+/* SELECT counted, and the index agrees: nothing is hidden. */
+static bool all_are_shown(const struct sync_pass *p)
+{
+    return !may_be_window(p) || (p->selects && p->agrees);
 }
 
 /* The lowest indexed message that stays. */
@@ -98,7 +130,8 @@ static uint32_t first_indexed(const struct sync_pass *p)
 void sync_window_settle(struct sync_pass *p)
 {
     struct sync_window *w = &p->window;
-    w->passed = w->floor = 0;
+    w->passed = 0;
+    w->floor = all_are_shown(p) ? 0 : p->m->window_floor;
     if (!is_full(p)) {
         return;
     }

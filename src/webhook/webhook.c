@@ -16,114 +16,84 @@ enum {
     RETRY_MAX_MS = 3600 * 1000
 };
 
-/* --- settings */
-
-bool webhooks_names(const struct webhooks *w, enum event_type type)
-{
-    const json_t *events = json_get_arr(store_settings(w->store), "webhookEvents");
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const char *name = json_string_value(json_array_get(events, i));
-        if (name != NULL && strcmp(name, event_type_name(type)) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool webhooks_wants(const struct webhooks *w, const struct event *event)
-{
-    const json_t *settings = store_settings(w->store);
-    const json_t *events = json_get_arr(settings, "webhookEvents");
-    bool listed = false;
-    for (size_t i = 0; i < json_array_size(events) && !listed; i++) {
-        const char *name = json_string_value(json_array_get(events, i));
-        listed = name != NULL && (strcmp(name, "*") == 0 ||
-                                  strcmp(name, event_type_name(event->type)) == 0);
-    }
-    if (event->type == EVENT_MESSAGE_NEW &&
-        json_get_bool(settings, "inboxNewOnly", false)) {
-        bool inbox =
-            (event->special_use != NULL && strcmp(event->special_use, "\\Inbox") == 0) ||
-            (event->path != NULL && str_ieq_c(str_of(event->path), "INBOX"));
-        return listed && inbox;
-    }
-    return listed;
-}
-
-static bool is_enabled(const struct webhooks *w)
-{
-    return json_get_bool(store_settings(w->store), "webhooksEnabled", false);
-}
-
 void webhooks_check(const struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
 }
 
-struct webhook_route *webhook_route_default(const struct webhooks *w)
-{
-    return (struct webhook_route *)(uintptr_t)&w->main;
-}
-
-struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id)
-{
-    struct webhook_route *r = webhook_route_default(w);
-    return str_eq_c(id, r->id) ? r : NULL;
-}
-
-static void take_settings(struct webhooks *w)
-{
-    struct changelog_reader *reader = w->main.reader;
-    changelog_reader_set_enabled(reader, is_enabled(w));
-    changelog_reader_set_paused(
-        reader, json_get_bool(store_settings(w->store), WEBHOOK_SETTING_PAUSED, false));
-    webhook_requeue_look(w->requeue);
-}
+/* --- settings */
 
 void webhooks_settings_changed(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
     if (!w->stopping) {
-        take_settings(w);
+        webhook_routes_update(w);
         webhook_dests_wake(w); /* they may go elsewhere now */
+        webhook_requeue_look(w->requeue);
     }
-}
-
-struct str webhook_route_off_reason(const struct webhook_route *r)
-{
-    const json_t *settings = store_settings(r->w->store);
-    return is_enabled(r->w) ? STR_NULL
-                            : json_get_str(settings, WEBHOOK_SETTING_OFF_REASON);
 }
 
 static void on_disabled(struct store_settings_op *op ATTR_UNUSED, const struct err *err,
                         void *ctx)
 {
-    struct webhooks *w = ctx;
+    struct webhook_route *r = ctx;
+    struct webhooks *w = r->w;
     w->ops--;
-    w->disabling = false;
+    r->disabling = false;
     if (err->code != ERR_OK) {
-        log_at(LOG_WARN, "webhook", "webhooks are off until the next start only",
-               LOG_ERR_FIELDS(err));
+        log_at(LOG_WARN, "webhook", "a route is off until the next start only",
+               LOG_S("route", r->id), LOG_ERR_FIELDS(err));
     }
+    webhook_route_unref(r);
     webhooks_check_stopped(w);
+}
+
+static const char gone_reason[] = "the receiver said that it is gone (410)";
+
+struct str webhook_route_off_reason(const struct webhook_route *r)
+{
+    if (webhook_route_is_enabled(r)) {
+        return STR_NULL;
+    }
+    return r->record != NULL
+               ? json_get_str(json_get_obj(r->record, "webhookErrorFlag"), "message")
+               : json_get_str(store_settings(r->w->store), WEBHOOK_SETTING_OFF_REASON);
+}
+
+static void turn_off_custom(struct webhook_route *r)
+{
+    json_t *changes = json_pack("{s:b}", "enabled", 0), *record = NULL;
+    struct err err = {0};
+    if (webhook_route_make(r->w->store, r->record, changes, &record, &err)) {
+        json_put(record, "webhookErrorFlag", json_pack("{s:s}", "message", gone_reason));
+        (void)webhook_route_save_start(r->w->store, record, on_disabled, r);
+    } else {
+        on_disabled(NULL, &err, r);
+    }
+    json_decref(record);
+    json_decref(changes);
 }
 
 void webhooks_disable(struct webhook_route *r)
 {
     struct webhooks *w = r->w;
-    if (w->disabling) {
+    if (r->disabling || r->reader == NULL) {
         return;
     }
-    log_at(LOG_WARN, "webhook", "the receiver is gone; webhooks are turned off",
-           LOG_S("route", r->id), LOG_S("setting", "webhooksEnabled"));
-    w->disabling = true;
+    log_at(LOG_WARN, "webhook",
+           "the receiver said that it is gone (410); the route is turned off",
+           LOG_S("route", r->id));
+    r->disabling = true;
     w->ops++;
+    (void)webhook_route_ref(r);
+    if (r->record != NULL) {
+        turn_off_custom(r);
+        return;
+    }
     json_t *changes = json_object();
     json_put_bool(changes, "webhooksEnabled", false);
-    json_put_cstr(changes, WEBHOOK_SETTING_OFF_REASON,
-                  "the receiver replied that it is gone (410)");
-    (void)store_settings_set_start(w->store, changes, on_disabled, w);
+    json_put_cstr(changes, WEBHOOK_SETTING_OFF_REASON, gone_reason);
+    (void)store_settings_set_start(w->store, changes, on_disabled, r);
     json_decref(changes);
 }
 
@@ -132,36 +102,6 @@ void webhook_account_changed(struct webhooks *w, struct str account_id)
     CHECK_MAGIC(w, webhooks_magic);
     w->targets_version++;
     webhook_target_drop(w, account_id);
-}
-
-/* --- the reader */
-
-static void on_sent(struct webhook_send *s ATTR_UNUSED,
-                    const struct changelog_outcome *outcome, void *ctx)
-{
-    changelog_delivery_done(ctx, outcome);
-}
-
-static void deliver(struct changelog_delivery *d, struct changelog_item *item, void *ctx)
-{
-    struct webhook_route *route = ctx;
-    struct webhook_job job = {.route = route,
-                              .acct = item->acct,
-                              .account_id = str_of(item->acct->id),
-                              .event = item->event,
-                              .delivery_id = item->entry_id,
-                              .tries = item->tries,
-                              .parts = item->parts,
-                              .first_tried_ms = item->first_tried_ms};
-    struct webhook_send *s = webhook_send_new(route->w, &job, on_sent, d);
-    item->work = s;
-    webhook_send_run(s);
-}
-
-static void cancel(struct changelog_delivery *d ATTR_UNUSED, struct changelog_item *item,
-                   void *ctx ATTR_UNUSED)
-{
-    webhook_send_cancel(item->work);
 }
 
 /* --- the sink */
@@ -173,6 +113,7 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     struct webhooks *w = MEM_NEW(struct webhooks);
     w->magic = webhooks_magic;
     w->store = s;
+    w->changelog = c;
     w->loop = store_loop(s);
     w->httpc = httpc;
     if (enricher != NULL) {
@@ -195,19 +136,15 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     w->requeue = webhook_requeue_new(w);
     list_init(&w->targets_used);
     list_init(&w->detached);
-    w->main.w = w;
-    (void)snprintf(w->main.id, sizeof w->main.id, "default");
-    w->main.reader = changelog_reader_add(
-        c,
-        &(struct changelog_reader_params){
-            .name = w->main.id, .deliver = deliver, .cancel = cancel, .ctx = &w->main});
+    webhook_routes_init(w);
     return w;
 }
 
 void webhooks_start(struct webhooks *w)
 {
     CHECK_MAGIC(w, webhooks_magic);
-    take_settings(w);
+    webhook_routes_update(w);
+    webhook_requeue_look(w->requeue);
 }
 
 void webhooks_settings_prepare(const json_t *settings, json_t *changes)
@@ -264,6 +201,7 @@ void webhooks_free(struct webhooks **wp)
     CHECK_MAGIC(w, webhooks_magic);
     CHECK(w->sends == 0 && w->ops == 0);
     *wp = NULL;
+    webhook_routes_free(w);
     webhook_targets_free(w);
     webhook_requeue_free(&w->requeue);
     webhook_dests_free(&w->dests);

@@ -8,6 +8,7 @@
 struct detached {
     struct list node;
     struct webhooks *w;
+    struct webhook_route *route;
     char *account_id;
     char *url;
     struct event event;
@@ -23,6 +24,7 @@ static void detached_free(struct detached *d)
     d->w->detached_count--;
     timer_stop(&d->timer);
     event_fini(&d->event);
+    webhook_route_unref(d->route);
     mem_free(d->account_id);
     mem_free(d->url);
     mem_free(d);
@@ -53,7 +55,7 @@ static void on_sent(struct webhook_send *s ATTR_UNUSED,
 
 static void detached_try(struct detached *d)
 {
-    struct webhook_job job = {.route = webhook_route_default(d->w),
+    struct webhook_job job = {.route = d->route,
                               .account_id = str_of(d->account_id),
                               .event = &d->event,
                               .delivery_id = d->event.id,
@@ -64,26 +66,36 @@ static void detached_try(struct detached *d)
     webhook_send_run(d->send);
 }
 
-void webhooks_send_detached(struct webhooks *w, struct str account_id, const char *target,
-                            struct event *event)
+static void send_for(struct webhook_route *r, struct str account_id, const char *target,
+                     const struct event *event)
 {
-    bool wanted = !w->stopping && changelog_reader_is_enabled(w->main.reader);
-    if (!wanted || w->detached_count >= WEBHOOK_DETACHED_MAX) {
-        log_at(wanted ? LOG_WARN : LOG_DEBUG, "webhook",
-               "event outside the log is dropped",
-               LOG_S("type", event_type_name(event->type)));
-        event_fini(event);
+    struct webhooks *w = r->w;
+    if (w->detached_count >= WEBHOOK_DETACHED_MAX) {
+        log_at(LOG_WARN, "webhook", "event outside the log is dropped",
+               LOG_S("type", event_type_name(event->type)), LOG_S("route", r->id));
         return;
     }
     struct detached *d = MEM_NEW(struct detached);
     d->w = w;
+    d->route = webhook_route_ref(r);
     d->account_id = mem_strndup(account_id.ptr, account_id.len);
     d->url = target != NULL && target[0] != '\0' ? mem_strdup(target) : NULL;
-    d->event = *event;
-    *event = (struct event){0};
+    event_copy(&d->event, event);
     list_append(&w->detached, &d->node);
     w->detached_count++;
     detached_try(d);
+}
+
+void webhooks_send_detached(struct webhooks *w, struct str account_id, const char *target,
+                            struct event *event)
+{
+    list_foreach (node, &w->routes) {
+        struct webhook_route *r = container_of(node, struct webhook_route, node);
+        if (!w->stopping && changelog_reader_is_enabled(r->reader)) {
+            send_for(r, account_id, target, event);
+        }
+    }
+    event_fini(event);
 }
 
 void webhook_detached_cancel_all(struct webhooks *w)

@@ -1,6 +1,6 @@
 /* webhook_priv: the sink, its destinations, and one event on its way.
- * Shape    struct webhook_target  what one account record says about webhooks, cached
- *          struct webhook_route   a reader of the log and what became of its deliveries
+ * Shape    struct webhook_route   a reader of the log and what it wants told where
+ *          struct webhook_target  what one account record says about webhooks, cached
  *          struct webhook_dest    an origin as one route sees it: its requests in flight
  *                                 and whether it answers at all
  *          struct webhook_send    one try to deliver one event:
@@ -14,21 +14,19 @@
 #include "postrider/base/arena.h"
 #include "postrider/base/list.h"
 #include "postrider/base/map.h"
+#include "postrider/expr/expr.h"
 #include "postrider/loop/backoff.h"
 #include "postrider/store/store_account.h"
 #include "postrider/store/store_dead.h"
 #include "postrider/store/store_settings.h"
 #include "postrider/webhook/webhook.h"
+#include "postrider/webhook/webhook_route.h"
 
-/* Settings that no client sets. */
-#define WEBHOOK_SETTING_OFF_REASON "webhooksOffReason"
-
-struct webhook_target {
-    struct list node; /* least recently used first */
-    char *account_id;
-    char *url; /* NULL = the global one */
-    json_t *headers;
-    int64_t loaded_ms;
+/* How events look on their way (webhook_payload.c). */
+enum webhook_form {
+    WEBHOOK_FORM_FULL,       /* as EmailEngine's, with content */
+    WEBHOOK_FORM_THIN,       /* the same, as the log has it */
+    WEBHOOK_FORM_CLOUDEVENTS /* CloudEvents 1.0, structured, with content */
 };
 
 /* A failed try, as the API shows it. */
@@ -41,20 +39,39 @@ struct webhook_failure {
     char reason[256];
 };
 
+/* Where events go, and what of them: the settings' own ("default") or a custom one. */
 struct webhook_route {
+    struct list node; /* among the routes; unlinked once it was removed */
     struct webhooks *w;
+    unsigned refs; /* the table's, and of sends */
     char id[CHANGELOG_NAME_MAX + 1];
-    struct changelog_reader *reader;
+    struct changelog_reader *reader; /* NULL once it was removed */
+    bool disabling;                  /* being turned off in the settings */
+    json_t *record;                  /* NULL: the route of the settings */
+    enum webhook_form form;
+    struct expr *filter, *mapping; /* NULL = none */
     struct webhook_stats stats;
     struct webhook_failure failures[WEBHOOK_FAILURES_KEPT]; /* a ring */
     uint64_t failure_count;                                 /* since the start */
+};
+
+/* A setting that no client sets: why the default route was turned off. */
+#define WEBHOOK_SETTING_OFF_REASON "webhooksOffReason"
+
+struct webhook_target {
+    struct list node; /* least recently used first */
+    char *account_id;
+    char *url; /* NULL = the global one */
+    json_t *headers;
+    int64_t loaded_ms;
 };
 
 struct webhooks {
     uint32_t magic;
     struct store *store;
     struct httpc *httpc;
-    struct webhook_route main; /* the URL of the settings and those of accounts */
+    struct changelog *changelog;
+    struct list routes; /* struct webhook_route, the default one first */
     struct loop *loop;
     struct enricher enricher; /* start NULL = none */
     int64_t timeout_ms;
@@ -69,9 +86,9 @@ struct webhooks {
     struct webhook_dests *dests;
     struct list detached;
     size_t detached_count;
-    size_t sends; /* alive, also canceled ones */
-    bool disabling;
-    unsigned ops; /* settings being written */
+    size_t sends;              /* alive, also canceled ones */
+    unsigned ops;              /* of the store: settings being written, letters at work */
+    struct webhook_stats gone; /* of routes that were removed */
     struct webhook_requeue *requeue;
     bool stopping;
     struct deferred stop_later;
@@ -82,16 +99,48 @@ struct webhooks {
 /* webhook.c */
 void webhooks_check(const struct webhooks *w);
 void webhooks_check_stopped(struct webhooks *w);
-struct webhook_route *webhook_route_default(const struct webhooks *w);
-struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id);
-/* The receiver said 410: the route is disabled, and the API tells why. */
+/* The receiver said 410: the route is turned off in the settings. */
 void webhooks_disable(struct webhook_route *r);
 /* Why that happened; absent if it is enabled or somebody turned it off. */
 struct str webhook_route_off_reason(const struct webhook_route *r);
-/* What the settings say about events of this kind. */
-bool webhooks_wants(const struct webhooks *w, const struct event *event);
-/* They name this kind; "*" stands for EmailEngine's kinds only. */
-bool webhooks_names(const struct webhooks *w, enum event_type type);
+
+/* webhook_routes.c: the routes at work. */
+struct webhook_route *webhook_route_default(const struct webhooks *w);
+struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id);
+struct webhook_route *webhook_route_ref(struct webhook_route *r);
+void webhook_route_unref(struct webhook_route *r);
+bool webhook_route_is_enabled(const struct webhook_route *r);
+/* What it says about events of this kind. */
+bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
+/* It names this kind; "*" stands for EmailEngine's kinds only. */
+bool webhook_route_names(const struct webhook_route *r, enum event_type type);
+/* Absent if none is set. An account's own URL goes before that of the default route. */
+struct str webhook_route_url(const struct webhook_route *r);
+const json_t *webhook_route_headers(const struct webhook_route *r);
+/* Makes the table what the settings say. */
+void webhook_routes_update(struct webhooks *w);
+void webhook_routes_init(struct webhooks *w);
+void webhook_routes_free(struct webhooks *w);
+
+/* webhook_payload.c: what a route sends of an event. */
+struct webhook_payload {
+    const struct webhook_route *route;
+    struct str service_url;
+    struct str account;
+    const struct event *event;
+    const json_t *data; /* instead of the event's own; NULL = those */
+};
+/* Whether content is needed before the filter can be asked, or at all. */
+bool webhook_payload_needs_content(const struct webhook_route *r,
+                                   const struct event *event);
+bool webhook_payload_filter_needs_data(const struct webhook_route *r);
+/* *passes_out: the filter lets it through. False: it went over a limit (err). */
+bool webhook_payload_filter(const struct webhook_payload *p, bool *passes_out,
+                            struct err *err);
+/* The body; ERR_TOO_LARGE if it is larger than the buffer may be, ERR_LIMIT. */
+bool webhook_payload_body(const struct webhook_payload *p, struct buf *out,
+                          struct err *err);
+const char *webhook_payload_type(const struct webhook_route *r); /* Content-Type */
 
 /* webhook_target.c: borrowed until the next call; NULL = not in memory. */
 const struct webhook_target *webhook_target_get(struct webhooks *w,
@@ -104,6 +153,7 @@ void webhook_targets_free(struct webhooks *w);
 /* webhook_stats.c: what became of the tries of a route. */
 void webhook_note_delivered(struct webhook_route *r);
 void webhook_note_skipped(struct webhook_route *r);
+void webhook_stats_add(struct webhook_stats *sum, const struct webhook_stats *one);
 struct webhook_note {
     const char *account_name; /* keyed hash; "" = unknown */
     const char *event_id;
@@ -163,7 +213,7 @@ struct webhook_send;
 typedef void webhook_send_cb(struct webhook_send *s,
                              const struct changelog_outcome *outcome, void *ctx);
 struct webhook_job {
-    struct webhook_route *route;
+    struct webhook_route *route;   /* the send takes a reference of its own */
     const struct store_acct *acct; /* NULL: detached; borrowed like the event */
     struct str account_id;
     const struct event *event; /* borrowed until the callback or cancel */

@@ -15,7 +15,7 @@
 
 /* --- body */
 
-bool webhook_render_body(const struct webhook_body *b, struct buf *out)
+json_t *webhook_render_json(const struct webhook_body *b)
 {
     const struct event *e = b->event;
     const json_t *data = b->data != NULL ? b->data : e->data;
@@ -31,9 +31,7 @@ bool webhook_render_body(const struct webhook_body *b, struct buf *out)
     json_put_cstr(doc, "eventId", e->id);
     /* Only read below: the reference is taken on a value that others keep. */
     json_put(doc, "data", json_incref((json_t *)(uintptr_t)data));
-    bool ok = json_emit(doc, out);
-    json_decref(doc);
-    return ok;
+    return doc;
 }
 
 /* --- views */
@@ -226,7 +224,7 @@ size_t webhook_render_headers(const struct webhook_headers *h, struct arena *a,
 {
     struct header_list l = {.items = out};
     int64_t queued_ms = h->now_ms > h->queued_ms ? h->now_ms - h->queued_ms : 0;
-    put(&l, "Content-Type", "application/json");
+    put(&l, "Content-Type", h->content_type);
     put(&l, "User-Agent", h->user_agent);
     put(&l, "X-EE-Wh-Id", h->delivery_id);
     put(&l, "X-EE-Wh-Attempts-Made", arena_printf(a, "%u", h->tries));
@@ -241,6 +239,9 @@ size_t webhook_render_headers(const struct webhook_headers *h, struct arena *a,
         put(&l, "traceparent", arena_str(a, buf_str(&trace)).ptr);
     }
     buf_fini(&trace);
+    if (h->route_id != NULL) {
+        put(&l, "X-EE-Wh-Custom-Route", h->route_id);
+    }
     if (h->secret.len > 0) {
         put_signatures(&l, h, a);
     }

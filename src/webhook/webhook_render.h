@@ -13,8 +13,8 @@ struct webhook_body {
     const struct event *event;
     const json_t *data; /* instead of the event's own; NULL = those */
 };
-/* False if it is larger than the buffer may be. */
-bool webhook_render_body(const struct webhook_body *b, struct buf *out);
+/* A new reference that shares the event's data. */
+json_t *webhook_render_json(const struct webhook_body *b) ATTR_RETURNS_NONNULL;
 
 enum {
     WEBHOOK_VIEWS = 2
@@ -43,6 +43,8 @@ struct str webhook_old_secret(const json_t *settings, int64_t now_ms);
 void webhook_trace_parent(const char *event_id, struct buf *out);
 
 struct webhook_headers {
+    const char *content_type;
+    const char *route_id; /* of a custom route, else NULL */
     const char *delivery_id;
     const char *event_id;
     unsigned tries;

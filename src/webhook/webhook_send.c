@@ -6,8 +6,6 @@
 #include "webhook_priv.h"
 #include "webhook_render.h"
 
-#include <stdio.h>
-
 enum {
     STORE_RETRY_MS = 1000,
     RETRY_AFTER_MAX_S = 24 * 3600
@@ -45,6 +43,7 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
     struct webhook_send *s = MEM_NEW(struct webhook_send);
     s->w = w;
     s->job = *job;
+    s->job.route = webhook_route_ref(job->route);
     s->job.account_id = arena_str(&s->arena, job->account_id);
     s->at = job->parts;
     s->cb = cb;
@@ -56,6 +55,7 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
 static void send_free(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
+    webhook_route_unref(s->job.route);
     for (size_t i = 0; i < s->view_count; i++) {
         event_fini(&s->views[i]);
     }
@@ -116,7 +116,7 @@ static bool back(struct webhook_send *s)
     return false;
 }
 
-static void get_content(struct webhook_send *s);
+static void begin_event(struct webhook_send *s);
 
 /* What is being told. */
 static const struct event *event_of(const struct webhook_send *s)
@@ -265,15 +265,9 @@ static void tell_dest(const struct webhook_send *s, enum webhook_verdict_kind ve
 static void part_done(struct webhook_send *s)
 {
     webhook_note_delivered(s->job.route);
-    if (s->at + 1 >= s->event_count) {
-        finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
-        return;
-    }
     s->at++;
-    json_decref(s->data);
-    s->data = NULL;
     leave(s);
-    get_content(s);
+    begin_event(s);
 }
 
 static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
@@ -309,23 +303,45 @@ static struct str setting_str(const struct webhooks *w, const char *name)
     return json_get_str(store_settings(w->store), name);
 }
 
-static void post(struct webhook_send *s)
+static struct webhook_payload payload_of(const struct webhook_send *s)
+{
+    return (struct webhook_payload){.route = s->job.route,
+                                    .service_url = setting_str(s->w, "serviceUrl"),
+                                    .account = s->job.account_id,
+                                    .event = event_of(s),
+                                    .data = s->data};
+}
+
+static void set_data(struct webhook_send *s, json_t *taken)
+{
+    json_decref(s->data);
+    s->data = taken;
+}
+
+static bool render(struct webhook_send *s, struct buf *out, struct err *err)
+{
+    struct webhook_payload p = payload_of(s);
+    if (webhook_payload_body(&p, out, err)) {
+        return true;
+    }
+    if (err->code != ERR_TOO_LARGE) {
+        return false;
+    }
+    /* The content is what is large. */
+    set_data(s, webhook_mark_data(event_of(s), "enriched", false));
+    p.data = s->data;
+    buf_clear(out);
+    return webhook_payload_body(&p, out, err);
+}
+
+static void post(struct webhook_send *s, struct str body)
 {
     struct webhooks *w = s->w;
+    const struct webhook_route *r = s->job.route;
     const struct event *e = event_of(s);
-    struct webhook_body body = {.service_url = setting_str(w, "serviceUrl"),
-                                .account = s->job.account_id,
-                                .event = e,
-                                .data = s->data};
-    struct buf text = BUF_INIT(WEBHOOK_BODY_MAX);
-    if (!webhook_render_body(&body, &text)) {
-        /* The content is what is large. */
-        json_decref(s->data);
-        body.data = s->data = webhook_mark_data(e, "enriched", false);
-        buf_clear(&text);
-        CHECK(webhook_render_body(&body, &text));
-    }
     struct webhook_headers h = {
+        .content_type = webhook_payload_type(r),
+        .route_id = r->record != NULL ? r->id : NULL,
         .delivery_id = s->job.delivery_id,
         .event_id = e->id,
         .tries = s->job.tries,
@@ -334,8 +350,8 @@ static void post(struct webhook_send *s)
         .user_agent = w->user_agent,
         .secret = setting_str(w, "serviceSecret"),
         .old_secret = webhook_old_secret(store_settings(w->store), clock_wall_ms()),
-        .body = buf_str(&text),
-        .custom = json_get_arr(store_settings(w->store), "webhooksCustomHeaders"),
+        .body = body,
+        .custom = webhook_route_headers(r),
         .own_custom = s->own_headers};
     struct httpc_header headers[WEBHOOK_HEADERS];
     size_t count = webhook_render_headers(&h, &s->arena, headers);
@@ -345,10 +361,9 @@ static void post(struct webhook_send *s)
                                                     .url = s->url,
                                                     .headers = headers,
                                                     .header_count = count,
-                                                    .body = buf_str(&text),
+                                                    .body = body,
                                                     .timeout_ms = w->timeout_ms},
                              on_reply, s);
-    buf_fini(&text);
 }
 
 /* False if it is not its turn: the send has ended or is ending. */
@@ -377,45 +392,101 @@ static bool may_go(struct webhook_send *s)
 
 static void send_now(struct webhook_send *s)
 {
-    if (may_go(s)) {
-        s->dest = webhook_dest_enter(s->job.route, s->origin.text);
-        post(s);
+    struct buf body = BUF_INIT(WEBHOOK_BODY_MAX);
+    struct err err = {0};
+    if (!may_go(s)) {
+        return;
     }
+    if (render(s, &body, &err)) {
+        s->dest = webhook_dest_enter(s->job.route, s->origin.text);
+        post(s, buf_str(&body));
+    } else {
+        give_up(s, &err, NULL);
+    }
+    buf_fini(&body);
 }
 
-/* --- content --- */
+/* --- content, and the filter before or behind it --- */
+
+static bool must_ask(const struct webhook_send *s)
+{
+    return s->w->enricher.start != NULL &&
+           webhook_payload_needs_content(s->job.route, event_of(s));
+}
+
+static bool passes(const struct webhook_send *s, struct err *err)
+{
+    struct webhook_payload p = payload_of(s);
+    bool answer = false;
+    return webhook_payload_filter(&p, &answer, err) && answer;
+}
 
 static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err *err,
                         json_t *data, void *ctx)
 {
     struct webhook_send *s = ctx;
+    struct err failure = {0};
     if (back(s)) {
         return;
     }
     if (err->code == ERR_OK && data != NULL) {
-        s->data = json_incref(data);
-    } else if (err->code == ERR_NO_MESSAGE) {
-        s->data = webhook_mark_data(event_of(s), "gone", true);
+        set_data(s, json_incref(data));
     } else {
-        s->data = webhook_mark_data(event_of(s), "enriched", false);
+        set_data(s, err->code == ERR_NO_MESSAGE
+                        ? webhook_mark_data(event_of(s), "gone", true)
+                        : webhook_mark_data(event_of(s), "enriched", false));
     }
-    send_now(s);
+    if (!webhook_payload_filter_needs_data(s->job.route) || passes(s, &failure)) {
+        send_now(s);
+    } else if (failure.code != ERR_OK) {
+        give_up(s, &failure, NULL);
+    } else {
+        webhook_note_skipped(s->job.route);
+        s->at++;
+        begin_event(s);
+    }
 }
 
 static void get_content(struct webhook_send *s)
 {
     const struct webhooks *w = s->w;
-    if (event_of(s)->type != EVENT_MESSAGE_NEW) {
+    if (!must_ask(s)) {
         send_now(s);
-    } else if (!may_go(s)) {
-        return; /* before anything is fetched for it */
-    } else if (w->enricher.start == NULL) {
-        s->data = webhook_mark_data(event_of(s), "enriched", false);
-        send_now(s);
-    } else {
+    } else if (may_go(s)) { /* before anything is fetched for it */
         s->in_flight = true;
         s->enrich = w->enricher.start(w->enricher.impl, s->job.account_id, event_of(s),
                                       WEBHOOK_ENRICH_MS, on_enriched, s);
+    }
+}
+
+/* What a filter refuses without content costs none. */
+static bool is_refused(struct webhook_send *s, struct err *err)
+{
+    const struct webhook_route *r = s->job.route;
+    bool wants_content = webhook_payload_needs_content(r, event_of(s));
+    set_data(s, wants_content && !must_ask(s)
+                    ? webhook_mark_data(event_of(s), "enriched", false)
+                    : NULL);
+    if (r->filter == NULL || (must_ask(s) && webhook_payload_filter_needs_data(r))) {
+        return false;
+    }
+    return !passes(s, err);
+}
+
+/* Tells the event at s->at, or the next one that is to be told. */
+static void begin_event(struct webhook_send *s)
+{
+    struct err err = {0};
+    while (s->at < s->event_count && is_refused(s, &err) && err.code == ERR_OK) {
+        webhook_note_skipped(s->job.route);
+        s->at++;
+    }
+    if (err.code != ERR_OK) {
+        give_up(s, &err, NULL);
+    } else if (s->at < s->event_count) {
+        get_content(s);
+    } else {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
     }
 }
 
@@ -429,20 +500,24 @@ static void skip(struct webhook_send *s)
 
 static void set_target(struct webhook_send *s, const char *own_url, json_t *own_headers)
 {
-    struct str url = own_url != NULL ? str_of(own_url) : setting_str(s->w, "webhooks");
+    bool custom = s->job.route->record != NULL;
+    struct str url = webhook_route_url(s->job.route);
+    if (own_url != NULL && !custom) {
+        url = str_of(own_url);
+    }
     if (url.len == 0) {
         skip(s);
         return;
     }
     s->url = arena_str(&s->arena, url).ptr;
-    s->url_is_own = own_url != NULL;
+    s->url_is_own = own_url != NULL && !custom;
     s->own_headers = json_incref(own_headers);
     struct err err;
     if (!httpc_origin_get(s->url, &s->origin, &err)) {
         give_up(s, &err, NULL);
         return;
     }
-    get_content(s);
+    begin_event(s);
 }
 
 static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err *err,
@@ -477,15 +552,16 @@ static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err
 static bool choose_events(struct webhook_send *s)
 {
     const struct event *e = s->job.event;
-    if (!webhooks_names(s->w, e->type)) {
+    const struct webhook_route *r = s->job.route;
+    if (!webhook_route_names(r, e->type)) {
         s->view_count = webhook_views(e, s->views);
     }
     for (size_t i = 0; i < s->view_count; i++) {
-        if (webhooks_wants(s->w, &s->views[i])) {
+        if (webhook_route_wants(r, &s->views[i])) {
             s->events[s->event_count++] = &s->views[i];
         }
     }
-    if (s->view_count == 0 && webhooks_wants(s->w, e)) {
+    if (s->view_count == 0 && webhook_route_wants(r, e)) {
         s->events[s->event_count++] = e;
     }
     return s->at < s->event_count;

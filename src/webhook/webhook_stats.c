@@ -36,7 +36,7 @@ void webhook_note_failed(struct webhook_route *r, const struct webhook_note *not
     }
 }
 
-static void add(struct webhook_stats *sum, const struct webhook_stats *one)
+void webhook_stats_add(struct webhook_stats *sum, const struct webhook_stats *one)
 {
     sum->delivered += one->delivered;
     sum->skipped += one->skipped;
@@ -52,8 +52,10 @@ static void add(struct webhook_stats *sum, const struct webhook_stats *one)
 void webhooks_stats_get(const struct webhooks *w, struct webhook_stats *out)
 {
     webhooks_check(w);
-    *out = (struct webhook_stats){0};
-    add(out, &w->main.stats);
+    *out = w->gone;
+    list_foreach (node, &w->routes) {
+        webhook_stats_add(out, &container_of(node, struct webhook_route, node)->stats);
+    }
 }
 
 /* The newest first. */

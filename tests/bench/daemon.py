@@ -8,7 +8,6 @@ headers, and for the suite `api` wrk. Says what it does on the standard error ou
 import argparse
 import contextlib
 import json
-import math
 import os
 import platform
 import random
@@ -24,6 +23,9 @@ import sys
 import tempfile
 import threading
 import time
+
+import churn
+from report import message, percentile, resident_kib, say, table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -60,43 +62,6 @@ service stats {
 """
 
 
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
-
-
-def percentile(values, p):
-    """Nearest rank; None of nothing."""
-    ranked = sorted(values)
-    return ranked[max(0, math.ceil(len(ranked) * p / 100) - 1)] if ranked else None
-
-
-def cell(value):
-    if value is None:
-        return "–"
-    return f"{value:.3g}" if isinstance(value, float) and value < 100 else \
-        f"{value:.0f}" if isinstance(value, float) else str(value)
-
-
-def table(title, names, rows):
-    print(f"\n### {title}\n\n| " + " | ".join(names) + " |\n|" + " --- |" * len(names))
-    for row in rows:
-        print("| " + " | ".join(map(cell, row)) + " |")
-    sys.stdout.flush()
-
-
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", f.read(), re.M).group(1))
-
-
-def message(i, message_id=None):
-    """Ordinary mail; the same i gives the same bytes."""
-    length = 200 + i * 7919 % 900
-    return (b"From: Ann Sender <ann@example.com>\r\nTo: someone@example.com\r\nSubject: Number %d\r\n"
-            b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: %s\r\nContent-Type: text/plain\r\n\r\n"
-            % (i, (message_id or f"<bench-{i}@example.com>").encode()) + b"Text of it.\r\n" * (length // 13))
-
-
 class World:
     """The servers of a suite; all that was started ends with it."""
 
@@ -112,6 +77,7 @@ class World:
         self.redis.start()
         stack.callback(self.redis.stop)
         self.dovecot = self.daemon = None
+        self.host = rig.HOST
 
     def start_dovecot(self):
         self.dovecot = rig.Dovecot(self.dir, self.authority, more=DOVECOT)
@@ -129,6 +95,9 @@ class World:
 
     def resident(self):
         return resident_kib(self.daemon.process.pid)
+
+    def wait_connected(self, count):
+        rig.wait_until(lambda: connected(self) >= count, 600, f"{count} accounts", pause=0.2)
 
     def used_bytes(self):
         client = self.redis.client()
@@ -443,15 +412,23 @@ def connected(w):
     return 0
 
 
+def cpu_seconds(pid):
+    """Time of the processor that a process took, by itself and for the kernel."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def daemon_connects(w, count):
-    """Seconds from starting the program until all accounts are connected."""
+    """Seconds from starting the program until all accounts are connected, and what of it the
+    program spent on the processor."""
     begin = time.monotonic()
     w.daemon.launch()
     while connected(w) < count:
         if time.monotonic() - begin > 300:
             raise RuntimeError(f"{connected(w)} of {count} accounts are connected")
         time.sleep(0.01)
-    return time.monotonic() - begin
+    return time.monotonic() - begin, cpu_seconds(w.daemon.process.pid)
 
 
 def suite_start100(w):
@@ -467,18 +444,20 @@ def suite_start100(w):
     w.start_daemon()
     for i in range(count):
         w.daemon.add_account(f"many{i}", w.dovecot)
-    rig.wait_until(lambda: connected(w) >= count, 600, f"{count} accounts", pause=0.2)
+    w.wait_connected(count)
     rows = []
     for i in range(DRAINS):
         w.daemon.kill() if i % 2 else w.daemon.stop()
         time.sleep(2)
         bare = bare_connect(w, program, count)
         time.sleep(2)
-        took = daemon_connects(w, count)
-        rows.append({"how": "kill -9" if i % 2 else "stop", "bare_s": bare, "daemon_s": took, "ratio": took / bare})
-        say(f"bare {bare:.3f} s, daemon {took:.3f} s")
-    median = {name: statistics.median(r[name] for r in rows) for name in ("bare_s", "daemon_s", "ratio")}
-    table(f"{count} accounts connect after a start", ("run", "before it", "bare clients s", "daemon s", "daemon : bare"),
+        took, busy = daemon_connects(w, count)
+        rows.append({"how": "kill -9" if i % 2 else "stop", "bare_s": bare, "daemon_s": took, "busy_s": busy,
+                     "ratio": took / bare})
+        say(f"bare {bare:.3f} s, daemon {took:.3f} s, of which {busy:.3f} s on the processor")
+    median = {name: statistics.median(r[name] for r in rows) for name in ("bare_s", "daemon_s", "busy_s", "ratio")}
+    table(f"{count} accounts connect after a start",
+          ("run", "before it", "bare clients s", "daemon s", "of it on the processor s", "daemon : bare"),
           [(i, *r.values()) for i, r in enumerate(rows, 1)] + [("median", "", *median.values())])
     return {"accounts": count, "runs": rows, "median": median}
 
@@ -529,8 +508,15 @@ def suite_neighbour(w):
     return {"burst": size, "rows": rows, "burst_s": took, "longest_turn_ms": longest}
 
 
+# --- churn ---
+
+def suite_churn(w):
+    return churn.suite(w, rig.Relay)
+
+
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync,
-          "start100": suite_start100, "neighbour": suite_neighbour}
+          "start100": suite_start100, "neighbour": suite_neighbour, "churn": suite_churn}
+LONG = {"churn"}  # only if asked for
 
 
 def load_rig(binary):
@@ -550,7 +536,9 @@ def options():
     p.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "postrider"), help="program to measure")
     p.add_argument("--suite", action="append", choices=SUITES, help="may be repeated; without it, all of them")
     p.add_argument("--size", type=int, default=100000, help="sync: messages (%(default)s)")
-    p.add_argument("--accounts", type=int, default=1000, help="idle: accounts (%(default)s)")
+    p.add_argument("--accounts", type=int, default=1000, help="idle, churn: accounts (%(default)s)")
+    p.add_argument("--minutes", type=int, default=60, help="churn: how long (%(default)s)")
+    p.add_argument("--rate", type=float, default=20, help="churn: deliveries, flag changes and deletions a second (%(default)s)")
     p.add_argument("--events", type=int, default=200, help="latency: events of each kind (%(default)s)")
     p.add_argument("--pace", type=float, default=0.3, help="latency: seconds between events (%(default)s)")
     p.add_argument("--seconds", type=int, default=6, help="api: seconds each run (%(default)s)")
@@ -564,9 +552,9 @@ def options():
     if not os.access(o.bin, os.X_OK):
         p.error(f"{o.bin} is not built; see docs/BENCHMARKS.md, or use --bin")
     with open(o.bin, "rb") as f:
-        if b"__asan_init" in f.read():
+        if b"__asan_init" in f.read() and o.suite != ["churn"]:
             p.error(f"{o.bin} is built with sanitizers: its figures would mean nothing")
-    if min(o.size, o.accounts, o.events, o.seconds, o.limit, o.many, o.burst) < 1 or min(o.pace, o.settle) < 0:
+    if min(o.size, o.accounts, o.events, o.seconds, o.limit, o.many, o.burst, o.minutes, o.rate) < 1 or min(o.pace, o.settle) < 0:
         p.error("sizes and times are positive")
     return o
 
@@ -596,7 +584,7 @@ def facts():
 def main(o):
     prepare(o)
     result, failed = {"machine": facts()}, False
-    for name in o.suite or SUITES:
+    for name in o.suite or [n for n in SUITES if n not in LONG]:
         say(f"suite {name}")
         try:
             with contextlib.ExitStack() as stack:

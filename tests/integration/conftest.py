@@ -21,6 +21,7 @@ numbers = itertools.count(1)
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time, so that no other test may run beside it")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing and os.environ.get("CI") == "true":

@@ -19,6 +19,7 @@ def add(daemon, name, port):
         "auth": {"user": "u", "pass": "p"}, "host": "127.0.0.1", "port": port, "secure": False}})
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", KINDS)
 def test_flood_does_not_delay_the_events_of_a_neighbour(make_daemon, redis, consumer, fake, kind):
     d = make_daemon(redis.url, sync_poll_interval_s=600).start()

@@ -86,6 +86,10 @@ class Lies:
     def highest_modseq(self, name: str, value: int) -> int:
         return value
 
+    def noise(self, session: Session) -> bytes:
+        """What an idling client is told besides, again and again."""
+        return b""
+
     # --- how a kind of server differs from others ---
 
     greeting = "ready"
@@ -141,6 +145,13 @@ class Session:
             self.sock.sendall(line.encode() + b"\r\n")
 
     def run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self.lines.close()
+            self.sock.close()  # ends _watch, too
+
+    def _serve(self) -> None:
         self.say(f"* OK [CAPABILITY {self.server.capability}] {self.server.lies.greeting}")
         threading.Thread(target=self._watch, daemon=True).start()
         for line in iter(self.lines.readline, b""):
@@ -160,6 +171,7 @@ class Session:
                 if self.idle_tag is not None:
                     try:
                         self._news(True)
+                        self.sock.sendall(self.server.lies.noise(self))
                     except OSError:
                         return
 
@@ -200,7 +212,7 @@ class Session:
         known = set(self.known)
         for m in box.shown():
             if m.modseq > self.seen_modseq and m.uid in known:
-                self.say(self._row(box, m, "UID FLAGS"))
+                self.say(self.row(box, m, "UID FLAGS"))
         self.seen_modseq = box.modseq
 
     def _expunged(self, gone: list[int]) -> None:
@@ -215,7 +227,7 @@ class Session:
                 self.say(f"* {self.known.index(uid) + 1} EXPUNGE")
         self.known = sorted(set(self.known).difference(gone))
 
-    def _row(self, box: Mailbox, m: Message, items: str) -> str:
+    def row(self, box: Mailbox, m: Message, items: str) -> str:
         items = items.upper()
         parts = [f"UID {m.uid}", f"FLAGS ({' '.join(sorted(m.flags))})"]
         if "CONDSTORE" in self.server.capability:
@@ -267,14 +279,14 @@ class Session:
         for name in names:
             self.say(f'* LIST ({self.server.boxes[name].attributes}) "/" "{name}"')
             if "STATUS (" in rest.upper():
-                self._status(name)
+                self._status(name, " MAILBOXID (@MAILBOXID)" if "MAILBOXID" in rest.upper() else "")
         return None
 
-    def _status(self, name: str) -> None:
+    def _status(self, name: str, more: str = "") -> None:
         box, lies = self.server.boxes[name], self.server.lies
         modseq = f" HIGHESTMODSEQ {lies.highest_modseq(name, box.modseq)}" if "CONDSTORE" in self.server.capability else ""
         self.say(f'* STATUS "{name}" (MESSAGES {lies.status(name, len(box.shown()))} UIDNEXT {box.uid_next} '
-                 f"UIDVALIDITY {lies.uid_validity(name, box.uid_validity, False)}{modseq})")
+                 f"UIDVALIDITY {lies.uid_validity(name, box.uid_validity, False)}{modseq}{more})")
 
     def on_status(self, rest: str, uid: bool) -> str | None:
         m = NAME.match(rest)
@@ -316,7 +328,7 @@ class Session:
                 self.say(f"* VANISHED (EARLIER) {said}")
         for m in box.shown():
             if m.modseq > since and m.uid in self.known and any(low <= m.uid <= high for low, high in wanted):
-                self.say(self._row(box, m, items))
+                self.say(self.row(box, m, items))
 
     def on_fetch(self, rest: str, uid: bool) -> None:
         box = self.server.boxes[self.name]
@@ -331,7 +343,7 @@ class Session:
         for number, known in enumerate(list(self.known), 1):
             m = by_uid.get(known)
             if m is not None and any(low <= (known if uid else number) <= high for low, high in wanted):
-                self.say(self._row(box, m, items))
+                self.say(self.row(box, m, items))
 
     def on_search(self, rest: str, uid: bool) -> None:
         box = self.server.boxes[self.name]

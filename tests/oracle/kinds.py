@@ -95,9 +95,16 @@ class Tencent(Lies):
 
 
 class Cyrus(Lies):
-    """Hides what went from above the last message from who asks for "*"."""
+    """Hides what went from above the last message from who asks for "*". Tells in listings, as MAILBOXID, what
+    it finds in memory."""
 
-    id = "Cyrus IMAP"
+    id = "Cyrus IMAPD"
+    told = 0
+
+    def says(self, line: str) -> list[str]:
+        self.told += 1
+        garbage = ("<", "8\u07b4v", "<", "K\ri")[self.told % 4]
+        return [line.replace("@MAILBOXID", garbage)]
 
     def refuses(self, session: Session, name: str, rest: str) -> str:
         return "BAD Invalid UID Fetch modifier" if re.search(r"\*.*VANISHED", rest) else ""

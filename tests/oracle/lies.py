@@ -168,7 +168,7 @@ CASES = (
     Case("of Courier", "IMAP4rev1 IDLE UIDPLUS NAMESPACE", kinds.Courier, forever=True),
     Case("of Yandex", "IMAP4rev1 ID IDLE UIDPLUS", kinds.Yandex, forever=True),
     Case("of Tencent", "IMAP4rev1 ID IDLE UIDPLUS NAMESPACE", kinds.Tencent, forever=True),
-    Case("of Cyrus", QRESYNC + " ID ESEARCH", kinds.Cyrus, forever=True),
+    Case("of Cyrus", QRESYNC + " ID ESEARCH OBJECTID", kinds.Cyrus, forever=True),
     Case("of Stalwart", QRESYNC + " ID UIDONLY ESEARCH", kinds.Stalwart, forever=True),
     Case("of Proton", "IMAP4rev1 ID IDLE UIDPLUS MOVE UNSELECT", kinds.Proton, forever=True),
     Case("of a hostile kind", QRESYNC, kinds.Hostile, forever=True),
@@ -193,7 +193,7 @@ class Liar:
         self.replay = Replay()
         self.index = Index()
 
-    def run(self) -> None:
+    def begin(self) -> None:
         self.redis.start()
         self.daemon.start()
         self.daemon.hooks(self.consumer.url)
@@ -207,6 +207,9 @@ class Liar:
         self.dump = Dump(dump_program(), self.redis.url, os.path.join(self.daemon.settings["data_dir"], "secret.key"),
                          "liar", os.path.join(self.dir, "index_dump.log"))
         self.agree("at first")
+
+    def run(self) -> None:
+        self.begin()
         if not self.case.forever:
             self.server.lies = self.case.lies()
         self.change(1)
@@ -284,6 +287,14 @@ class Liar:
                 problems.append(f"{when}: {e}: did not happen")
         if problems:
             raise Failed(problems)
+
+    def summary(self) -> str:
+        return ""
+
+    def report(self) -> str:
+        log = "\n  ".join(map(str, list(self.replay.ids.values())[-60:]))
+        commands = "\n  ".join(self.server.commands[-40:])
+        return f"log:\n  {log}\ncommands:\n  {commands}\n"
 
     def stop(self) -> None:
         try:

@@ -11,6 +11,7 @@ STATUS = re.compile(rb"\b(MESSAGES|UIDNEXT|UIDVALIDITY|HIGHESTMODSEQ) (\d+)")
 ROW = re.compile(rb"\* \d+ FETCH \(")
 UID = re.compile(rb"\bUID (\d+)")
 FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
+GONE = re.compile(r"does(n't| not) exist", re.I)
 MESSAGE_ID = re.compile(rb"(?i)message-id:\s*(<[^>]*>)")
 
 
@@ -90,7 +91,7 @@ class Truth:
         try:
             c.select(path, again=True)
         except Refused as e:
-            if "doesn't exist" in str(e):
+            if GONE.search(str(e)):
                 return None
             raise
         found = {}

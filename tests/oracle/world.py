@@ -1,4 +1,4 @@
-"""The servers of one run: Dovecot behind the proxy, Redis, the daemon, a webhook consumer."""
+"""The servers of one run: Dovecot or Cyrus behind the proxy, Redis, the daemon, a webhook consumer."""
 from __future__ import annotations
 
 import os
@@ -12,6 +12,7 @@ from rig.dovecot import PASSWORD, Dovecot
 from rig.process import HOST, wait_until
 from rig.redis import Redis
 
+from cyrus import Cyrus
 from index import Dump
 from proxy import Proxy
 from truth import Truth
@@ -30,6 +31,7 @@ class Mode:
     capability: str | None
     forbidden: tuple[bytes, ...]
     modseq: bool
+    cyrus: bool = False
 
 
 MODES = {
@@ -38,6 +40,7 @@ MODES = {
     "plain": Mode(BASE, (b"QRESYNC", b"VANISHED", b"NOTIFY", b"CONDSTORE", b"CHANGEDSINCE", b"MODSEQ"), False),
     "bare": Mode(BARE, (b"QRESYNC", b"VANISHED", b"NOTIFY", b"CONDSTORE", b"CHANGEDSINCE", b"MODSEQ", b" IDLE\r\n",
                         b" RETURN (", b" MOVE ", b"ENABLE"), False),
+    "cyrus": Mode(None, (b"NOTIFY",), True, cyrus=True),
 }
 
 
@@ -56,7 +59,8 @@ class World:
         self.dir, self.mode = directory, mode
         masked = f"imap_capability = {mode.capability}\n" if mode.capability else ""
         authority = Authority(os.path.join(directory, "ca"))
-        self.mail = Dovecot(directory, authority, tls=False, more=masked)
+        self.mail = (Cyrus(directory, PASSWORD) if mode.cyrus else
+                     Dovecot(directory, authority, tls=False, more=masked))
         self.redis = Redis(directory, aof=True, options=("--appendfsync", fsync))
         self.consumer = Consumer()
         self.daemon = Daemon(os.path.join(directory, "d"), self.redis.url, authority.file, **settings(batch))

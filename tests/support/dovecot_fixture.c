@@ -29,6 +29,7 @@ struct dovecot_fixture {
     char dir[64];
     uint16_t port, tls_port;
     pid_t pid;
+    const char *capability; /* shown after login; NULL = all there are */
 };
 
 static const char config_format[] =
@@ -86,6 +87,9 @@ static bool write_config(struct dovecot_fixture *f, const char *path)
     (void)fprintf(file, config_format, d, d, d, cert, key, "nobody", "nobody",
                   (unsigned)mail->pw_uid, (unsigned)mail->pw_gid, d, f->port,
                   f->tls_port);
+    if (f->capability != NULL) {
+        (void)fprintf(file, "imap_capability = %s\n", f->capability);
+    }
     (void)fclose(file);
     char mail_dir[PATH_SIZE];
     (void)snprintf(mail_dir, sizeof mail_dir, "%s/mail", d);
@@ -117,6 +121,11 @@ static bool run(struct dovecot_fixture *f, const char *config)
 
 struct dovecot_fixture *dovecot_fixture_start(void)
 {
+    return dovecot_fixture_start_masked(NULL);
+}
+
+struct dovecot_fixture *dovecot_fixture_start_masked(const char *capability)
+{
     char config[PATH_SIZE];
     if (geteuid() != 0) {
         (void)fprintf(stderr, "SKIPPED: Dovecot needs root to become its mail user\n");
@@ -125,6 +134,7 @@ struct dovecot_fixture *dovecot_fixture_start(void)
     struct dovecot_fixture *f = MEM_NEW(struct dovecot_fixture);
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/postrider-dovecot-XXXXXX");
     CHECK(mkdtemp(f->dir) != NULL);
+    f->capability = capability;
     f->tls = tls_fixture_new();
     f->port = free_port();
     f->tls_port = free_port();

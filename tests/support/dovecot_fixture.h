@@ -12,6 +12,8 @@ struct dovecot_fixture;
 
 /* NULL, and the reason was printed, if it cannot run here: the test should end with 77. */
 struct dovecot_fixture *dovecot_fixture_start(void);
+/* One that shows these capabilities and no others. */
+struct dovecot_fixture *dovecot_fixture_start_masked(const char *capability);
 void dovecot_fixture_stop(struct dovecot_fixture **f);
 uint16_t dovecot_fixture_port(const struct dovecot_fixture *f); /* plain and STARTTLS */
 uint16_t dovecot_fixture_tls_port(const struct dovecot_fixture *f);

@@ -316,6 +316,10 @@ static void refresh(struct imap_fake *f, bool tell)
     }
     bool fewer = kept < f->view_count;
     size_t before = kept;
+    if (tell && fewer && (f->config.quirks & FAKE_TELLS_APART) != 0) {
+        f->view_count = kept;
+        return;
+    }
     f->view = mem_realloc(f->view, (f->count + 1) * sizeof *f->view);
     f->view_count = 0;
     for (size_t i = 0; i < f->count; i++) {

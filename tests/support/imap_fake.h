@@ -32,7 +32,8 @@ enum fake_quirk {
     FAKE_NO_MODSEQ = 1 << 1,      /* CONDSTORE, but not for this mailbox */
     FAKE_NO_UIDNEXT = 1 << 2,     /* 163.com */
     FAKE_REFUSES_SEARCH = 1 << 3, /* NO to every search */
-    FAKE_LOSES_ROWS = 1 << 4      /* FETCH by number: the first answer lacks a row */
+    FAKE_LOSES_ROWS = 1 << 4,     /* FETCH by number: the first answer lacks a row */
+    FAKE_TELLS_APART = 1 << 5     /* what went and what came: one at a time */
 };
 
 struct imap_fake;

@@ -1,4 +1,4 @@
-/* codec: base64 (RFC 4648 §4), base64url (§5) and hexadecimal.
+/* codec: base64 (RFC 4648 §4), base64url (§5), percent-encoding and hexadecimal.
  * Encoders append to a buf. Decoders are strict: no white space, no stray characters;
  * padding is optional for base64url and required for base64. They return false and leave
  * the output's length unchanged on bad input. */
@@ -12,6 +12,8 @@ bool base64_encode(struct buf *out, const void *data, size_t len);
 bool base64_decode(struct buf *out, struct str text);
 bool base64url_encode(struct buf *out, const void *data, size_t len); /* no padding */
 bool base64url_decode(struct buf *out, struct str text);
+/* RFC 3986 §2.1: everything but unreserved characters becomes %XX. */
+bool percent_encode(struct buf *out, struct str text);
 bool hex_encode(struct buf *out, const void *data, size_t len); /* lower case */
 /* Exactly 2 × len digits, any case. */
 bool hex_decode(struct str text, void *out, size_t len);

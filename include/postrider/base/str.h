@@ -43,6 +43,9 @@ bool str_has_suffix(struct str s, const char *suffix) ATTR_PURE;
 /* Position of the byte or of the ASCII case-insensitive needle, or SIZE_MAX. */
 size_t str_find_byte(struct str s, char byte) ATTR_PURE;
 size_t str_ifind(struct str s, const char *needle) ATTR_PURE;
+/* Whether the text has the form of the pattern, in which `*` stands for any bytes. Linear
+ * in both. */
+bool str_matches(struct str pattern, struct str text) ATTR_PURE;
 /* From `start` to the end, clamped. */
 struct str str_tail(struct str s, size_t start) ATTR_PURE;
 /* Without ASCII white space at both ends. */

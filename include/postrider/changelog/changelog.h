@@ -9,15 +9,16 @@
  *                └── up to date ────┼─────────────────────┘            ├──► waiting (time)
  *                                   └── time over, key woken ──────────┴──► parked (key)
  * Owner    the app owns the changelog and frees it after changelog_stop; a reader lives
- *          as long as the changelog; a delivery is the changelog's and is dead once
- *          changelog_delivery_done or the reader's cancel was called
+ *          until it is removed, or as long as the changelog; a delivery is the
+ *          changelog's and is dead once changelog_delivery_done or the reader's cancel
+ *          was called
  * Calls    loop thread. deliver may call changelog_delivery_done from inside. The
  *          changelog takes store_set_appended_cb and store_set_moved_cb.
  * Units    milliseconds
  * Limits   CHANGELOG_READERS_MAX readers; max_active accounts loading or delivering for
  *          one reader, at most CHANGELOG_PAGE entries of each in memory; accounts that
- *          wait hold no entries; CHANGELOG_IDLE_MAX accounts that are up to date are
- *          remembered, so that the next append needs one round trip less
+ *          wait hold no entries; CHANGELOG_IDLE_MAX accounts that are up to date, shared by
+ *          the readers, are remembered, so that the next append needs one round trip less
  * Errors   none to callers: a lost lease drops the account, Redis failures are repeated;
  *          entries that cannot be read are passed with a warning
  * Spec     docs/ARCHITECTURE.md: at least once, a crash between delivery and cursor repeats
@@ -29,7 +30,7 @@
 #include "postrider/store/store_log.h"
 
 enum {
-    CHANGELOG_READERS_MAX = 64,
+    CHANGELOG_READERS_MAX = 256,
     CHANGELOG_ACTIVE_DEFAULT = 256,
     CHANGELOG_PAGE = 16,
     CHANGELOG_IDLE_MAX = 1024,
@@ -83,7 +84,9 @@ struct changelog_item {
 };
 
 struct changelog_reader_params {
-    const char *name; /* of the cursor: "default"; copied */
+    const char *name;  /* of the cursor: "default"; copied */
+    const char *since; /* entry id: where it begins in a log that has no cursor of it yet;
+                          NULL = the start; copied */
     bool enabled;
     /* Starts delivering; ends with changelog_delivery_done. */
     void (*deliver)(struct changelog_delivery *d, struct changelog_item *item, void *ctx);
@@ -106,10 +109,12 @@ struct changelog *changelog_new(struct store *s, const struct changelog_config *
     ATTR_RETURNS_NONNULL;
 /* Only when it was never started, or after changelog_stop has called back. */
 void changelog_free(struct changelog **c);
-/* All readers are added before. */
+/* At any time: once started, what it has not read is looked for. */
 struct changelog_reader *
 changelog_reader_add(struct changelog *c,
                      const struct changelog_reader_params *params) ATTR_RETURNS_NONNULL;
+/* Deliveries are canceled, its cursors in the store stay; the reader is dead. */
+void changelog_reader_remove(struct changelog_reader **r);
 /* Finds accounts with unread entries, then follows appends. The store must be open. */
 void changelog_start(struct changelog *c);
 /* Looks for accounts with unread entries again: when shards came to this node. */
@@ -139,8 +144,8 @@ bool changelog_reader_is_enabled(const struct changelog_reader *r);
 /* One that is paused takes nothing either, but the log is kept for it. */
 void changelog_reader_set_paused(struct changelog_reader *r, bool paused);
 bool changelog_reader_is_paused(const struct changelog_reader *r);
-/* Up to `count` accounts parked under the key become ready, the longest waiting first.
- * Gives how many. */
+/* Up to `count` accounts parked under the key become ready, the longest waiting first;
+ * gives their number. */
 size_t changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count);
 void changelog_reader_stats(const struct changelog_reader *r,
                             struct changelog_stats *out);

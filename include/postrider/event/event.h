@@ -59,9 +59,9 @@ struct event {
 /* Copies path and special_use, takes data. The id is left empty. */
 void event_init(struct event *e, enum event_type type, int64_t date_ms, uint32_t box,
                 uint32_t uid, const char *path, const char *special_use, json_t *data);
+/* The data is shared. */
+void event_copy(struct event *to, const struct event *from);
 void event_fini(struct event *e);
-/* A second owner's event; the data is shared and must not be changed any more. */
-void event_copy(struct event *out, const struct event *from);
 /* Everything but type and id, as compact JSON: what is sealed into the log. */
 bool event_encode(const struct event *e, struct buf *out);
 bool event_decode(enum event_type type, const char *id, struct str encoded,

@@ -70,13 +70,15 @@ enum field_flag {
     FIELD_FORBIDDEN = 1u << 12,
     FIELD_UNDOCUMENTED = 1u << 13, /* in OpenAPI with x-undocumented */
     FIELD_DEPRECATED = 1u << 14,
-    FIELD_LOOSE = 1u << 15,     /* boolean: also Y 1 / N 0 */
-    FIELD_LOOSE_ON = 1u << 16,  /* boolean: also Y 1 on / N 0 and "" */
-    FIELD_UNIQUE = 1u << 17,    /* no two equal items */
-    FIELD_STRIP = 1u << 18,     /* checked, then left out of the normal form */
-    FIELD_POSITIVE = 1u << 19,  /* number > 0 */
-    FIELD_FUTURE = 1u << 20,    /* date-time later than now */
-    FIELD_WRITE_ONLY = 1u << 21 /* a secret: never in a reply */
+    FIELD_LOOSE = 1u << 15,      /* boolean: also Y 1 / N 0 */
+    FIELD_LOOSE_ON = 1u << 16,   /* boolean: also Y 1 on / N 0 and "" */
+    FIELD_UNIQUE = 1u << 17,     /* no two equal items */
+    FIELD_STRIP = 1u << 18,      /* checked, then left out of the normal form */
+    FIELD_POSITIVE = 1u << 19,   /* number > 0 */
+    FIELD_FUTURE = 1u << 20,     /* date-time later than now */
+    FIELD_WRITE_ONLY = 1u << 21, /* a secret: never in a reply */
+    FIELD_MANY = 1u << 22,    /* in a query: may come several times, then it is a list */
+    FIELD_ADDITION = 1u << 23 /* not in the compatible interface (x-addition) */
 };
 
 enum field_format {

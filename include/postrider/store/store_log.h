@@ -75,6 +75,7 @@ struct store_log_op *store_cursor_set_start(struct store *s, const struct store_
 
 #define STORE_CURSOR_START ""
 #define STORE_CURSOR_END   "$"
+#define STORE_CURSOR_NONE  "-" /* nothing of the reader stays */
 struct store_replay;
 /* moved: accounts whose cursor was moved, also when a part failed. */
 typedef void store_replay_cb(struct store_replay *op, const struct err *err, size_t moved,

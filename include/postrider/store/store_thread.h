@@ -89,6 +89,11 @@ struct store_thread_list *store_thread_list_start(struct store *s,
                                                   uint64_t thread, const uint32_t *boxes,
                                                   size_t box_count, size_t max,
                                                   store_thread_list_cb *cb, void *ctx);
+/* The messages of all threads, each with its own. */
+struct store_thread_list *
+store_thread_list_all_start(struct store *s, const struct store_acct *a,
+                            const uint32_t *boxes, size_t box_count, size_t max,
+                            store_thread_list_cb *cb, void *ctx);
 void store_thread_list_cancel(struct store_thread_list *op);
 
 #endif

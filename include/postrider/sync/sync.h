@@ -61,7 +61,8 @@ enum sync_quirk {
     /* the mailboxes below "Labels" hold copies of messages of others */
     SYNC_QUIRK_LABEL_COPIES = 1 << 3,
     SYNC_QUIRK_SLOW_STATUS = 1 << 4,  /* STATUS often is no cheaper than SELECT */
-    SYNC_QUIRK_TRUE_VANISHED = 1 << 5 /* no fault: what it says went is gone */
+    SYNC_QUIRK_TRUE_VANISHED = 1 << 5, /* no fault: what it says went is gone */
+    SYNC_QUIRK_WRONG_IDS = 1 << 6      /* tells wrong MAILBOXIDs */
 };
 /* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);

@@ -32,14 +32,23 @@ class Fake:
         except OSError:
             pass
 
+    def cut(self):
+        """Ends all connections."""
+        for s in list(self.open):
+            end(s)
+
     def close(self):
-        # shutdown wakes the thread that waits in accept; close alone does not.
         for s in (self.listener, *self.open):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
+            end(s)
+
+
+def end(s):
+    # shutdown wakes a thread that waits in accept or recv; close alone does not.
+    try:
+        s.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    s.close()
 
 
 def says(data):

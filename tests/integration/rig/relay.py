@@ -2,6 +2,8 @@
 
 The ServerHello of TLS 1.3 is readable: it names the pre-shared key exactly if the server
 accepted the ticket the client offered."""
+import contextlib
+import random
 import selectors
 import socket
 import threading
@@ -52,6 +54,14 @@ class Relay:
         """(open connections, those of them that resumed a session)"""
         pairs = list(self.pairs)
         return len(pairs), sum(1 for p in pairs if p.resumed)
+
+    def cut(self):
+        """Breaks one connection, chosen at random; False if there is none."""
+        pairs = list(self.pairs)
+        if pairs:
+            with contextlib.suppress(OSError):
+                random.choice(pairs).server.shutdown(socket.SHUT_RDWR)
+        return bool(pairs)
 
     def close(self):
         self.stopping = True

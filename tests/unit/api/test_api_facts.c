@@ -229,6 +229,19 @@ static void check_when(struct tally *t, const struct field_spec *row, const json
 static void check_row(struct tally *t, const struct field_spec *row, const json_t *fact,
                       unsigned depth);
 
+/* Those that are not additions of ours. */
+static size_t compatible_rows(const struct field_spec *rows, size_t count)
+{
+    struct field_walk walk;
+    const struct field_spec *row;
+    size_t n = 0;
+    field_walk_init(&walk, rows, count);
+    while ((row = field_walk_next(&walk)) != NULL) {
+        n += (row->flags & FIELD_ADDITION) == 0 ? 1 : 0;
+    }
+    return n;
+}
+
 static void check_members(struct tally *t, const struct field_spec *rows, size_t count,
                           const json_t *facts, unsigned depth)
 {
@@ -246,7 +259,7 @@ static void check_members(struct tally *t, const struct field_spec *rows, size_t
         }
     }
     expect(t, NULL, "as many members",
-           field_rows_count(rows, count) == json_object_size(facts));
+           compatible_rows(rows, count) == json_object_size(facts));
 }
 
 static void check_row(struct tally *t, const struct field_spec *row, const json_t *fact,
@@ -394,6 +407,10 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "postV1Verifyaccount",
         "getV1AccountAccountMailboxes",
         "getV1AccountAccountMessages",
+        "postV1AccountAccountSearch",
+        "postV1UnifiedSearch",
+        "getV1AccountAccountThreads",
+        "getV1AccountAccountThreadThread",
         "getV1AccountAccountMessageMessage",
         "putV1AccountAccountMessageMessage",
         "deleteV1AccountAccountMessageMessage",

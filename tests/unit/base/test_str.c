@@ -42,6 +42,26 @@ static void searching_and_cutting(void **state)
     assert_true(str_eq_c(str_trim(STR(" \t a b\r\n")), "a b"));
 }
 
+static void a_star_stands_for_any_text(void **state)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } rows[] = {
+        {"", "", true},        {"", "a", false},        {"*", "", true},
+        {"*", "abc", true},    {"abc", "abc", true},    {"abc", "ab", false},
+        {"a*c", "abbc", true}, {"a*c", "abbcd", false}, {"a*b*c", "aXbXbXc", true},
+        {"ab*b", "ab", false}, {"*ab", "aab", true},    {"*a*", "bbb", false},
+        {"a**b", "ab", true},  {"*a*a*", "a", false},   {"*a*a*", "baab", true},
+        {NULL, "a", false},    {"*", NULL, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(str_matches(str_of(rows[i].pattern), str_of(rows[i].text)),
+                         rows[i].matches);
+    }
+}
+
 static void split_gives_every_piece(void **state)
 {
     (void)state;
@@ -60,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comparisons_know_case_and_length),
         cmocka_unit_test(searching_and_cutting),
+        cmocka_unit_test(a_star_stands_for_any_text),
         cmocka_unit_test(split_gives_every_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -590,6 +590,33 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
     fake_world_end(&t);
 }
 
+/* An arrival that looks like mail from elsewhere waits a moment for the removal there. What
+ * is compared meanwhile must not take what was not there yet for gone. */
+static void what_waits_for_a_removal_is_stored_before_uids_are_compared(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 3);
+        world_read_log(t.w);
+        size_t told = t.w->events[EVENT_MESSAGE_NEW];
+        imap_fake_expunge(t.fake, 1, 1);
+        imap_fake_add(t.fake, 12);
+        struct fake_message old = *imap_fake_find(t.fake, 4);
+        old.date_s -= 86400;
+        imap_fake_swap(t.fake, 4, &old);
+        t.w->sc.settled = true;
+        t.w->sc.batch_messages = 5;
+        fake_world_reconnect(&t);
+        world_sync(t.w);
+        check(&t);
+        world_read_log(t.w);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], told + 12);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 1);
+        fake_world_end(&t);
+    }
+}
+
 int main(void)
 {
 
@@ -604,6 +631,7 @@ int main(void)
         cmocka_unit_test(all_servers_lead_to_the_same_index_and_log),
         cmocka_unit_test(what_happens_during_a_pass_is_found_in_the_end),
         cmocka_unit_test(a_row_that_does_not_come_makes_probing_begin_anew),
+        cmocka_unit_test(what_waits_for_a_removal_is_stored_before_uids_are_compared),
         cmocka_unit_test(vanished_messages_that_are_there_are_not_deleted),
         cmocka_unit_test(servers_that_are_known_for_it_are_not_asked),
         cmocka_unit_test(flags_are_found_by_search),

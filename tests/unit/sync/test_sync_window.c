@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -98,6 +99,65 @@ static void a_window_ends_when_all_are_shown(void **state)
     fake_world_end(&t);
 }
 
+/* Between the two the mailbox looks like one that is no window. */
+static void what_comes_back_later_than_others_went_is_silent_too(void **state)
+{
+    (void)state;
+    struct fake_world t = begin();
+    imap_fake_config(t.fake)->quirks = FAKE_TELLS_APART;
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        imap_fake_expunge(t.fake, HIDDEN + 700 * turn, HIDDEN + 700 * turn + 1);
+        world_listen(t.w);
+        world_sync_live(t.w);
+        told(&t, 0, 2 * turn);
+        assert_int_equal(t.w->m->count, WINDOW - 2);
+        assert_int_equal(t.w->m->window_floor, HIDDEN + 1 - 2 * (turn - 1));
+        world_reload(t.w);
+        look(&t, true);
+        told(&t, 0, 2 * turn);
+        assert_int_equal(t.w->m->count, WINDOW);
+        assert_int_equal(t.w->m->window_floor, HIDDEN + 1 - 2 * turn);
+    }
+    fake_world_end(&t);
+}
+
+struct meddler {
+    unsigned fetches;
+};
+
+/* With the first command behind those of the initial index. */
+static void changes_behind_the_walk(struct imap_fake *f, const char *command, void *ctx)
+{
+    struct meddler *meddler = ctx;
+    bool by_uid = strncmp(command, "UID ", 4) == 0;
+    if (by_uid && meddler->fetches++ == 0) {
+        imap_fake_expunge(f, HIDDEN + 700, HIDDEN + 702);
+        imap_fake_add(f, 1);
+    }
+}
+
+static void a_window_is_known_from_the_end_of_the_initial_index_on(void **state)
+{
+    (void)state;
+    struct meddler meddler = {0};
+    struct imap_fake_config config = {.capabilities = "XYMHIGHESTMODSEQ",
+                                      .window = WINDOW,
+                                      .hook = changes_behind_the_walk,
+                                      .ctx = &meddler};
+    struct fake_world t = {.fake = imap_fake_start(&config)};
+    imap_fake_add(t.fake, WINDOW + HIDDEN);
+    t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
+    t.w->sc.batch_messages = 1000;
+    world_sync(t.w);
+    assert_true(meddler.fetches > 0);
+    /* the initial index tells of all, and then the one that came: none of the two that did
+     * not fit before */
+    told(&t, WINDOW + 1, 3);
+    assert_int_equal(t.w->m->count, WINDOW);
+    assert_int_equal(t.w->m->window_floor, HIDDEN - 1);
+    fake_world_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +165,8 @@ int main(void)
         cmocka_unit_test(a_deletion_brings_an_old_message_back_silently),
         cmocka_unit_test(the_oldest_one_shown_can_be_deleted),
         cmocka_unit_test(a_window_ends_when_all_are_shown),
+        cmocka_unit_test(what_comes_back_later_than_others_went_is_silent_too),
+        cmocka_unit_test(a_window_is_known_from_the_end_of_the_initial_index_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,12 +89,11 @@ static void body_has_the_envelope(void **state)
         struct buf out = BUF_INIT(4096);
         struct webhook_body b = {
             .service_url = rows[i].service_url, .account = STR("a"), .event = &e};
-        assert_true(webhook_render_body(&b, &out));
+        json_t *doc = webhook_render_json(&b);
+        assert_true(json_emit(doc, &out));
         assert_string_equal(buf_c(&out), rows[i].expected);
+        json_decref(doc);
         buf_fini(&out);
-        struct buf small = BUF_INIT(20);
-        assert_false(webhook_render_body(&b, &small));
-        buf_fini(&small);
         event_fini(&e);
     }
 }
@@ -121,7 +120,9 @@ static void headers_of_a_repeated_delivery(void **state)
                   "Content-Length", "value", "1", "key", "X-Bare", "key", 5);
     json_t *own = json_pack("[{s:s,s:s},{s:s,s:s}]", "key", "x-team", "value", "own",
                             "key", "Webhook-Signature", "value", "forged");
-    struct webhook_headers h = {.delivery_id = "1700000000000-0",
+    struct webhook_headers h = {.content_type = "application/json",
+                                .route_id = "AAAABBBBCCCCDDDD",
+                                .delivery_id = "1700000000000-0",
                                 .event_id = event_id,
                                 .tries = 3,
                                 .queued_ms = 1699999990500,
@@ -135,6 +136,7 @@ static void headers_of_a_repeated_delivery(void **state)
         {"Content-Type", "application/json"},
         {"User-Agent", "Postrider/test"},
         {"X-EE-Wh-Id", "1700000000000-0"},
+        {"X-EE-Wh-Custom-Route", "AAAABBBBCCCCDDDD"},
         {"X-EE-Wh-Attempts-Made", "3"},
         {"X-EE-Wh-Queued-Time", "9s"},
         {"X-EE-Wh-Event-Id", event_id},
@@ -151,9 +153,11 @@ static void headers_of_a_repeated_delivery(void **state)
         assert_string_equal(find(out, count, rows[i][0]), rows[i][1]);
     }
     h.secret = STR_NULL;
+    h.route_id = NULL;
     count = webhook_render_headers(&h, &a, out);
     assert_string_equal(find(out, count, "X-EE-Wh-Signature"), "(none)");
     assert_string_equal(find(out, count, "webhook-signature"), "(none)");
+    assert_string_equal(find(out, count, "X-EE-Wh-Custom-Route"), "(none)");
     json_decref(custom);
     json_decref(own);
     arena_fini(&a);
@@ -170,7 +174,8 @@ static void custom_headers_are_bounded(void **state)
         (void)snprintf(name, sizeof name, "X-%d", i);
         json_push(custom, json_pack("{s:s,s:s}", "key", name, "value", "v"));
     }
-    struct webhook_headers h = {.delivery_id = "1-0",
+    struct webhook_headers h = {.content_type = "application/json",
+                                .delivery_id = "1-0",
                                 .event_id = event_id,
                                 .user_agent = "t",
                                 .body = STR("{}"),

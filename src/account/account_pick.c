@@ -1,0 +1,126 @@
+#include "account_pick.h"
+
+#include <stdlib.h>
+
+enum {
+    SET_BYTES = 60 * 1024
+};
+
+void picks_init(struct picks *p, struct arena *arena, size_t count)
+{
+    p->items = ARENA_ARRAY(arena, struct pick, count);
+    p->rows = ARENA_ARRAY(arena, json_t *, count);
+    p->count = count;
+}
+
+void picks_fini(struct picks *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        json_decref(p->rows[i]);
+    }
+}
+
+static int pick_cmp(const void *va, const void *vb)
+{
+    const struct pick *a = va, *b = vb;
+    if (a->box != b->box) {
+        return a->box < b->box ? -1 : 1;
+    }
+    return a->uid == b->uid ? 0 : a->uid < b->uid ? -1 : 1;
+}
+
+static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                   void *ctx)
+{
+    struct account_call *c = ctx;
+    struct picks *p = c->picks;
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    size_t lo = p->from, hi = p->to;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (p->items[mid].uid < row->uid) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    const struct pick *pick = &p->items[lo];
+    if (m != NULL && lo < p->to && pick->uid == row->uid && pick->number == m->number &&
+        p->rows[pick->at] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
+        p->rows[pick->at] = render_message(m, row);
+    }
+}
+
+static void next_mailbox(struct account_call *c);
+
+static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct account_call *c = ctx;
+    c->fetch = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        call_fail_err(c, err);
+        return;
+    }
+    next_mailbox(c);
+}
+
+static void fetch_mailbox(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_row,
+                                                    .on_end = on_fetched};
+    struct picks *p = c->picks;
+    size_t count = p->to - p->from;
+    uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
+    struct imap_set set;
+    struct buf text = BUF_INIT(SET_BYTES + 64);
+    for (size_t i = 0; i < count; i++) {
+        uids[i] = p->items[p->from + i].uid;
+    }
+    imap_set_from_numbers(&c->op.arena, uids, count, &set);
+    (void)imap_set_print(&text, &set, 0, SET_BYTES);
+    const struct imap_fetch_params params = {
+        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
+    buf_fini(&text);
+}
+
+/* The mailbox cannot be selected any more: its rows are left out. */
+static bool on_refused(struct account_call *c, const struct err *err)
+{
+    if (err->code != ERR_NO_MAILBOX) {
+        return false;
+    }
+    next_mailbox(c);
+    return true;
+}
+
+static void next_mailbox(struct account_call *c)
+{
+    struct picks *p = c->picks;
+    p->from = p->to;
+    if (p->from == p->count) {
+        call_put_threads(c, p->rows, p->count, p->then);
+        return;
+    }
+    uint32_t box = p->items[p->from].box;
+    while (p->to < p->count && p->items[p->to].box == box) {
+        p->to++;
+    }
+    call_borrow_box(c, box, fetch_mailbox, on_refused);
+}
+
+void picks_fetch(struct account_call *c, struct picks *p,
+                 void (*then)(struct account_call *c))
+{
+    c->picks = p;
+    p->then = then;
+    if (p->count > 1) {
+        qsort(p->items, p->count, sizeof *p->items, pick_cmp);
+    }
+    p->from = p->to = 0;
+    next_mailbox(c);
+}

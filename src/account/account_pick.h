@@ -1,0 +1,28 @@
+/* account_pick: fetches and renders single messages, mailbox by mailbox.
+ * Owner    picks live in the call's arena, their rows until picks_fini
+ * Calls    inside a running account_call */
+#ifndef POSTRIDER_ACCOUNT_PICK_H
+#define POSTRIDER_ACCOUNT_PICK_H
+
+#include "account_call.h"
+
+struct pick {
+    uint32_t box, number, uid; /* number: as it was when the UID was learned */
+    size_t at;                 /* place among the rows */
+};
+
+struct picks {
+    struct pick *items;
+    json_t **rows; /* NULL = not there (any more) */
+    size_t count;
+    size_t from, to; /* of the mailbox at hand, among the items */
+    void (*then)(struct account_call *c);
+};
+
+void picks_init(struct picks *p, struct arena *arena, size_t count);
+void picks_fini(struct picks *p);
+/* Fetches the rows of all items, puts ids of threads into them, then goes on. */
+void picks_fetch(struct account_call *c, struct picks *p,
+                 void (*then)(struct account_call *c));
+
+#endif

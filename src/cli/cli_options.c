@@ -1,0 +1,24 @@
+/* Options of commands: each is followed by its value. */
+#include "cli_priv.h"
+
+#include <string.h>
+
+bool cli_options_take(struct cli_call *call, const struct cli_option *options)
+{
+    for (int i = 0; i < call->arg_count; i++) {
+        const struct cli_option *o = options;
+        while (o->name != NULL && strcmp(o->name, call->args[i]) != 0) {
+            o++;
+        }
+        if (o->name == NULL) {
+            (void)cli_usage_error("unknown option", call->args[i]);
+            return false;
+        }
+        if (i + 1 >= call->arg_count) {
+            (void)cli_usage_error("a value is missing behind", call->args[i]);
+            return false;
+        }
+        *o->value = call->args[++i];
+    }
+    return true;
+}

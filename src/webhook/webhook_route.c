@@ -1,0 +1,160 @@
+/* Routes as records among the settings. */
+#include "postrider/webhook/webhook_route.h"
+
+#include "postrider/base/check.h"
+#include "postrider/base/clock.h"
+#include "postrider/base/codec.h"
+#include "postrider/base/mem.h"
+#include "postrider/base/rand.h"
+#include "postrider/expr/expr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SETTING_NAME_SIZE = sizeof WEBHOOK_ROUTE_PREFIX + WEBHOOK_ROUTE_ID_SIZE,
+    ID_BYTES = 12 /* 16 characters */
+};
+
+static bool setting_name(struct str id, char out[SETTING_NAME_SIZE])
+{
+    bool fits = id.len > 0 && id.len < WEBHOOK_ROUTE_ID_SIZE &&
+                memchr(id.ptr, '\0', id.len) == NULL;
+    (void)snprintf(out, SETTING_NAME_SIZE, WEBHOOK_ROUTE_PREFIX "%.*s",
+                   fits ? (int)id.len : 0, fits ? id.ptr : "");
+    return fits;
+}
+
+json_t *webhook_route_find(struct store *s, struct str id)
+{
+    char name[SETTING_NAME_SIZE];
+    return setting_name(id, name) ? store_setting(s, name) : NULL;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const json_t *const *x = a, *const *y = b;
+    int order = str_cmp(json_get_str(*x, "created"), json_get_str(*y, "created"));
+    return order != 0 ? order : str_cmp(json_get_str(*x, "id"), json_get_str(*y, "id"));
+}
+
+json_t *webhook_routes_list(struct store *s)
+{
+    json_t *settings = store_settings(s), *value;
+    json_t **found = mem_array(json_object_size(settings) + 1, sizeof(json_t *));
+    size_t count = 0;
+    const char *name;
+    json_object_foreach(settings, name, value)
+    {
+        if (str_has_prefix(str_of(name), WEBHOOK_ROUTE_PREFIX) &&
+            json_get_cstr(value, "id") != NULL) {
+            found[count++] = value;
+        }
+    }
+    qsort(found, count, sizeof(json_t *), by_age);
+    json_t *out = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_push(out, json_incref(found[i]));
+    }
+    mem_free(found);
+    return out;
+}
+
+/* --- making one */
+
+static bool check_expression(const json_t *record, const char *member, struct err *err)
+{
+    struct str source = json_get_str(record, member);
+    struct expr *e = NULL;
+    if (source.ptr == NULL || expr_compile(source, &e, err)) {
+        expr_free(&e);
+        return true;
+    }
+    return err_wrap(err, "%s", member);
+}
+
+static void put_now(json_t *record, const char *member)
+{
+    json_put_time(record, member, clock_wall_ms());
+}
+
+static json_t *new_record(void)
+{
+    uint8_t random[ID_BYTES];
+    struct buf id = BUF_INIT(WEBHOOK_ROUTE_ID_SIZE);
+    rand_bytes(random, sizeof random);
+    CHECK(base64url_encode(&id, random, sizeof random));
+    json_t *record = json_object();
+    json_put_str(record, "id", buf_str(&id));
+    put_now(record, "created");
+    buf_fini(&id);
+    return record;
+}
+
+static void apply(json_t *record, const json_t *changes)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)changes, key, value)
+    {
+        if (json_is_null(value)) {
+            json_object_del(record, key);
+        } else {
+            json_put(record, key, json_incref(value));
+        }
+    }
+}
+
+bool webhook_route_make(struct store *s, const json_t *old, const json_t *changes,
+                        json_t **out, struct err *err)
+{
+    json_t *all = webhook_routes_list(s);
+    size_t count = json_array_size(all);
+    json_decref(all);
+    if (old == NULL && count >= WEBHOOK_ROUTES_MAX) {
+        return err_set(err, ERR_LIMIT, "there are %d routes, and no more are possible",
+                       WEBHOOK_ROUTES_MAX);
+    }
+    json_t *record = old != NULL ? json_copy((json_t *)(uintptr_t)old) : new_record();
+    CHECK(record != NULL);
+    int64_t version = json_get_int(old, "v", 0);
+    apply(record, changes);
+    put_now(record, "updated");
+    json_put_int(record, "v", version + 1);
+    if (json_has(changes, "enabled") || json_has(changes, "targetUrl")) {
+        json_object_del(record, "webhookErrorFlag"); /* somebody has looked after it */
+    }
+    if (!check_expression(record, "filter", err) ||
+        !check_expression(record, "mapping", err)) {
+        json_decref(record);
+        return false;
+    }
+    *out = record;
+    return true;
+}
+
+/* --- keeping it */
+
+struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,
+                                                   store_settings_cb *cb, void *ctx)
+{
+    char name[SETTING_NAME_SIZE];
+    CHECK(setting_name(json_get_str(record, "id"), name));
+    json_t *changes = json_object();
+    json_put(changes, name, json_incref(record));
+    struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
+    json_decref(changes);
+    return op;
+}
+
+struct store_settings_op *webhook_route_remove_start(struct store *s, struct str id,
+                                                     store_settings_cb *cb, void *ctx)
+{
+    char name[SETTING_NAME_SIZE];
+    CHECK(setting_name(id, name));
+    json_t *changes = json_object();
+    json_put(changes, name, json_null());
+    struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
+    json_decref(changes);
+    return op;
+}
