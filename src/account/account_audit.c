@@ -277,7 +277,10 @@ static void on_failed(struct account *a, struct audit_box *b, const struct err *
     count_outcome(a, b, ACCOUNT_AUDIT_FAILED);
     b->next_at_ms = now_ms(a) + at_most(RETRY_MS, interval_ms(a));
     a->audit.left = 0;
-    a->list_due = a->list_due || err->code == ERR_NO_MAILBOX;
+    if (err->code == ERR_NO_MAILBOX) {
+        a->list_due = true;
+        account_pending_add(a, b->box); /* SELECT tells for certain */
+    }
 }
 
 /* --- one audit --- */

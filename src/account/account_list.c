@@ -13,6 +13,12 @@ static const char *const use_source_names[] = {[SPECIAL_USE_NONE] = NULL,
                                                [SPECIAL_USE_EXTENSION] = "extension",
                                                [SPECIAL_USE_USER] = "user"};
 
+/* A name, and no mailbox of that name. */
+static bool is_name_only(const struct mailbox *m)
+{
+    return (m->list_attrs & IMAP_LIST_NOSELECT) != 0 || m->phase == MAILBOX_PHASE_GONE;
+}
+
 static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
 {
     json_t *obj = json_object();
@@ -33,7 +39,7 @@ static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
         json_put_cstr(obj, "specialUse", use);
         json_put_cstr(obj, "specialUseSource", source != NULL ? source : "name");
     }
-    if ((m->list_attrs & IMAP_LIST_NOSELECT) != 0) {
+    if (is_name_only(m)) {
         json_put_bool(obj, "noSelect", true);
     } else {
         json_put_int(obj, "messages", account_indexes(a, m) ? m->count : m->exists);
@@ -85,7 +91,7 @@ static void count_next(struct account_call *c)
         json_t *row = json_array_get(list, counting->at);
         struct str path = str_of(json_string_value(json_object_get(row, "path")));
         struct mailbox *m = account_mailbox_by_path(c->a, path);
-        if (m != NULL && (m->list_attrs & IMAP_LIST_NOSELECT) == 0) {
+        if (m != NULL && !is_name_only(m)) {
             c->status = imap_status_start(c->conn, str_from(m->wire, m->wire_len),
                                           IMAP_STATUS_MESSAGES | IMAP_STATUS_UNSEEN,
                                           CALL_COMMAND_MS, on_status, c);
@@ -202,7 +208,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     }
     if (m != NULL && lo < l->count && l->uids[lo] == row->uid && l->rows[lo] == NULL &&
         (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[lo] = render_message(m, row);
+        l->rows[lo] = render_listed(m, row);
     }
 }
 
@@ -309,7 +315,7 @@ static void on_numbered_row(struct imap_fetch *op ATTR_UNUSED, const struct imap
     uint32_t first, end;
     if (m != NULL && page_range(l, &first, &end) && row->seq > first && row->seq <= end &&
         l->rows[row->seq - first - 1] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[row->seq - first - 1] = render_message(m, row);
+        l->rows[row->seq - first - 1] = render_listed(m, row);
     }
 }
 

@@ -94,13 +94,18 @@ void account_poll_throttled(struct account *a)
 
 /* --- what is due --- */
 
-/* Nobody tells of it: neither NOTIFY nor a connection that has it selected. */
+/* No connection has it selected. */
+static bool may_be_looked_at(const struct account *a, const struct mailbox *m)
+{
+    bool known = m->phase == MAILBOX_PHASE_LIVE || m->phase == MAILBOX_PHASE_GONE;
+    return account_syncs(a, m) && known && m->box != a->watch_box &&
+           !account_subs_serve(a, m->box);
+}
+
+/* NOTIFY does not tell of it, either. */
 static bool is_looked_at(const struct account *a, const struct mailbox *m)
 {
-    return account_syncs(a, m) && m->phase == MAILBOX_PHASE_LIVE &&
-           m->box != a->watch_box &&
-           (a->notify_scope < IMAP_NOTIFY_FLAGS || m->unheard) &&
-           !account_subs_serve(a, m->box);
+    return may_be_looked_at(a, m) && (a->notify_scope < IMAP_NOTIFY_FLAGS || m->unheard);
 }
 
 static void looked_at(struct account *a, struct mailbox *m)
@@ -211,11 +216,12 @@ void account_poll_plan(struct account *a)
 }
 
 /* Not due: a server that leaves out the STATUS of one (RFC 5819 §2) would be asked for another
- * listing at once, without end. */
+ * listing at once, without end. Where it tells that of the others, the mailbox may be gone,
+ * of which NOTIFY says nothing. */
 static void ask_untold(struct account *a, const struct mailbox *m)
 {
     struct account_poll *p = &a->poll;
-    if (!is_looked_at(a, m)) {
+    if (!(a->status_listed ? may_be_looked_at(a, m) : is_looked_at(a, m))) {
         return;
     }
     if (now_ms(a) < p->select_until_ms) {

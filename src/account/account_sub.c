@@ -259,7 +259,7 @@ static void sub_open(struct sub_conn *s)
 static bool is_wanted(const struct account *a, const struct mailbox *m)
 {
     return m != NULL && account_can_idle(a) && a->notify_scope < IMAP_NOTIFY_FLAGS &&
-           m->phase == MAILBOX_PHASE_LIVE && m != account_main(a) &&
+           m->phase == MAILBOX_PHASE_LIVE && m != account_main(a) && !sync_is_parked(m) &&
            account_syncs(a, m) && account_names(a, "subconnections", m);
 }
 

@@ -110,6 +110,9 @@ void account_flush_fail(struct account *a, const struct err *err)
 /* The index is not what the record asks for: of another indexer, or to be flushed. */
 static bool is_stale(const struct account *a, const struct mailbox *m)
 {
+    if (m->phase == MAILBOX_PHASE_GONE) {
+        return false;
+    }
     if (a->on_flushed != NULL) {
         return m->phase != MAILBOX_PHASE_NEW || m->count > 0;
     }

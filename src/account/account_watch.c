@@ -132,6 +132,7 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
         }
     }
     account_subs_update(a);
+    account_listing_ended(a);
     next_soon(a);
 }
 
@@ -281,7 +282,7 @@ static void settle(struct account *a)
     for (size_t i = 0; i < a->table.count; i++) {
         const struct mailbox *m = a->table.items[i];
         if (account_syncs(a, m) && m->phase != MAILBOX_PHASE_LIVE &&
-            m->phase != MAILBOX_PHASE_PARKED) {
+            m->phase != MAILBOX_PHASE_PARKED && m->phase != MAILBOX_PHASE_GONE) {
             account_set_state(a, "syncing");
             return;
         }

@@ -7,7 +7,7 @@
  * of a large mailbox costs a server, the SELECT that follows at once costs it again.
  *
  * A listing without INBOX or without any selectable mailbox is a fault of the server and
- * changes nothing. */
+ * changes nothing. Which mailboxes are no more: sync_list_gone.c. */
 #include "sync_list_priv.h"
 #include "sync_priv.h"
 
@@ -31,6 +31,13 @@ struct list_dirty {
     const char *old_use;
 };
 
+/* A record to drop; where its name is still listed, another one to keep the name. */
+struct list_removed {
+    struct mailbox *m;
+    const struct list_row *row; /* NULL: not listed */
+    struct mailbox *successor;  /* while the commit is on its way */
+};
+
 struct sync_list {
     struct op op;
     struct imap_conn *conn;
@@ -50,7 +57,7 @@ struct sync_list {
     bool asked; /* for STATUS of mailboxes that may have been renamed */
     struct list_dirty *dirty;
     size_t dirty_count, dirty_at, slice_count;
-    struct mailbox **removed;
+    struct list_removed *removed;
     size_t removed_count, removed_at, slice_removed;
     struct mailbox **changed, **untold;
     struct sync_list_result result;
@@ -97,70 +104,6 @@ void sync_list_cancel(struct sync_list *l)
         l->canceled = true;
         if (l->commit == NULL) {
             op_cancel(&l->op);
-        }
-    }
-}
-
-/* --- special use --- */
-
-/* Names that servers without SPECIAL-USE give these mailboxes. */
-static const struct {
-    const char *use;
-    const char *name;
-} use_names[] = {
-    {"\\Sent", "Sent"},
-    {"\\Sent", "Sent Items"},
-    {"\\Sent", "Sent Messages"},
-    {"\\Sent", "Sent Mail"},
-    {"\\Drafts", "Drafts"},
-    {"\\Drafts", "Draft"},
-    {"\\Trash", "Trash"},
-    {"\\Trash", "Deleted Items"},
-    {"\\Trash", "Deleted Messages"},
-    {"\\Trash", "Bin"},
-    {"\\Junk", "Junk"},
-    {"\\Junk", "Junk Email"},
-    {"\\Junk", "Junk E-mail"},
-    {"\\Junk", "Spam"},
-    {"\\Junk", "Bulk Mail"},
-    {"\\Archive", "Archive"},
-    {"\\Archive", "Archives"},
-};
-
-static bool use_is_taken(const struct sync_list *l, const char *use)
-{
-    for (size_t i = 0; i < l->row_count; i++) {
-        if (str_ieq_c(l->rows[i].entry.special_use, use)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct str base_name(struct str path, char delimiter)
-{
-    for (size_t i = path.len; delimiter != 0 && i > 0; i--) {
-        if (path.ptr[i - 1] == delimiter) {
-            return str_tail(path, i);
-        }
-    }
-    return path;
-}
-
-static void guess_uses(struct sync_list *l)
-{
-    for (size_t u = 0; u < ARRAY_LEN(use_names); u++) {
-        if (use_is_taken(l, use_names[u].use)) {
-            continue;
-        }
-        for (size_t i = 0; i < l->row_count; i++) {
-            struct imap_list_entry *e = &l->rows[i].entry;
-            if (e->special_use.ptr == NULL && (e->attrs & IMAP_LIST_NOSELECT) == 0 &&
-                str_ieq_c(base_name(e->path, e->delimiter), use_names[u].name)) {
-                e->special_use = str_of(use_names[u].use);
-                l->rows[i].status.mailbox = STR("guessed");
-                break;
-            }
         }
     }
 }
@@ -282,8 +225,6 @@ static bool take_listing(struct mailbox *m, const struct list_row *row)
     m->delimiter = e->delimiter;
     m->special_use_source = source;
     memcpy(m->special_use, use, sizeof use);
-    m->gone_since_ms = 0;
-    m->nonexistent = false;
     struct str mailbox_id = row->status.mailbox_id;
     if (mailbox_id.ptr != NULL && !str_eq(str_of(m->mailbox_id), mailbox_id)) {
         mem_free(m->mailbox_id);
@@ -338,6 +279,18 @@ static void take_name(struct mailbox *m, const struct imap_list_entry *e)
     m->path = mem_strndup(e->path.ptr, e->path.len);
 }
 
+/* Notes m for removal if it is; row NULL: it is not listed. */
+static enum sync_gone look_if_gone(struct sync_list *l, struct mailbox *m,
+                                   const struct list_row *row)
+{
+    enum sync_gone gone = sync_gone_look(m, row, l->sc.delete_confirm_ms);
+    l->result.missing += gone == SYNC_GONE_PERHAPS || gone == SYNC_GONE_YES;
+    if (gone == SYNC_GONE_YES && !is_busy(l, m)) {
+        l->removed[l->removed_count++] = (struct list_removed){.m = m, .row = row};
+    }
+    return gone;
+}
+
 static void compare_row(struct sync_list *l, const struct list_row *row)
 {
     struct mailbox *m = row->known;
@@ -353,11 +306,16 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
             m->special_use[0] != '\0' ? arena_strdup(&l->op.arena, m->special_use) : NULL;
         take_name(m, &row->entry);
         m->unheard = true;
+        m->nonexistent = false;
     }
     dirty.m = m;
     /* A pass that works on it stores the record itself. */
     bool busy = is_busy(l, m);
     bool differs = take_listing(m, row) && !busy;
+    enum sync_gone gone = look_if_gone(l, m, row);
+    if (gone == SYNC_GONE_YES && !busy) {
+        return;
+    }
     bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     if (differs || now_live || row->renamed) {
         l->dirty[l->dirty_count++] = dirty;
@@ -366,36 +324,21 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
     if (!mailbox_is_synced(m)) {
         return;
     }
-    if (sync_status_differs(m, &row->status) || sync_flags_are_due(l->sc.table, m)) {
+    if (gone == SYNC_GONE_LOOK || sync_status_differs(m, &row->status) ||
+        sync_flags_are_due(l->sc.table, m)) {
         l->changed[l->result.changed_count++] = m;
     } else if ((row->status.has & need) != need) {
         l->untold[l->result.untold_count++] = m;
     }
 }
 
-static bool was_listed(const struct sync_list *l, const struct mailbox *m)
-{
-    return map_get(l->listed, str_from(m->wire, m->wire_len)) != NULL;
-}
-
 static void find_missing(struct sync_list *l)
 {
-    struct mailbox_table *table = l->sc.table;
-    int64_t now_ms = clock_wall_ms();
+    const struct mailbox_table *table = l->sc.table;
     for (size_t i = 0; i < table->count; i++) {
         struct mailbox *m = table->items[i];
-        if (was_listed(l, m)) {
-            continue;
-        }
-        l->result.missing++;
-        bool confirmed =
-            m->nonexistent || (m->gone_since_ms != 0 &&
-                               now_ms - m->gone_since_ms >= l->sc.delete_confirm_ms);
-        if (m->gone_since_ms == 0) {
-            m->gone_since_ms = now_ms;
-        }
-        if (confirmed && !is_busy(l, m)) {
-            l->removed[l->removed_count++] = m;
+        if (map_get(l->listed, str_from(m->wire, m->wire_len)) == NULL) {
+            (void)look_if_gone(l, m, NULL);
         }
     }
 }
@@ -404,19 +347,50 @@ static void find_missing(struct sync_list *l)
 
 static void commit_slice(struct sync_list *l);
 
+static void drop_successors(struct sync_list *l)
+{
+    for (size_t i = 0; i < l->slice_removed; i++) {
+        mailbox_free(&l->removed[l->removed_at + i].successor);
+    }
+}
+
+static void take_removed(struct sync_list *l)
+{
+    for (size_t i = 0; i < l->slice_removed; i++) {
+        struct list_removed *r = &l->removed[l->removed_at + i];
+        mailbox_table_remove(l->sc.table, r->m);
+        if (r->successor != NULL) {
+            mailbox_table_add(l->sc.table, r->successor);
+            r->successor = NULL;
+        }
+        l->result.missing--;
+    }
+}
+
+/* Fills `changes` with what this one takes; gives the number of them. */
+static size_t remove_one(struct sync_list *l, struct list_removed *r,
+                         struct mailbox_change *changes)
+{
+    changes[0] = (struct mailbox_change){.m = r->m, .remove = true};
+    if (r->row == NULL) {
+        return 1;
+    }
+    r->successor = sync_gone_successor(r->m, r->row, l->sc.table->next_number++);
+    changes[1] = (struct mailbox_change){.m = r->successor};
+    return 2;
+}
+
 static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *err,
                          void *ctx)
 {
     struct sync_list *l = ctx;
     l->commit = NULL;
     if (err->code != ERR_OK) {
+        drop_successors(l);
         op_fail_err(&l->op, err);
         return;
     }
-    for (size_t i = 0; i < l->slice_removed; i++) {
-        mailbox_table_remove(l->sc.table, l->removed[l->removed_at + i]);
-        l->result.missing--;
-    }
+    take_removed(l);
     l->dirty_at += l->slice_count;
     l->removed_at += l->slice_removed;
     commit_slice(l);
@@ -440,9 +414,9 @@ static void commit_slice(struct sync_list *l)
     l->slice_removed = l->slice_count > 0     ? 0
                        : removed < LIST_SLICE ? removed
                                               : LIST_SLICE;
-    size_t n = l->slice_count + l->slice_removed, event_count = 0;
-    struct mailbox_change *changes = mem_array(n, sizeof *changes);
-    struct event *events = mem_array(n, sizeof *events);
+    size_t n = l->slice_count, event_count = 0;
+    struct mailbox_change *changes = mem_array(n + 2 * l->slice_removed, sizeof *changes);
+    struct event *events = mem_array(n + l->slice_removed, sizeof *events);
     for (size_t i = 0; i < l->slice_count; i++) {
         const struct list_dirty *d = &l->dirty[l->dirty_at + i];
         changes[i].m = d->m;
@@ -454,10 +428,11 @@ static void commit_slice(struct sync_list *l)
         }
     }
     for (size_t i = 0; i < l->slice_removed; i++) {
-        struct mailbox_change *change = &changes[l->slice_count + i];
-        change->m = l->removed[l->removed_at + i];
-        change->remove = true;
-        sync_event_mailbox_deleted(&l->sc, change->m, &events[event_count++]);
+        struct list_removed *r = &l->removed[l->removed_at + i];
+        n += remove_one(l, r, &changes[n]);
+        if (r->m->phase != MAILBOX_PHASE_GONE) { /* of these it was told */
+            sync_event_mailbox_deleted(&l->sc, r->m, &events[event_count++]);
+        }
     }
     struct store_commit_params params = {.acct = l->sc.acct,
                                          .changes = changes,
@@ -485,8 +460,8 @@ static void compare_all(struct sync_list *l)
     l->dirty = ARENA_ARRAY(arena, struct list_dirty, l->row_count);
     l->changed = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
     l->untold = ARENA_ARRAY(arena, struct mailbox *, l->row_count);
-    l->removed = ARENA_ARRAY(arena, struct mailbox *, known);
-    guess_uses(l);
+    l->removed = ARENA_ARRAY(arena, struct list_removed, known);
+    sync_list_guess_uses(l->rows, l->row_count);
     sync_label_listing(l->conn, &l->sc, l->rows, l->row_count);
     /* Names become free before others take them. */
     for (size_t i = 0; i < 2 * l->row_count; i++) {

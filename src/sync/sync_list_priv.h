@@ -13,6 +13,26 @@ struct list_row {
     bool postponed;        /* perhaps renamed; cannot be told before the next listing */
 };
 
+/* --- sync_list_use.c --- */
+
+/* Gives a special use to those that are named like one, where the server gives none. */
+void sync_list_guess_uses(struct list_row *rows, size_t count);
+
+/* --- sync_list_gone.c: which mailboxes are no more --- */
+
+enum sync_gone {
+    SYNC_GONE_NO,
+    SYNC_GONE_PERHAPS, /* the next listing tells */
+    SYNC_GONE_LOOK,    /* SELECT tells */
+    SYNC_GONE_YES
+};
+/* What a listing says of m; row NULL: nothing. What it was before is in m. */
+enum sync_gone sync_gone_look(struct mailbox *m, const struct list_row *row,
+                              int64_t confirm_ms);
+/* A name that is listed although the mailbox m is no more. */
+struct mailbox *sync_gone_successor(const struct mailbox *m, const struct list_row *row,
+                                    uint32_t number) ATTR_RETURNS_NONNULL;
+
 /* --- sync_rename.c: which new rows are missing mailboxes under another name --- */
 
 /* Sets `known` and `renamed` of rows that are new. May select other mailboxes on the

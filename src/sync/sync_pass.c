@@ -229,14 +229,12 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
 {
     struct sync_pass *p = ctx;
     p->select = NULL;
-    p->m->nonexistent = strcmp(err->peer_code, "NONEXISTENT") == 0;
     if (err->code != ERR_OK) {
-        sync_park(p->m, err);
+        sync_park(p->m, err, p->sc.delete_confirm_ms);
         sync_pass_fail(p, err, "select mailbox");
         return;
     }
-    p->m->select_failures = 0;
-    p->m->parked_until_ms = 0;
+    sync_gone_not(p->m);
     p->exists = selected->exists;
     p->uid_next = selected->uid_next;
     p->highest_modseq = modseq_of(p->conn, selected);

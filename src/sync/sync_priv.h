@@ -394,11 +394,13 @@ bool sync_window_looked(struct sync_pass *p, uint32_t uid);
 bool sync_window_is_open(const struct sync_pass *p);
 /* Before the commits of what was compared. */
 void sync_window_settle(struct sync_pass *p);
+/* The floor when a mailbox was walked to its first message; 0: it is no window. */
+uint32_t sync_window_walked(const struct sync_pass *p);
 /* A message below those that are shown came into sight again. */
 bool sync_window_is_below(const struct mailbox *m, uint32_t uid);
 
 /* sync_park.c: the mailbox cannot be selected. */
-void sync_park(struct mailbox *m, const struct err *err);
+void sync_park(struct mailbox *m, const struct err *err, int64_t confirm_ms);
 
 /* sync_walk.c: the initial index */
 enum step sync_walk_step(struct op *op);

@@ -227,6 +227,27 @@ def test_another_mailbox_under_a_new_name_is_no_rename(daemon, dovecot, consumer
     assert not consumer.seen("mailboxRenamed")
 
 
+def test_a_parent_that_is_deleted_is_gone_although_its_name_stays(daemon, dovecot, consumer, user):
+    daemon.hooks(consumer.url, events=FINE)
+    fill_tree(dovecot, user)
+    start(daemon, dovecot, user, consumer)
+    ids = {m["id"] for m in daemon.messages(user, "Work/Deep")}
+    with dovecot.client(user) as c:
+        c.delete("Work")
+    look(daemon, user)
+    consumer.wait("mailboxDeleted", user, path="Work")
+    shown = {m["path"]: m for m in daemon.get(f"/v1/account/{user}/mailboxes")["mailboxes"]}
+    assert shown.get("Work", {"noSelect": True})["noSelect"]
+    with dovecot.client(user) as c:
+        c.create("Work")
+    dovecot.append(user, "Work", mail.plain(1, message_id="<again@example.com>"))
+    look(daemon, user)
+    consumer.wait("mailboxNew", user, path="Work")
+    wait_until(lambda: total(daemon, user, "Work") == 1, 10, "the new mailbox")
+    assert len(consumer.seen("mailboxDeleted")) == 1
+    assert {m["id"] for m in daemon.messages(user, "Work/Deep")} == ids
+
+
 # --- UIDVALIDITY ---
 
 def forget_uids(dovecot, user, box):

@@ -118,6 +118,41 @@ def test_select_that_says_nonexistent_confirms(begin, consumer, user):
     assert len(consumer.seen("mailboxDeleted")) == 1
 
 
+def test_a_name_without_a_mailbox_is_deleted_and_rarely_asked_for_again(begin, consumer, user):
+    """As Dovecot lists a parent that was deleted."""
+    server = Server(["INBOX", "one", "two"])
+    d = begin(server, sync_delete_confirm_s=2)
+    refused = {b"STATUS", b"SELECT", b"EXAMINE"}
+
+    def lie(command, box):
+        return b"%T NO [NONEXISTENT] there is none\r\n" if command in refused and box == "two" else None
+    server.lie, before, began = lie, server.selected.count("two"), time.time()
+    listings(d, user, server, 1)
+    assert not consumer.seen("mailboxDeleted"), "one word of it is not enough"
+    assert consumer.wait("mailboxDeleted", user, seconds=20).data["path"] == "two"
+    assert time.time() - began > 2
+    listings(d, user, server, 3)
+    assert server.selected.count("two") - before == 2
+    shown = {m["path"]: m for m in d.get(f"/v1/account/{user}/mailboxes")["mailboxes"]}
+    assert shown["two"]["noSelect"] and not shown["one"].get("noSelect")
+    server.lie = lambda command, box: None
+    assert consumer.wait("mailboxNew", user, seconds=20).data["path"] == "two"
+    assert len(consumer.seen("mailboxDeleted")) == len(consumer.seen("mailboxNew")) == 1
+    wait_until(lambda: d.page(user, "two")["total"] == 3, 10, "its messages")
+
+
+def test_a_mailbox_that_is_refused_for_a_while_stays(begin, consumer, user):
+    server = Server(["INBOX", "one", "two"])
+    d = begin(server, sync_delete_confirm_s=60)
+    ids = {m["id"] for m in d.messages(user, "two")}
+    server.lie = lambda command, box: (b"%T NO there is no such mailbox\r\n" if box == "two"
+                                       and command in (b"STATUS", b"SELECT") else None)
+    listings(d, user, server, 2)
+    server.lie = lambda command, box: None
+    listings(d, user, server, 2)
+    assert not consumer.seen("mailboxDeleted") and {m["id"] for m in d.messages(user, "two")} == ids
+
+
 def test_mailboxid_is_proof_where_uidvalidity_is_always_one(begin, consumer, user):
     server = Server(["INBOX", "one", "two"], objectid=True)
     d = begin(server, sync_delete_confirm_s=3600)

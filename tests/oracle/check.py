@@ -32,9 +32,7 @@ def compare(index: Index, truth: dict[str, Box], modseq: bool) -> list[str]:
     out = []
     by_path = {m.path: m for m in index.boxes.values() if not m.no_select}
     out += [f"index: mailbox {path!r} is missing" for path in truth if path not in by_path]
-    # A parent that cannot be selected need not be marked as such in a plain LIST: it stays empty.
-    out += [f"index: mailbox {path!r} does not exist" for path, m in by_path.items()
-            if path not in truth and (m.rows or not any(p.startswith(path + "/") for p in truth))]
+    out += [f"index: mailbox {path!r} does not exist" for path in by_path if path not in truth]
     for path, t in truth.items():
         if path in by_path:
             out += _compare_box(by_path[path], t, modseq)

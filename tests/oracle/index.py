@@ -102,6 +102,8 @@ class Dump:
 
 
 def _take_mailbox(out: Index, m: dict) -> None:
+    if m["phase"] == "gone":  # a name of which nobody is told
+        return
     out.boxes[m["box"]] = IndexBox(
         m["box"], m["number"], m["path"], m["phase"], m["epoch"], m["uidValidity"], m["lastUid"], m["uidNext"],
         m["modseq"], m["exists"], m["count"], m["noSelect"], {uid: flag_set(flags) for uid, flags, _ in m["rows"]})

@@ -89,7 +89,7 @@ struct mailbox {
         start_uid; /* phase initial: UIDNEXT when it began; later UIDs are new mail */
     uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
     int64_t last_full_ms;  /* last full flag refresh */
-    int64_t gone_since_ms; /* phase gone */
+    int64_t gone_since_ms; /* not listed, or as a mere name; 0: it is */
     /* After UIDVALIDITY changed the former index stays as a shadow until the new one was
      * compared with it. 0: there is none; else 1 + the parts of it that are done */
     uint32_t rebuild;
@@ -113,7 +113,8 @@ struct mailbox {
     size_t inline_len;
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
-    bool nonexistent; /* the server said so when it was to be selected */
+    bool nonexistent; /* the server said so when it was to be selected, */
+    int64_t refused_since_ms, refused_ms; /* for the first and the last time: wall time */
     bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
     bool suspect; /* proved to differ: the next pass compares all of it */
     int64_t changed_at_ms,

@@ -199,6 +199,8 @@ void sync_list_cancel(struct sync_list *op);
 bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m);
 /* The mailbox could not be selected and is not to be tried again yet. */
 bool sync_is_parked(const struct mailbox *m);
+/* The server shows that it exists: it can be selected at once. */
+void sync_gone_not(struct mailbox *m);
 
 struct sync_pass_result {
     uint32_t added, updated, deleted;
