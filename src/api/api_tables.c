@@ -11,5 +11,6 @@ const struct api_table api_tables[] = {
     {api_delivery_routes, API_DELIVERY_ROUTES},
     {api_search_routes, API_SEARCH_ROUTES},
     {api_mailbox_routes, API_MAILBOX_ROUTES},
+    {api_webhook_routes, API_WEBHOOK_ROUTES},
 };
 const size_t api_tables_count = ARRAY_LEN(api_tables);

@@ -135,6 +135,7 @@ struct webhooks *webhooks_new(struct store *s, struct httpc *httpc, struct chang
     w->dests = webhook_dests_new(w);
     w->requeue = webhook_requeue_new(w);
     list_init(&w->targets_used);
+    list_init(&w->previews);
     list_init(&w->detached);
     webhook_routes_init(w);
     return w;
@@ -176,7 +177,7 @@ static void on_stopped(struct deferred *d)
 
 void webhooks_check_stopped(struct webhooks *w)
 {
-    if (w->stopping && w->sends == 0 && w->ops == 0) {
+    if (w->stopping && w->sends == 0 && w->ops == 0 && list_is_empty(&w->previews)) {
         loop_defer(w->loop, &w->stop_later, on_stopped);
     }
 }
@@ -189,6 +190,7 @@ void webhooks_stop(struct webhooks *w, webhooks_stop_cb *cb, void *ctx)
     w->stop_ctx = ctx;
     webhook_detached_cancel_all(w);
     webhook_requeue_stop(w->requeue);
+    webhook_previews_cancel_all(w);
     webhooks_check_stopped(w);
 }
 
@@ -199,7 +201,7 @@ void webhooks_free(struct webhooks **wp)
         return;
     }
     CHECK_MAGIC(w, webhooks_magic);
-    CHECK(w->sends == 0 && w->ops == 0);
+    CHECK(w->sends == 0 && w->ops == 0 && list_is_empty(&w->previews));
     *wp = NULL;
     webhook_routes_free(w);
     webhook_targets_free(w);

@@ -127,7 +127,7 @@ static struct webhook_dest *dest_of(struct webhook_route *r, const char *origin)
 static bool is_plain(const struct webhook_dest *dest)
 {
     return dest->active == 0 && dest->failures == 0 && dest->state == DEST_STATE_CLOSED &&
-           !timer_is_set(&dest->pace);
+           !dest->recovering && !timer_is_set(&dest->pace);
 }
 
 static size_t wake(const struct webhook_dest *dest, uint64_t key, size_t count)
@@ -171,36 +171,55 @@ static size_t room_of(const struct webhook_dest *dest)
     return dest->active < most ? most - dest->active : 0;
 }
 
+static void on_open_over(struct timer *t);
+
 /* Those who wait for a place first: they have not been tried yet. */
 static void let_in(struct webhook_dest *dest)
 {
+    const struct webhooks *w = dest->route->w;
     size_t room = dest->state == DEST_STATE_CLOSED ? room_of(dest) : 0;
     if (room == 0 || timer_is_set(&dest->pace)) {
         return;
     }
+    size_t paced = 1 + (size_t)w->target_rate * BURST_US / US_PER_S;
+    room = w->target_rate > 0 && paced < room ? paced : room;
     size_t woken = wake(dest, dest->key, room);
     if (dest->recovering && woken < room) {
-        size_t more = wake(dest, dest->retry_key, room - woken);
-        dest->recovering = more == room - woken;
+        dest->recovering = wake(dest, dest->retry_key, room - woken) == room - woken;
+    }
+    if (dest->recovering && dest->active == 0) {
+        /* Those woken may want nothing of it after all: then the next. */
+        timer_set(w->loop, &dest->open, PROBE_AGAIN_MS, on_open_over);
+    }
+}
+
+/* The one that is woken may turn out to want nothing of it: then the next. After days all
+ * are, so that what is too old ends. */
+static void probe(struct webhook_dest *dest)
+{
+    const struct webhooks *w = dest->route->w;
+    bool expires = dest->down_since_ms != 0 &&
+                   clock_wall_ms() - dest->down_since_ms >= w->give_up_ms;
+    size_t woken = wake(dest, dest->retry_key, expires ? SIZE_MAX : 1);
+    if (woken == 0) {
+        woken = wake(dest, dest->key, 1);
+    }
+    if (woken > 0) {
+        timer_set(w->loop, &dest->open, PROBE_AGAIN_MS, on_open_over);
     }
 }
 
 static void on_open_over(struct timer *t)
 {
     struct webhook_dest *dest = container_of(t, struct webhook_dest, open);
-    const struct webhooks *w = dest->route->w;
-    bool expires = dest->down_since_ms != 0 &&
-                   clock_wall_ms() - dest->down_since_ms >= w->give_up_ms;
-    dest->state = DEST_STATE_HALF_OPEN;
-    if (dest->probing) {
+    if (dest->state == DEST_STATE_CLOSED) {
+        let_in(dest);
+        forget_if_plain(dest);
         return;
     }
-    /* The one that is woken may turn out to want nothing of it: then the next. After days
-     * all are, so that what is too old ends. */
-    size_t woken = wake(dest, dest->retry_key, expires ? SIZE_MAX : 1);
-    woken += woken == 0 ? wake(dest, dest->key, 1) : 0;
-    if (woken > 0) {
-        timer_set(w->loop, &dest->open, PROBE_AGAIN_MS, on_open_over);
+    dest->state = DEST_STATE_HALF_OPEN;
+    if (!dest->probing) {
+        probe(dest);
     }
 }
 

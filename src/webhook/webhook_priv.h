@@ -20,6 +20,7 @@
 #include "postrider/store/store_dead.h"
 #include "postrider/store/store_settings.h"
 #include "postrider/webhook/webhook.h"
+#include "postrider/webhook/webhook_preview.h"
 #include "postrider/webhook/webhook_route.h"
 
 /* How events look on their way (webhook_payload.c). */
@@ -84,6 +85,7 @@ struct webhooks {
     struct list targets_used;
     uint64_t targets_version; /* counts invalidations */
     struct webhook_dests *dests;
+    struct list previews;
     struct list detached;
     size_t detached_count;
     size_t sends;              /* alive, also canceled ones */
@@ -109,6 +111,9 @@ struct webhook_route *webhook_route_default(const struct webhooks *w);
 struct webhook_route *webhook_route_by_id(const struct webhooks *w, struct str id);
 struct webhook_route *webhook_route_ref(struct webhook_route *r);
 void webhook_route_unref(struct webhook_route *r);
+/* A route that is in no table and reads nothing: another one as `record` would make it.
+ * One reference is the caller's. */
+struct webhook_route *webhook_route_trial(const struct webhook_route *r, json_t *record);
 bool webhook_route_is_enabled(const struct webhook_route *r);
 /* What it says about events of this kind. */
 bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
@@ -220,6 +225,8 @@ struct webhook_job {
     const char *delivery_id;   /* borrowed likewise */
     const char *url;           /* detached: the account's own URL at the time, or NULL */
     bool requeued;             /* from a dead letter, which is kept by who asks */
+    struct webhook_preview *preview; /* nothing is sent: it is told what would be */
+    bool keeps_data;                 /* no content is fetched */
     unsigned tries;
     unsigned parts; /* views of the event that were delivered before */
     int64_t first_tried_ms;
@@ -229,6 +236,20 @@ struct webhook_send *webhook_send_new(struct webhooks *w, const struct webhook_j
 void webhook_send_run(struct webhook_send *s);
 /* No callback follows. */
 void webhook_send_cancel(struct webhook_send *s);
+
+/* webhook_preview.c */
+struct webhook_shown {
+    const struct event *event;
+    const char *url;
+    const struct httpc_header *headers;
+    size_t header_count;
+    struct str body;
+};
+void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *shown);
+/* The first note of a member stays. */
+void webhook_preview_note(struct webhook_preview *p, const char *member,
+                          const char *text);
+void webhook_previews_cancel_all(struct webhooks *w);
 
 /* webhook_detached.c */
 void webhook_detached_cancel_all(struct webhooks *w);

@@ -138,16 +138,32 @@ static void take_record(struct webhook_route *r, json_t *record)
     r->form = form_of(record);
     bool ok = compile(record, "filter", &r->filter);
     ok = compile(record, "mapping", &r->mapping) && ok;
-    changelog_reader_set_enabled(r->reader, ok && webhook_route_is_enabled(r));
+    if (r->reader != NULL) {
+        changelog_reader_set_enabled(r->reader, ok && webhook_route_is_enabled(r));
+    }
 }
 
-static struct webhook_route *route_add(struct webhooks *w, const char *id,
-                                       const char *since)
+static struct webhook_route *route_new(struct webhooks *w, const char *id)
 {
     struct webhook_route *r = MEM_NEW(struct webhook_route);
     r->w = w;
     r->refs = 1;
     (void)snprintf(r->id, sizeof r->id, "%s", id);
+    list_init(&r->node);
+    return r;
+}
+
+struct webhook_route *webhook_route_trial(const struct webhook_route *r, json_t *record)
+{
+    struct webhook_route *trial = route_new(r->w, r->id);
+    take_record(trial, record);
+    return trial;
+}
+
+static struct webhook_route *route_add(struct webhooks *w, const char *id,
+                                       const char *since)
+{
+    struct webhook_route *r = route_new(w, id);
     r->reader = changelog_reader_add(w->changelog,
                                      &(struct changelog_reader_params){.name = r->id,
                                                                        .since = since,

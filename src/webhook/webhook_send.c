@@ -26,6 +26,7 @@ struct webhook_send {
     struct store_dead_op *letter;
     struct enrich_request *enrich;
     struct httpc_req *req;
+    struct deferred next;
     uint64_t targets_version; /* when the look-up began */
     const char *url;
     bool url_is_own; /* the account's, not the global one */
@@ -169,6 +170,11 @@ static void on_letter(struct store_dead_op *op ATTR_UNUSED, const struct err *er
 static void give_up(struct webhook_send *s, const struct err *err,
                     const struct httpc_reply *reply)
 {
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "error", err->msg);
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
+        return;
+    }
     note_failure(s, err, reply, CHANGELOG_DEAD);
     leave(s);
     if (s->job.acct == NULL || s->job.requeued) {
@@ -303,6 +309,16 @@ static struct str setting_str(const struct webhooks *w, const char *name)
     return json_get_str(store_settings(w->store), name);
 }
 
+/* A preview counts for nothing. */
+static void note_skip(struct webhook_send *s, const char *why)
+{
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "skipped", why);
+    } else {
+        webhook_note_skipped(s->job.route);
+    }
+}
+
 static struct webhook_payload payload_of(const struct webhook_send *s)
 {
     return (struct webhook_payload){.route = s->job.route,
@@ -334,6 +350,28 @@ static bool render(struct webhook_send *s, struct buf *out, struct err *err)
     return webhook_payload_body(&p, out, err);
 }
 
+static void on_next(struct deferred *d)
+{
+    struct webhook_send *s = container_of(d, struct webhook_send, next);
+    if (!back(s)) {
+        s->at++;
+        begin_event(s);
+    }
+}
+
+/* Instead of sending: on to the next event. */
+static void show(struct webhook_send *s, const struct httpc_header *headers, size_t count,
+                 struct str body)
+{
+    webhook_preview_add(s->job.preview, &(struct webhook_shown){.event = event_of(s),
+                                                                .url = s->url,
+                                                                .headers = headers,
+                                                                .header_count = count,
+                                                                .body = body});
+    s->in_flight = true;
+    loop_defer(s->w->loop, &s->next, on_next);
+}
+
 static void post(struct webhook_send *s, struct str body)
 {
     struct webhooks *w = s->w;
@@ -355,6 +393,11 @@ static void post(struct webhook_send *s, struct str body)
         .own_custom = s->own_headers};
     struct httpc_header headers[WEBHOOK_HEADERS];
     size_t count = webhook_render_headers(&h, &s->arena, headers);
+    if (s->job.preview != NULL) {
+        show(s, headers, count, body);
+        return;
+    }
+    s->dest = webhook_dest_enter(s->job.route, s->origin.text);
     s->in_flight = true;
     s->req = httpc_req_start(w->httpc,
                              &(struct httpc_params){.method = "POST",
@@ -371,7 +414,7 @@ static bool may_go(struct webhook_send *s)
 {
     uint64_t key = 0;
     if (s->job.acct == NULL) {
-        return true; /* outside the log nothing is parked */
+        return true; /* outside the log nothing is parked, nor is a preview */
     }
     switch (
         webhook_dest_admits(s->job.route, s->origin.text, s->job.event->date_ms, &key)) {
@@ -398,7 +441,6 @@ static void send_now(struct webhook_send *s)
         return;
     }
     if (render(s, &body, &err)) {
-        s->dest = webhook_dest_enter(s->job.route, s->origin.text);
         post(s, buf_str(&body));
     } else {
         give_up(s, &err, NULL);
@@ -408,9 +450,11 @@ static void send_now(struct webhook_send *s)
 
 /* --- content, and the filter before or behind it --- */
 
+static const char refused[] = "the filter of the route refuses it";
+
 static bool must_ask(const struct webhook_send *s)
 {
-    return s->w->enricher.start != NULL &&
+    return s->w->enricher.start != NULL && !s->job.keeps_data &&
            webhook_payload_needs_content(s->job.route, event_of(s));
 }
 
@@ -441,7 +485,7 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
     } else if (failure.code != ERR_OK) {
         give_up(s, &failure, NULL);
     } else {
-        webhook_note_skipped(s->job.route);
+        note_skip(s, refused);
         s->at++;
         begin_event(s);
     }
@@ -464,7 +508,7 @@ static bool is_refused(struct webhook_send *s, struct err *err)
 {
     const struct webhook_route *r = s->job.route;
     bool wants_content = webhook_payload_needs_content(r, event_of(s));
-    set_data(s, wants_content && !must_ask(s)
+    set_data(s, wants_content && !must_ask(s) && !s->job.keeps_data
                     ? webhook_mark_data(event_of(s), "enriched", false)
                     : NULL);
     if (r->filter == NULL || (must_ask(s) && webhook_payload_filter_needs_data(r))) {
@@ -478,7 +522,7 @@ static void begin_event(struct webhook_send *s)
 {
     struct err err = {0};
     while (s->at < s->event_count && is_refused(s, &err) && err.code == ERR_OK) {
-        webhook_note_skipped(s->job.route);
+        note_skip(s, refused);
         s->at++;
     }
     if (err.code != ERR_OK) {
@@ -492,9 +536,9 @@ static void begin_event(struct webhook_send *s)
 
 /* --- where to --- */
 
-static void skip(struct webhook_send *s)
+static void skip(struct webhook_send *s, const char *why)
 {
-    webhook_note_skipped(s->job.route);
+    note_skip(s, why);
     finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
 }
 
@@ -506,7 +550,7 @@ static void set_target(struct webhook_send *s, const char *own_url, json_t *own_
         url = str_of(own_url);
     }
     if (url.len == 0) {
-        skip(s);
+        skip(s, "there is no URL");
         return;
     }
     s->url = arena_str(&s->arena, url).ptr;
@@ -530,7 +574,7 @@ static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err
         return;
     }
     if (err->code == ERR_NO_ACCOUNT) {
-        skip(s);
+        skip(s, "there is no such account");
         return;
     }
     if (err->code != ERR_OK) {
@@ -571,10 +615,10 @@ void webhook_send_run(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
     if (!choose_events(s)) {
-        skip(s);
+        skip(s, "the route is not told of events of this kind");
         return;
     }
-    if (s->job.acct == NULL) {
+    if (s->job.acct == NULL && s->job.preview == NULL) {
         set_target(s, s->job.url, NULL);
         return;
     }
