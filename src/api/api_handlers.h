@@ -18,6 +18,7 @@ enum {
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
     API_EVENT_ROUTES = 7,
+    API_DELIVERY_ROUTES = 5,
     API_WEBHOOK_ROUTES = 7,
     API_SEARCH_ROUTES = 4
 };
@@ -30,6 +31,7 @@ extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
+extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
 extern const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES];
 extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
@@ -47,6 +49,8 @@ api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
 api_handler api_metrics_get, api_account_diagnose;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
     api_state_stream, api_routes_list, api_route_cursor_set;
+api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
+    api_letters_drop;
 api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
     api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
     api_webhook_route_test;

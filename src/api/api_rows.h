@@ -20,6 +20,8 @@ extern const struct field_spec api_row_special_use[1];      /* of a mailbox */
 extern const struct field_spec api_rows_mailbox_name[5];    /* delimiter … subscribed */
 extern const struct field_spec api_rows_mailbox_purpose[3]; /* specialUse … */
 
+extern const struct field_spec api_rows_route_health[6]; /* delivered … destinations */
+
 /* --- messages (api_message_specs.c) --- */
 
 extern const struct field_spec api_rows_message_entry[9]; /* one in a list */

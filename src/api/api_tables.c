@@ -1,10 +1,16 @@
 #include "api_handlers.h"
 
 const struct api_table api_tables[] = {
-    {api_account_routes, API_ACCOUNT_ROUTES},   {api_message_routes, API_MESSAGE_ROUTES},
-    {api_settings_routes, API_SETTINGS_ROUTES}, {api_token_routes, API_TOKEN_ROUTES},
-    {api_metrics_routes, API_METRICS_ROUTES},   {api_event_routes, API_EVENT_ROUTES},
-    {api_diagnose_routes, API_DIAGNOSE_ROUTES}, {api_search_routes, API_SEARCH_ROUTES},
-    {api_mailbox_routes, API_MAILBOX_ROUTES},   {api_webhook_routes, API_WEBHOOK_ROUTES},
+    {api_account_routes, API_ACCOUNT_ROUTES},
+    {api_message_routes, API_MESSAGE_ROUTES},
+    {api_settings_routes, API_SETTINGS_ROUTES},
+    {api_token_routes, API_TOKEN_ROUTES},
+    {api_metrics_routes, API_METRICS_ROUTES},
+    {api_event_routes, API_EVENT_ROUTES},
+    {api_diagnose_routes, API_DIAGNOSE_ROUTES},
+    {api_delivery_routes, API_DELIVERY_ROUTES},
+    {api_search_routes, API_SEARCH_ROUTES},
+    {api_mailbox_routes, API_MAILBOX_ROUTES},
+    {api_webhook_routes, API_WEBHOOK_ROUTES},
 };
 const size_t api_tables_count = ARRAY_LEN(api_tables);

@@ -50,6 +50,9 @@ int cli_route_list(struct cli_call *call);
 int cli_route_create(struct cli_call *call);
 int cli_route_update(struct cli_call *call);
 int cli_route_delete(struct cli_call *call);
+int cli_letters_list(struct cli_call *call);
+int cli_letters_requeue(struct cli_call *call);
+int cli_letters_drop(struct cli_call *call);
 
 /* --- cli_store.c: the store without a daemon --- */
 

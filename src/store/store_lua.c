@@ -26,6 +26,8 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_CURSOR] = {ROW(cursor), .owner_only = true},
     [STORE_LUA_TRIM] = {ROW(trim), .owner_only = true},
     [STORE_LUA_REPLAY] = {ROW(replay)},
+    [STORE_LUA_DEAD_PUT] = {ROW(dead_put), .owner_only = true},
+    [STORE_LUA_DEAD_DROP] = {ROW(dead_drop)},
 };
 
 static struct str source_of(struct store *s, const struct lua_row *row)

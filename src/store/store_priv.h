@@ -46,6 +46,8 @@ enum store_lua {
     STORE_LUA_CURSOR,
     STORE_LUA_TRIM,
     STORE_LUA_REPLAY,
+    STORE_LUA_DEAD_PUT,
+    STORE_LUA_DEAD_DROP,
     STORE_LUA_COUNT
 };
 

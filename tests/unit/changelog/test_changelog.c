@@ -285,13 +285,13 @@ static void parked_account_waits_for_its_key(void **state)
     begin(f, 0);
     append(f, 1, 1);
     wait_count(f, 2);
-    changelog_reader_wake(f->reader, 8, 10);
+    assert_int_equal(changelog_reader_wake(f->reader, 8, 10), 0);
     loop_fixture_run_for(f->w.loop, 50);
     assert_int_equal(f->count, 2);
     changelog_reader_stats(f->reader, &stats);
     assert_int_equal(stats.waiting, 1);
     assert_int_equal(stats.active, 0);
-    changelog_reader_wake(f->reader, 7, 10);
+    assert_int_equal(changelog_reader_wake(f->reader, 7, 10), 1);
     wait_count(f, 3);
     assert_int_equal(f->told[2].uid, 1);
     assert_int_equal(f->told[2].tries, 0);
