@@ -122,7 +122,7 @@ static void put_now(json_t *record, const char *member)
 static json_t *new_record(void)
 {
     uint8_t random[ID_BYTES];
-    struct buf id = BUF_INIT(WEBHOOK_ROUTE_ID_SIZE);
+    struct buf id = BUF_INIT(64);
     rand_bytes(random, sizeof random);
     CHECK(base64url_encode(&id, random, sizeof random));
     json_t *record = json_object();
