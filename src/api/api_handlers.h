@@ -51,8 +51,9 @@ api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
     api_state_stream, api_routes_list, api_route_cursor_set;
 api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
     api_letters_drop;
-api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_create,
-    api_webhook_route_update, api_webhook_route_delete, api_webhook_route_test;
+api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
+    api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
+    api_webhook_route_test;
 
 /* --- checks of fields --- */
 

@@ -1,8 +1,8 @@
 /* The rows of the runtime settings. */
 #include "api_handlers.h"
 #include "api_rows.h"
-#include "postrider/webhook/webhook_route.h"
 #include "postrider/base/check.h"
+#include "postrider/webhook/webhook_route.h"
 
 #include <stdio.h>
 

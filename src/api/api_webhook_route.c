@@ -7,11 +7,9 @@
 static const struct err no_route = {.code = ERR_NOT_FOUND,
                                     .msg = "There is no route with this id"};
 
-/* {route}, or EmailEngine's {webhookRoute}. */
 static struct str route_id(const struct api_call *call)
 {
-    struct str id = json_get_str(call->params, "route");
-    return id.ptr != NULL ? id : json_get_str(call->params, "webhookRoute");
+    return json_get_str(call->params, "route");
 }
 
 static json_t *shown(const struct api_services *services, const json_t *record)
@@ -19,21 +17,38 @@ static json_t *shown(const struct api_services *services, const json_t *record)
     struct changelog_reader *reader =
         changelog_reader_find(services->changelog, json_get_str(record, "id"));
     struct changelog_stats stats = {0};
-    json_t *out = json_copy((json_t *)(uintptr_t)record), *content = json_object();
+    json_t *out = json_copy((json_t *)(uintptr_t)record);
     if (reader != NULL) {
         changelog_reader_stats(reader, &stats);
     }
-    static const char *const names[][2] = {{"fn", "filter"}, {"map", "mapping"}};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        json_t *source = json_object_get(record, names[i][1]);
-        json_put(content, names[i][0],
-                 source != NULL ? json_incref(source) : json_null());
-    }
-    json_put(out, "content", content);
     json_put_int(out, "tcount", (int64_t)stats.done);
     if (!json_has(record, "webhookErrorFlag")) {
         json_put(out, "webhookErrorFlag", json_null());
     }
+    return out;
+}
+
+/* With EmailEngine's members only. */
+static json_t *shown_compat(const struct api_services *services, const json_t *record,
+                            bool whole)
+{
+    static const char *const content_names[][2] = {{"fn", "filter"}, {"map", "mapping"}};
+    static const char *const ours[] = {"events", "filter", "mapping", "payload"};
+    json_t *out = shown(services, record), *content = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(content_names); i++) {
+        json_t *source = json_object_get(record, content_names[i][1]);
+        json_put(content, content_names[i][0],
+                 source != NULL ? json_incref(source) : json_null());
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        json_object_del(out, ours[i]);
+    }
+    if (whole) {
+        json_put(out, "content", json_incref(content));
+    } else {
+        json_object_del(out, "v");
+    }
+    json_decref(content);
     return out;
 }
 
@@ -44,7 +59,7 @@ void api_webhook_routes_list(struct api_call *call)
     json_t *out = api_page_new(call, json_array_size(all)), *rows = json_array();
     size_t count, first = api_page_first(call, &count);
     for (size_t i = first; i < json_array_size(all) && i - first < count; i++) {
-        json_push(rows, shown(services, json_array_get(all, i)));
+        json_push(rows, shown_compat(services, json_array_get(all, i), false));
     }
     json_put(out, "webhooks", rows);
     json_decref(all);
@@ -59,6 +74,18 @@ void api_webhook_route_get(struct api_call *call)
         api_reply_err(call, &no_route);
     } else {
         api_reply_json(call, 200, shown(services, record));
+    }
+}
+
+void api_webhook_route_get_compat(struct api_call *call)
+{
+    const struct api_services *services = api_services_of(call);
+    const json_t *record =
+        webhook_route_find(services->store, json_get_str(call->params, "webhookRoute"));
+    if (record == NULL) {
+        api_reply_err(call, &no_route);
+    } else {
+        api_reply_json(call, 200, shown_compat(services, record, true));
     }
 }
 

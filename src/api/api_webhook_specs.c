@@ -23,30 +23,64 @@ static const struct field_spec content_fields[] = {
     F_STR("map", FIELD_NULLABLE, F_DOC("The mapping")),
 };
 
-static const struct field_spec route_shown_fields[] = {
-    F_STR("id", FIELD_REQUIRED, F_MAX_LEN(256), F_DOC("Id of the route")),
-    F_PART_AS(webhook_route_rows, api_row_as_shown),
-    F_STR("created", 0, F_FORMAT(DATE_TIME)),
-    F_STR("updated", 0, F_FORMAT(DATE_TIME)),
-    F_INT("v", 0, F_DOC("Counts changes")),
+static const struct field_spec route_state_fields[] = {
     F_INT("tcount", 0,
           F_DOC("Entries of the log that it has read on this node since the start")),
     F_OBJ("webhookErrorFlag", FIELD_NULLABLE | FIELD_UNKNOWN_OK,
           F_LABEL("WebhookRouteErrorFlag"), F_FIELDS(error_flag_fields),
           F_DOC("Set when the receiver answered 410; a change of URL or `enabled` clears "
                 "it")),
+};
+
+static const struct field_spec route_content_fields[] = {
     F_OBJ("content", 0, F_LABEL("WebhookRouteContent"), F_FIELDS(content_fields),
           F_DOC("Filter and mapping under EmailEngine's names")),
 };
 
+static const struct field_spec route_shown_fields[] = {
+    F_STR("id", FIELD_REQUIRED, F_MAX_LEN(256), F_DOC("Id of the route")),
+    F_PART_AS(webhook_route_rows, api_row_as_shown),
+    F_STR("created", 0, F_FORMAT(DATE_TIME)),
+    F_STR("updated", 0, F_FORMAT(DATE_TIME)),
+    F_INT("v", 0, F_DOC("Counts changes")),
+    F_PART(route_state_fields),
+};
+
 static const struct field_spec route_response =
-    F_OBJ(NULL, 0, F_LABEL("WebhookRouteResponse"), F_FIELDS(route_shown_fields));
+    F_OBJ(NULL, 0, F_LABEL("WebhookRoute"), F_FIELDS(route_shown_fields));
+
+/* --- the same as EmailEngine shows it --- */
+
+static const struct field_spec compat_list_fields[] = {
+    F_STR("id", FIELD_REQUIRED, F_MAX_LEN(256), F_DOC("Id of the route")),
+    F_STR("name", FIELD_REQUIRED, F_MAX_LEN(256), F_DOC("Shown name")),
+    F_STR("description", FIELD_EMPTY_OK, F_MAX_LEN(1024), F_DOC("What it is for")),
+    F_STR("created", 0, F_FORMAT(DATE_TIME)),
+    F_STR("updated", 0, F_FORMAT(DATE_TIME)),
+    F_BOOL("enabled", 0, F_DOC("Whether it delivers")),
+    F_STR("targetUrl", FIELD_EMPTY_OK, F_URI("http", "https"),
+          F_DOC("URL that is told of events")),
+    F_PART(route_state_fields),
+    F_ARR("customHeaders", 0, F_LABEL("WebhookRouteCustomHeaders"),
+          F_ITEM(F_OBJ(NULL, 0, F_LABEL("WebhooksCustomHeader"),
+                       F_FIELDS(webhook_header_rows))),
+          F_DOC("Headers added to its requests")),
+};
+
+static const struct field_spec compat_fields[] = {
+    F_PART(compat_list_fields),
+    F_INT("v", 0, F_DOC("Counts changes")),
+    F_PART(route_content_fields),
+};
+
+static const struct field_spec compat_response =
+    F_OBJ(NULL, 0, F_LABEL("WebhookRouteResponse"), F_FIELDS(compat_fields));
 
 static const struct field_spec routes_list_fields[] = {
     F_PART(api_rows_pages),
     F_ARR("webhooks", 0, F_LABEL("WebhookRoutesList"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("WebhookRoutesListEntry"),
-                       F_FIELDS(route_shown_fields)))),
+                       F_FIELDS(compat_list_fields)))),
 };
 
 static const struct field_spec routes_list_response =
@@ -142,8 +176,8 @@ const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES] = {
      .action = "read",
      .group = "webhook",
      ROUTE_PARAMS(compat_params),
-     .response = &route_response,
-     .handler = api_webhook_route_get},
+     .response = &compat_response,
+     .handler = api_webhook_route_get_compat},
     {.method = "POST",
      .path = "/v1/webhooks/routes",
      .operation_id = "postV1WebhooksRoutes",

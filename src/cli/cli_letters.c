@@ -113,11 +113,11 @@ static bool drop(struct letters *l)
 static int run(struct cli_call *call, bool (*fn)(struct letters *l), bool changes)
 {
     const char *account = NULL, *route = NULL, *entry_id = NULL, *all = NULL;
-    const struct cli_option options[] = {{"--account", &account},
-                                         {"--route", &route},
-                                         {"--entry", &entry_id},
-                                         {changes ? "--all" : NULL, &all},
-                                         {NULL, NULL}};
+    const struct cli_option options[] = {{"--account", &account, NULL},
+                                         {"--route", &route, NULL},
+                                         {"--entry", &entry_id, NULL},
+                                         {changes ? "--all" : NULL, &all, NULL},
+                                         {NULL, NULL, NULL}};
     struct letters l = {.query = {.limit = STORE_LETTERS_PAGE}};
     struct err err = {0};
     if (!cli_options_take(call, options)) {

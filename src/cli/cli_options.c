@@ -1,6 +1,6 @@
-/* Options of commands: each is followed by its value. */
 #include "cli_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool cli_options_take(struct cli_call *call, const struct cli_option *options)
@@ -18,7 +18,21 @@ bool cli_options_take(struct cli_call *call, const struct cli_option *options)
             (void)cli_usage_error("a value is missing behind", call->args[i]);
             return false;
         }
-        *o->value = call->args[++i];
+        i++;
+        if (o->list != NULL) {
+            json_push(o->list, json_str_repaired(str_of(call->args[i])));
+        } else {
+            *o->value = call->args[i];
+        }
     }
     return true;
+}
+
+int cli_finish(struct cli_store *cs, const struct err *err)
+{
+    if (err->code != ERR_OK) {
+        fprintf(stderr, "postrider: %s\n", err->msg);
+    }
+    cli_store_close(cs);
+    return err->code == ERR_OK ? CLI_DONE : CLI_FAILED;
 }

@@ -171,26 +171,27 @@ bool webhook_route_make(struct store *s, const json_t *old, const json_t *change
 
 /* --- keeping it */
 
-struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,
-                                                   store_settings_cb *cb, void *ctx)
+/* Takes the value; null removes it. */
+static struct store_settings_op *set_one(struct store *s, struct str id, json_t *taken,
+                                         store_settings_cb *cb, void *ctx)
 {
     char name[SETTING_NAME_SIZE];
-    CHECK(setting_name(json_get_str(record, "id"), name));
+    CHECK(setting_name(id, name));
     json_t *changes = json_object();
-    json_put(changes, name, json_incref(record));
+    json_put(changes, name, taken);
     struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
     json_decref(changes);
     return op;
 }
 
+struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,
+                                                   store_settings_cb *cb, void *ctx)
+{
+    return set_one(s, json_get_str(record, "id"), json_incref(record), cb, ctx);
+}
+
 struct store_settings_op *webhook_route_remove_start(struct store *s, struct str id,
                                                      store_settings_cb *cb, void *ctx)
 {
-    char name[SETTING_NAME_SIZE];
-    CHECK(setting_name(id, name));
-    json_t *changes = json_object();
-    json_put(changes, name, json_null());
-    struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
-    json_decref(changes);
-    return op;
+    return set_one(s, id, json_null(), cb, ctx);
 }
