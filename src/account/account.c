@@ -50,6 +50,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->next.fn = on_next;
     a->watch.account = a;
     sync_moves_init(&a->moves, as->config.move_window_ms);
+    list_init(&a->listing_calls);
     account_work_init(a);
     return a;
 }
@@ -77,6 +78,7 @@ void account_free(struct account **ap)
     account_audit_fini(a);
     account_threads_fini(a);
     account_server_fini(a);
+    account_measures_free(&a->measures);
     a->magic = 0;
     mem_free(a);
 }

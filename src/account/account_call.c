@@ -16,7 +16,10 @@ static void call_abort(struct op *op)
     struct account_call *c = call_of(op);
     /* A command on its way answers into nothing: the connection is not given to others. */
     c->broken = c->fetch != NULL || c->store != NULL || c->move != NULL ||
-                c->expunge != NULL || c->search != NULL;
+                c->expunge != NULL || c->simple != NULL || c->append != NULL ||
+                c->search != NULL;
+    imap_simple_cancel(c->simple);
+    imap_append_cancel(c->append);
     imap_fetch_cancel(c->fetch);
     imap_store_cancel(c->store);
     imap_move_cancel(c->move);
@@ -28,12 +31,16 @@ static void call_abort(struct op *op)
     account_call_cancel(c->sub);
     store_threads_cancel(c->threads);
     account_safe_cancel(c);
+    if (c->abort != NULL) {
+        c->abort(c);
+    }
 }
 
 static void call_done(struct op *op)
 {
     struct account_call *c = call_of(op);
     account_work_end(&c->work, c->broken);
+    list_remove(&c->listing);
     c->a->calls--;
     c->cb(c, &op->err, op->err.code == ERR_OK ? c->result : NULL, c->ctx);
 }
@@ -56,6 +63,7 @@ struct account_call *call_new(struct account *a, const char *name, int64_t deadl
     struct account_call *c = op_new(a->as->loop, &call_type, deadline_ms);
     log_at(LOG_TRACE, "account", "call", LOG_S("name", name));
     c->a = a;
+    list_init(&c->listing);
     a->calls++;
     c->cb = cb;
     c->ctx = ctx;
@@ -198,6 +206,26 @@ void call_borrow_box(struct account_call *c, uint32_t box,
     c->box = box;
     c->refused = refused;
     call_borrow(c, ACCOUNT_LANE_INTERACTIVE, granted);
+}
+
+/* --- listings --- */
+
+void account_listing_await(struct account *a, struct list *listing)
+{
+    container_of(listing, struct account_call, listing)->listing_late = a->list != NULL;
+    list_append(&a->listing_calls, listing);
+}
+
+void account_listing_ended(struct account *a)
+{
+    list_foreach (node, &a->listing_calls) {
+        struct account_call *c = container_of(node, struct account_call, listing);
+        bool late = c->listing_late;
+        c->listing_late = false;
+        if (!late && op_is_running(&c->op)) {
+            c->on_listing(c);
+        }
+    }
 }
 
 struct mailbox *call_trash(struct account_call *c)

@@ -33,8 +33,9 @@ struct account_call {
     void (*granted)(struct account_call *c);
     /* It is not to be had. True: the call goes on without. NULL: the call fails. */
     bool (*refused)(struct account_call *c, const struct err *err);
-    void *detail;                         /* the operation's own, in op.arena */
-    void (*fini)(struct account_call *c); /* frees what of it the arena does not hold */
+    void *detail;                          /* the operation's own, in op.arena */
+    void (*fini)(struct account_call *c);  /* frees what of it the arena does not hold */
+    void (*abort)(struct account_call *c); /* cancels what `detail` has in flight */
     /* in flight */
     struct account_work *work;
     struct imap_conn *conn;
@@ -46,6 +47,8 @@ struct account_call {
     struct imap_move *move;
     struct imap_expunge *expunge;
     struct imap_mailbox_status *status;
+    struct imap_simple *simple;
+    struct imap_append *append;
     struct imap_search *search;
     struct store_rank *rank;
     struct store_thread_list *thread_list;
@@ -56,6 +59,9 @@ struct account_call {
     size_t shown_count;
     void (*then)(struct account_call *c);
     struct safe_job *safe; /* account_safe.c */
+    struct list listing;   /* account_listing_await */
+    bool listing_late;     /* the listing under way began before */
+    void (*on_listing)(struct account_call *c);
 };
 
 struct account_call *call_new(struct account *a, const char *name, int64_t deadline_ms,
@@ -80,6 +86,13 @@ void call_put_threads(struct account_call *c, json_t *const *messages, size_t co
                       void (*then)(struct account_call *c));
 /* Success; takes the result. */
 void call_complete(struct account_call *c, json_t *result);
+
+/* From now until the call ends or is removed from the list: on_listing after each listing of
+ * the mailboxes that begins from now on. */
+void account_listing_await(struct account *a, struct list *listing);
+/* Work connections that lie idle with this mailbox selected are closed: it is about to go, or
+ * to change its name. */
+void account_work_forget(struct account *a, struct str wire);
 
 /* Trash or what stands in for it; NULL if the account has none. */
 struct mailbox *call_trash(struct account_call *c);

@@ -210,7 +210,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     }
     if (m != NULL && lo < l->count && l->uids[lo] == row->uid && l->rows[lo] == NULL &&
         (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[lo] = render_message(m, row);
+        l->rows[lo] = render_listed(m, row);
     }
 }
 
@@ -317,7 +317,7 @@ static void on_numbered_row(struct imap_fetch *op ATTR_UNUSED, const struct imap
     uint32_t first, end;
     if (m != NULL && page_range(l, &first, &end) && row->seq > first && row->seq <= end &&
         l->rows[row->seq - first - 1] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[row->seq - first - 1] = render_message(m, row);
+        l->rows[row->seq - first - 1] = render_listed(m, row);
     }
 }
 

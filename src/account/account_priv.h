@@ -6,6 +6,7 @@
 #include "postrider/changelog/changelog.h"
 #include "postrider/loop/backoff.h"
 
+#include "account_measure.h"
 #include "account_watch.h"
 
 enum account_phase {
@@ -306,6 +307,7 @@ struct account {
     struct account_audit audit;
     struct account_server server;
     struct account_errors errors;
+    struct account_measures *measures; /* NULL: nothing was measured */
     struct sub_conn *subs[ACCOUNT_SUB_MAX];
     /* passes of the other mailboxes, one after the other on a work connection */
     struct pending_boxes pending;
@@ -335,9 +337,10 @@ struct account {
     bool commit_again;
     /* work */
     struct work_conn *work[ACCOUNT_WORK_MAX];
-    struct list requests[3]; /* per lane */
-    size_t work_users;       /* account_work objects that exist */
-    size_t calls;            /* account_call objects that exist: they use the table */
+    struct list requests[3];   /* per lane */
+    size_t work_users;         /* account_work objects that exist */
+    size_t calls;              /* account_call objects that exist: they use the table */
+    struct list listing_calls; /* those that wait for a listing */
     /* stopping */
     struct timer stop_poll;
     accounts_stop_cb *on_stopped;
@@ -394,6 +397,8 @@ bool account_can_idle(const struct account *a);
 /* To be called before commands on the watching connection. */
 void account_end_idle(struct account *a);
 int64_t account_idle_max_ms(const struct account *a);
+/* A listing ended well: account_call.c tells those that wait for it. */
+void account_listing_ended(struct account *a);
 /* The record names other mailboxes than before. */
 void account_scope_changed(struct account *a);
 bool account_watch_is_quiet(const struct account *a);

@@ -397,6 +397,14 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
     return message;
 }
 
+json_t *render_listed(const struct mailbox *m, const struct imap_row *row)
+{
+    json_t *message = render_message(m, row);
+    (void)json_object_del(message, "sender");
+    (void)json_object_del(message, "bcc");
+    return message;
+}
+
 void render_headers(json_t *message, struct str block)
 {
     struct arena arena = {0};

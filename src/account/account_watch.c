@@ -132,6 +132,7 @@ static void on_list(struct sync_list *op ATTR_UNUSED, const struct err *err,
         }
     }
     account_subs_update(a);
+    account_listing_ended(a);
     next_soon(a);
 }
 

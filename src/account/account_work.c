@@ -5,7 +5,7 @@
  *   connection: opening ──► free ◄──► selecting / lent ──► closed
  *
  * Lanes in order: interactive, sync, bulk; bulk leaves one connection for the others. */
-#include "account_priv.h"
+#include "account_call.h"
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
@@ -483,6 +483,17 @@ void account_work_end_stale(struct account_work **w)
     struct account *a = (*w)->account;
     drop_free(a);
     account_work_end(w, true);
+}
+
+void account_work_forget(struct account *a, struct str wire)
+{
+    const struct mailbox *m = mailbox_table_by_wire(&a->table, wire);
+    for (size_t i = 0; m != NULL && i < ACCOUNT_WORK_MAX; i++) {
+        struct work_conn *wc = a->work[i];
+        if (wc != NULL && wc->state == WORK_STATE_FREE && wc->box == m->box) {
+            conn_drop(wc);
+        }
+    }
 }
 
 struct work_conn *account_work_slot(struct account_work *w)

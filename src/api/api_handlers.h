@@ -11,7 +11,8 @@
 
 enum {
     API_ACCOUNT_ROUTES = 9,
-    API_MESSAGE_ROUTES = 9,
+    API_MAILBOX_ROUTES = 4,
+    API_MESSAGE_ROUTES = 8,
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 7,
     API_METRICS_ROUTES = 1,
@@ -21,6 +22,7 @@ enum {
 };
 
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
+extern const struct api_route api_mailbox_routes[API_MAILBOX_ROUTES];
 extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
 extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
 extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
@@ -32,10 +34,11 @@ extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
     api_accounts_list, api_account_reconnect, api_account_sync, api_account_flush,
     api_account_check;
-api_handler api_mailboxes_list, api_messages_list, api_message_get, api_message_update,
-    api_message_delete, api_message_move, api_text_get, api_attachment_get,
-    api_source_get;
 api_handler api_search, api_unified_search, api_threads_list, api_thread_get;
+api_handler api_mailboxes_list, api_mailbox_create, api_mailbox_modify,
+    api_mailbox_delete;
+api_handler api_messages_list, api_message_get, api_message_update, api_message_delete,
+    api_message_move, api_text_get, api_attachment_get, api_source_get;
 api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;

@@ -1,40 +1,6 @@
-/* The rows of mailboxes and messages: what comes in, what goes out. */
+/* The rows of messages: what comes in, what goes out. */
 #include "api_handlers.h"
 #include "api_rows.h"
-
-static const struct field_spec mailboxes_list_query[] = {
-    F_BOOL("counters", FIELD_LOOSE, F_DEFAULT("false"),
-           F_DOC("Also ask for the numbers of messages and unseen messages")),
-};
-
-static const struct field_spec mailbox_response_status_fields[] = {
-    F_INT("messages", 0),
-    F_INT("unseen", 0),
-    F_STR("error", 0),
-};
-
-static const struct field_spec mailbox_response_item_fields[] = {
-    F_STR("path", FIELD_REQUIRED, F_DOC("Mailbox path, or a special use such as \\Sent")),
-    F_STR("id", 0, F_DOC("Id")),
-    F_PART(api_rows_mailbox_name),
-    F_BOOL("noSelect", 0),
-    F_PART(api_rows_mailbox_purpose),
-    F_INT("messages", FIELD_FALSE_OK),
-    F_INT("uidNext", FIELD_FALSE_OK),
-    F_OBJ("status", FIELD_UNKNOWN_OK, F_LABEL("MailboxResponseStatus"),
-          F_FIELDS(mailbox_response_status_fields)),
-};
-
-static const struct field_spec mailboxes_filter_response_fields[] = {
-    F_ARR("mailboxes", 0, F_LABEL("MailboxesList"),
-          F_ITEM(F_OBJ(NULL, 0, F_LABEL("MailboxResponseItem"),
-                       F_FIELDS(mailbox_response_item_fields))),
-          F_DOC("Also list mailboxes")),
-};
-
-static const struct field_spec mailboxes_list_response =
-    F_OBJ(NULL, 0, F_LABEL("MailboxesFilterResponse"),
-          F_FIELDS(mailboxes_filter_response_fields));
 
 static const struct field_spec document_store[] = {
     F_BOOL("documentStore", FIELD_EMPTY_ABSENT | FIELD_UNDOCUMENTED | FIELD_LOOSE,
@@ -351,18 +317,6 @@ static const struct field_spec account_attachment_params[] = {
 };
 
 const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
-    {.method = "GET",
-     .path = "/v1/account/{account}/mailboxes",
-     .operation_id = "getV1AccountAccountMailboxes",
-     .tag = "Mailbox",
-     .summary = "List the mailboxes of an account",
-     .scope = "api",
-     .action = "read",
-     .group = "mailbox",
-     ROUTE_PARAMS(api_row_account),
-     ROUTE_QUERY(mailboxes_list_query),
-     .response = &mailboxes_list_response,
-     .handler = api_mailboxes_list},
     {.method = "GET",
      .path = "/v1/account/{account}/messages",
      .operation_id = "getV1AccountAccountMessages",

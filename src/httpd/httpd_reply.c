@@ -30,6 +30,7 @@ static const struct status_row statuses[] = {
     {412, "Precondition Failed"},
     {413, "Request Entity Too Large"},
     {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {422, "Unprocessable Entity"},
     {424, "Failed Dependency"},
     {429, "Too Many Requests"},

@@ -6,7 +6,7 @@
  * Owner    the result is borrowed until the callback returns (json_incref to keep it)
  * Calls    loop thread; account and mailbox are looked up at the start, so both may go meanwhile
  * Limits   ACCOUNT_PAGE_MAX rows a page; text parts up to ACCOUNT_TEXT_MAX bytes unless asked for
- *          less; streams hold at most 256 KiB that their consumer has not taken
+ *          less; a paused stream gives at most 256 KiB more
  * Errors   ERR_NO_MAILBOX, ERR_NO_MESSAGE, ERR_INVALID (id does not parse: told as
  *          ERR_NO_MESSAGE), ERR_UNAVAILABLE, ERR_TIMEOUT, and what imap reports
  * Ids      message: base64url(number, UID), 11 characters; attachment: base64url(number, UID,
@@ -87,11 +87,20 @@ struct account_call *account_message_move_start(struct account *a, struct str id
 
 /* --- streams --- */
 
+/* A part of a body (RFC 9110 §14): from `first` to `last`, counted from 0 and both included. */
+struct account_range {
+    int64_t first; /* -1: the last `last` bytes */
+    int64_t last;  /* INT64_MAX: to the end */
+};
+
 struct account_stream;
 struct account_stream_info {
     const char *content_type;
     const char *filename; /* UTF-8, as the message names it; NULL if it does not */
-    int64_t size;         /* -1 = unknown (decoded attachments) */
+    int64_t size;         /* of what follows; -1 = unknown (decoded attachments) */
+    bool partial;         /* what follows is bytes first … first + size - 1 of total */
+    bool unsatisfiable;   /* the range is outside of total; nothing follows */
+    int64_t first, total;
 };
 struct account_stream_events {
     void (*on_begin)(struct account_stream *s, const struct account_stream_info *info,
@@ -100,14 +109,17 @@ struct account_stream_events {
     /* Once; ERR_OK = complete. Without on_begin before it nothing was found. */
     void (*on_end)(struct account_stream *s, const struct err *err, void *ctx);
 };
-/* The raw message, byte for byte. */
+/* The raw message, byte for byte. range: NULL = all of it. */
 struct account_stream *account_source_start(struct account *a, struct str id,
+                                            const struct account_range *range,
                                             int64_t deadline_ms,
                                             const struct account_stream_events *events,
                                             void *ctx);
-/* One part with its transfer encoding taken off. */
+/* One part with its transfer encoding taken off. Before a range of an encoded part is given, the
+ * part is measured, once: base64 of even lines is then fetched from where the range begins. */
 struct account_stream *
-account_attachment_start(struct account *a, struct str attachment_id, int64_t deadline_ms,
+account_attachment_start(struct account *a, struct str attachment_id,
+                         const struct account_range *range, int64_t deadline_ms,
                          const struct account_stream_events *events, void *ctx);
 void account_stream_pause(struct account_stream *s);
 void account_stream_resume(struct account_stream *s);

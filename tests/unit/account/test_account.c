@@ -585,7 +585,7 @@ static void messages_can_be_listed_read_and_changed(void **state)
     assert_string_equal(json_string_value(json_object_get(text, "plain")),
                         "Hello there.\r\n");
     static const struct account_stream_events events = {on_begin, on_data, on_end};
-    (void)account_source_start(a, str_of(id), WAIT_MS, &events, w);
+    (void)account_source_start(a, str_of(id), NULL, WAIT_MS, &events, w);
     wait_done(w);
     assert_non_null(strstr(buf_c(&w->body), "Subject: second\r\n"));
     json_t *changes = json_pack("{s:{s:[s]}}", "flags", "add", "\\Flagged");

@@ -1,0 +1,122 @@
+"""What was found about each operation, and what was known before."""
+import json
+import os
+
+import facts
+import schema
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BASELINE = os.path.join(HERE, "baseline.json")
+REASONS = os.path.join(HERE, "deviations.json")
+OPENAPI = os.path.join(facts.ROOT, "docs", "openapi.json")
+PAGE = os.path.join(facts.ROOT, "docs", "COMPATIBILITY.md")
+BEGIN = "<!-- begin of what `tests/run compat` checks -->"
+END = "<!-- end of what `tests/run compat` checks -->"
+
+
+def read(path, default):
+    if not os.path.exists(path):
+        return default
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+class Operation:
+    """faults: place -> what deviates; seen: places of the answer that some call showed."""
+
+    def __init__(self, document, fact):
+        self.fact, self.name = fact, facts.name_of(fact)
+        self.places = [place for place, _ in facts.places(fact)]
+        found = schema.compare_operation(document, fact)
+        self.is_there = found is not None
+        self.faults = {place: list(what) for place, what in found or () if what}
+        self.seen, self.called = set(), False
+
+    def blame(self, place, what):
+        self.faults.setdefault(place, []).append(what)
+
+    def good_places(self):
+        """Fields that are as they should be."""
+        if not self.is_there:
+            return []
+        return [p for p in self.places if p not in self.faults]
+
+    def unseen(self):
+        return [p for p in self.places if p.startswith("answer.") and p not in self.seen]
+
+
+class Report:
+    def __init__(self):
+        self.document = schema.Document.read(OPENAPI)
+        self.operations = {facts.name_of(f): Operation(self.document, f) for f in facts.in_scope()}
+        self.baseline = read(BASELINE, {})
+        self.reasons = read(REASONS, {})
+
+    def sums(self):
+        """(operations that are there, all, fields as they should be, all)."""
+        ops = self.operations.values()
+        return (sum(op.is_there for op in ops), len(ops), sum(len(op.good_places()) for op in ops),
+                sum(len(op.places) for op in ops))
+
+    def unexplained(self, op):
+        """Deviations without a reason."""
+        known = self.reasons.get(op.name, {})
+        return [f"{place or 'the operation'}: {'; '.join(what)}" for place, what in op.faults.items()
+                if place not in known]
+
+    def lost(self, op):
+        """What was there before and is not any more."""
+        before = self.baseline.get(op.name)
+        if before is None:
+            return []
+        if not op.is_there:
+            return ["the operation is gone"]
+        missed = [p for p in op.unseen() if p not in before["unseen"]] if op.called else []
+        return [f"{place} was in an answer before" for place in missed]
+
+    def save(self):
+        new = {op.name: {"unseen": op.unseen()} for op in self.operations.values() if op.is_there}
+        with open(BASELINE, "w", encoding="utf-8") as f:
+            json.dump(new, f, indent=1)
+            f.write("\n")
+
+    # --- the page ---
+
+    def rows(self):
+        """Lines of the page about what is missing or differs."""
+        missing = [op.fact for op in self.operations.values() if not op.is_there]
+        return ([f"- `{fact['method']} {fact['path']}`" for fact in missing] +
+                [f"| `{name}` | {f'`{place}`' if place else ''} | {reason} |"
+                 for name, places in self.reasons.items() for place, reason in places.items()])
+
+    def text(self):
+        """The generated part of the page about compatibility."""
+        there, wanted, good, fields = self.sums()
+        rows = self.rows()
+        names = {facts.name_of(f): f for f in facts.load()}
+        lines = [BEGIN, "", f"{there} of {wanted} operations and {good} of {fields} fields are as the facts say, and "
+                 "were called on a running daemon.", "", "Operations that come later, and are not counted:", ""]
+        for why, later in facts.LATER.items():
+            lines.append(f"- {why}: " + ", ".join(f"`{names[n]['method']} {names[n]['path']}`" for n in later))
+        missing = [row for row in rows if row.startswith("-")]
+        if missing:
+            lines += ["", "Operations that are not there yet:", "", *missing]
+        different = [row for row in rows if row.startswith("|")]
+        if different:
+            lines += ["", "| operation | field | why it differs |", "| --- | --- | --- |", *different]
+        return "\n".join([*lines, "", END])
+
+    def page(self):
+        with open(PAGE, encoding="utf-8") as f:
+            return f.read()
+
+    def page_as_it_should_be(self):
+        page = self.page()
+        head, _, rest = page.partition(BEGIN)
+        tail = rest.partition(END)[2]
+        return head + self.text() + tail
+
+    def save_page(self):
+        wanted = self.page_as_it_should_be()
+        with open(PAGE, "w", encoding="utf-8") as f:
+            f.write(wanted)
