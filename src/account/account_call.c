@@ -112,7 +112,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
         call_fail_err(c, err);
         return;
     }
-    account_threads_put(c->a, c->shown, c->shown_count, threads, count);
+    account_threads_put(c->shown, c->shown_count, threads, count);
     c->then(c);
 }
 

@@ -283,6 +283,7 @@ static void piece_end(struct account_stream *s)
         return;
     }
     s->at += s->got;
+    s->retried = false;
     if (ended) {
         take_end(s);
     }

@@ -196,8 +196,8 @@ void account_threads_fini(struct account *a);
 struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
                                           size_t count, store_threads_cb *cb, void *ctx);
 /* Puts the answer into the same messages. */
-void account_threads_put(struct account *a, json_t *const *messages, size_t count,
-                         const uint64_t *threads, size_t thread_count);
+void account_threads_put(json_t *const *messages, size_t count, const uint64_t *threads,
+                         size_t thread_count);
 
 /* --- subconnections (account_sub.c) --- */
 

@@ -1,6 +1,7 @@
 /* bench_httpd: serves /health (answered at once), /wait (suspended until the next turn) and
  * /stream (100 MB from a producer) on the port given, until SIGINT; prints its CPU time. For
- * use with wrk or curl, e.g.: bench_httpd 8080 & wrk -t1 -c64 http://127.0.0.1:8080/wait */
+ * use with wrk or curl, e.g.: bench_httpd 8080 & wrk -t1 -c64 http://127.0.0.1:8080/wait
+ * A second argument is the size of the answer in bytes. */
 #include "postrider/base/num.h"
 #include "postrider/httpd/httpd.h"
 
@@ -9,7 +10,8 @@
 #include <sys/resource.h>
 
 enum {
-    STREAM_BYTES = 100 * 1000 * 1000
+    STREAM_BYTES = 100 * 1000 * 1000,
+    ANSWER_MAX = 1000 * 1000
 };
 
 struct bench_req {
@@ -19,12 +21,13 @@ struct bench_req {
 };
 
 static struct loop *bench_loop;
+static struct str answer = STR("{\"success\":true}");
 
 static void reply(struct httpd_req *req)
 {
     httpd_reply(req, &(struct httpd_reply){.status = 200,
                                            .content_type = "application/json",
-                                           .body = STR("{\"success\":true}")});
+                                           .body = answer});
 }
 
 static void fill(struct bench_req *b)
@@ -94,12 +97,19 @@ int main(int argc, char **argv)
                                                  .on_body = on_body,
                                                  .on_drain = on_drain,
                                                  .on_closed = on_closed};
-    uint32_t port = 0;
+    static char text[ANSWER_MAX];
+    uint32_t port = 0, size = 0;
     struct err err = {0};
     struct rusage usage;
-    if (argc != 2 || !num_u32(str_of(argv[1]), &port) || port > UINT16_MAX) {
-        fprintf(stderr, "usage: bench_httpd PORT\n");
+    if (argc < 2 || argc > 3 || !num_u32(str_of(argv[1]), &port) || port > UINT16_MAX ||
+        (argc == 3 && (!num_u32(str_of(argv[2]), &size) || size > ANSWER_MAX))) {
+        fprintf(stderr, "usage: bench_httpd PORT [SIZE]\n");
         return 2;
+    }
+    if (size > 2) {
+        memset(text, 'x', size);
+        text[0] = text[size - 1] = '"';
+        answer = str_from(text, size);
     }
     bench_loop = loop_new();
     struct httpd_config config = {.port = (uint16_t)port};
@@ -109,6 +119,7 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("listening on %u\n", (unsigned)httpd_port(h));
+    (void)fflush(stdout);
     struct loop_signal *signal_handle =
         loop_signal_new(bench_loop, SIGINT, on_signal, bench_loop);
     loop_run(bench_loop);

@@ -25,6 +25,7 @@ import threading
 import time
 
 import churn
+import listing
 from report import message, percentile, resident_kib, say, table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -343,17 +344,19 @@ def suite_latency(w):
 
 # --- api ---
 
-def wrk(w, connections, path):
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{w.options.seconds}s", "--latency", "-H",
-                           f"Authorization: Bearer {w.daemon.token}", f"http://{rig.HOST}:{w.daemon.port}{path}"],
-                          capture_output=True, text=True, timeout=w.options.seconds + 60, check=True).stdout
+def wrk(w, connections, path, seconds=None, port=None):
+    seconds = seconds or w.options.seconds
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H",
+                           f"Authorization: Bearer {w.daemon.token}", f"http://{rig.HOST}:{port or w.daemon.port}{path}"],
+                          capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", done)
     if errors:
         raise RuntimeError(errors.group(0))
     unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", done)
+    p50, p99 = (float(m.group(1)) * unit[m.group(2)]
+                for p in (50, 99) for m in [re.search(rf"{p}%\s+([\d.]+)(us|ms|s)", done)])
     return {"connections": connections, "requests_per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1)),
-            "p99_ms": float(p99.group(1)) * unit[p99.group(2)]}
+            "p50_ms": p50, "p99_ms": p99}
 
 
 def suite_api(w):
@@ -366,8 +369,14 @@ def suite_api(w):
     w.daemon.add_account("api", w.dovecot)
     w.consumer.wait("accountInitialized", "api", seconds=60)
     rows = [wrk(w, n, "/v1/account/api") for n in (1, 16)]
-    table("GET /v1/account/{id}", ("connections", "requests/s", "p99 ms"), [tuple(r.values()) for r in rows])
+    table("GET /v1/account/{id}", ("connections", "requests/s", "p50 ms", "p99 ms"), [tuple(r.values()) for r in rows])
     return {"rows": rows}
+
+
+# --- list ---
+
+def suite_list(w):
+    return listing.suite(w, rig, build_client, wrk)
 
 
 # --- start ---
@@ -515,7 +524,7 @@ def suite_churn(w):
 
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync,
-          "start100": suite_start100, "neighbour": suite_neighbour, "churn": suite_churn}
+          "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn}
 LONG = {"churn"}  # only if asked for
 
 
@@ -525,9 +534,9 @@ def load_rig(binary):
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
-    from rig import certs, consumer, daemon, dovecot, fake, imap, process, redis, relay
+    from rig import certs, consumer, daemon, dovecot, fake, imap, mail, process, redis, relay
     return argparse.Namespace(Authority=certs.Authority, Consumer=consumer.Consumer, Daemon=daemon.Daemon,
-                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Fake=fake.Fake, Neighbour=imap.Neighbour, HOST=process.HOST,
+                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Fake=fake.Fake, Neighbour=imap.Neighbour, mail=mail, HOST=process.HOST,
                               PASSWORD=dovecot.PASSWORD, wait_until=process.wait_until, run_cli=daemon.run_cli)
 
 
@@ -541,7 +550,8 @@ def options():
     p.add_argument("--rate", type=float, default=20, help="churn: deliveries, flag changes and deletions a second (%(default)s)")
     p.add_argument("--events", type=int, default=200, help="latency: events of each kind (%(default)s)")
     p.add_argument("--pace", type=float, default=0.3, help="latency: seconds between events (%(default)s)")
-    p.add_argument("--seconds", type=int, default=6, help="api: seconds each run (%(default)s)")
+    p.add_argument("--seconds", type=int, default=6, help="api, list: seconds each run (%(default)s)")
+    p.add_argument("--httpd", metavar="FILE", help="list: bench_httpd, for the answer that is always the same")
     p.add_argument("--many", type=int, default=100, help="start100: accounts (%(default)s)")
     p.add_argument("--burst", type=int, default=10000, help="neighbour: messages the other account gets (%(default)s)")
     p.add_argument("--settle", type=float, default=15, help="seconds of rest before memory is read (%(default)s)")
