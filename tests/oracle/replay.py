@@ -205,7 +205,8 @@ class Replay:
             m = index.boxes.get(box)
             silent = 0 if m is None else sum((m.number, uid) not in self.rows for uid in m.rows)
             kept = silent + self.kept.get(box, 0)
-            if m is not None and kept != len(old):
+            # One that came and went between the new index and the look at what is new in it is told of as gone alone.
+            if m is not None and not silent <= len(old) <= kept:
                 out.append(f"log: after a reset {m.path!r} has {kept} messages of before without an entry, {len(old)} "
                            "were there and are not told to be gone")
         return out
