@@ -5,6 +5,7 @@ const struct api_table api_tables[] = {
     {api_settings_routes, API_SETTINGS_ROUTES}, {api_token_routes, API_TOKEN_ROUTES},
     {api_metrics_routes, API_METRICS_ROUTES},   {api_event_routes, API_EVENT_ROUTES},
     {api_diagnose_routes, API_DIAGNOSE_ROUTES}, {api_search_routes, API_SEARCH_ROUTES},
-    {api_mailbox_routes, API_MAILBOX_ROUTES},
+    {api_mailbox_routes, API_MAILBOX_ROUTES},   {api_upload_routes, API_UPLOAD_ROUTES},
+    {api_bulk_routes, API_BULK_ROUTES},
 };
 const size_t api_tables_count = ARRAY_LEN(api_tables);
