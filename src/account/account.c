@@ -66,6 +66,7 @@ void account_free(struct account **ap)
     timer_stop(&a->full);
     timer_stop(&a->hold);
     timer_stop(&a->stop_poll);
+    timer_stop(&a->close_timer);
     timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
     sync_moves_fini(&a->moves);
@@ -341,13 +342,11 @@ static void stop_check(struct account *a)
     cb(a->stop_ctx);
 }
 
-void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
+static void stop_now(struct account *a)
 {
     struct err why = {0};
     (void)err_set(&why, ERR_UNAVAILABLE, "the account is being closed");
     bool was_stopped = a->phase == ACCOUNT_PHASE_STOPPED;
-    a->on_stopped = cb;
-    a->stop_ctx = ctx;
     a->phase = ACCOUNT_PHASE_STOPPING;
     if (!was_stopped) {
         account_shut(a, &why);
@@ -356,7 +355,14 @@ void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
     loop_defer(a->as->loop, &a->next, on_next);
 }
 
-void account_reload(struct account *a)
+void account_stop(struct account *a, accounts_stop_cb *cb, void *ctx)
+{
+    a->on_stopped = cb;
+    a->stop_ctx = ctx;
+    account_close(a, stop_now);
+}
+
+static void reload_now(struct account *a)
 {
     struct err why = {0};
     (void)err_set(&why, ERR_UNAVAILABLE, "the account's settings changed");
@@ -368,6 +374,15 @@ void account_reload(struct account *a)
     a->reload = true;
     account_backoffs_reset(a);
     account_wait(a, 0);
+}
+
+void account_reload(struct account *a)
+{
+    if (a->close_then != stop_now && a->phase != ACCOUNT_PHASE_STOPPING &&
+        a->phase != ACCOUNT_PHASE_STOPPED) {
+        a->reload = true; /* nobody may take the record for the current one */
+        account_close(a, reload_now);
+    }
 }
 
 void account_reconnect(struct account *a)

@@ -89,6 +89,14 @@ void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
 
 void call_fail_err(struct account_call *c, const struct err *err)
 {
+    bool again = c->reads && !c->retried && c->work != NULL && op_is_running(&c->op);
+    if (again && account_work_is_stale(err)) {
+        c->retried = true;
+        c->conn = NULL;
+        account_work_end_stale(&c->work);
+        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, c->granted);
+        return;
+    }
     op_fail_err(&c->op, err);
 }
 
@@ -104,7 +112,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
         call_fail_err(c, err);
         return;
     }
-    account_threads_put(c->a, c->shown, c->shown_count, threads, count);
+    account_threads_put(c->shown, c->shown_count, threads, count);
     c->then(c);
 }
 
@@ -200,6 +208,7 @@ void call_borrow_box(struct account_call *c, uint32_t box,
                      bool (*refused)(struct account_call *c, const struct err *err))
 {
     if (c->conn != NULL && c->box == box && imap_conn_is_open(c->conn)) {
+        c->granted = granted;
         granted(c);
         return;
     }

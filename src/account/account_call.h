@@ -28,7 +28,9 @@ struct account_call {
     /* what it works on */
     uint32_t box, uid;
     uint32_t number; /* of the message id the call is about; 0 = about none */
-    void (*granted)(struct account_call *c); /* the connection is there */
+    /* The connection is there. Of a call that reads: from the beginning, as if nothing had
+     * come yet. */
+    void (*granted)(struct account_call *c);
     /* It is not to be had. True: the call goes on without. NULL: the call fails. */
     bool (*refused)(struct account_call *c, const struct err *err);
     void *detail;                          /* the operation's own, in op.arena */
@@ -38,6 +40,8 @@ struct account_call {
     struct account_work *work;
     struct imap_conn *conn;
     bool broken;
+    bool reads; /* changes nothing: asked again when the connection ended under it … */
+    bool retried; /* … once */
     struct imap_fetch *fetch;
     struct imap_store *store;
     struct imap_move *move;

@@ -165,7 +165,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
         return;
     }
     if (a != NULL) {
-        account_threads_put(a, &r->data, 1, threads, count);
+        account_threads_put(&r->data, 1, threads, count);
     }
     op_complete(&r->op);
 }

@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 enum {
-    TEXT_FETCH_SLACK = 4
-}; /* encoded bytes fetched for one byte of text */
+    TEXT_FETCH_SLACK = 4, /* encoded bytes fetched for one byte of text */
+    PATH_MAX_LEN = 64
+};
 
 struct getting {
     enum account_text_type type;
@@ -24,6 +25,10 @@ struct getting {
         bool html;
     } * parts;
     size_t part_count;
+    /* what the id of a text says where its parts are: they come with the structure */
+    struct str *asked;
+    size_t asked_count;
+    bool taken;
     struct buf plain, html;
     bool has_more;
 };
@@ -92,6 +97,63 @@ static void take_text(struct getting *g, const struct imap_section *section)
         more = true;
     }
     g->has_more = g->has_more || more;
+}
+
+static const struct imap_section *section_by_name(const struct imap_row *row,
+                                                  struct str name)
+{
+    for (size_t i = 0; i < row->section_count; i++) {
+        if (str_eq(row->sections[i].name, name)) {
+            return &row->sections[i];
+        }
+    }
+    return NULL;
+}
+
+/* If all of them came; else none is taken. */
+static void take_asked(struct getting *g, const struct imap_row *row)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        if (section_by_name(row, g->parts[i].path) == NULL) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < g->part_count; i++) {
+        take_text(g, section_by_name(row, g->parts[i].path));
+    }
+    g->taken = true;
+}
+
+static bool is_path(struct str s)
+{
+    bool ok = s.len > 0 && s.len <= PATH_MAX_LEN;
+    for (size_t i = 0; ok && i < s.len; i++) {
+        ok = ascii_is_digit(s.ptr[i]) || s.ptr[i] == '.';
+    }
+    return ok;
+}
+
+/* [["1"],["2"]]: plain ones and HTML. */
+static void ask_parts(struct account_call *c, struct str rest)
+{
+    struct getting *g = c->detail;
+    json_t *lists ATTR_CLEANUP(json_cleanup) = NULL;
+    if (!json_parse_strict(rest, rest.len, &lists, NULL)) {
+        return;
+    }
+    g->asked = ARENA_ARRAY(&c->op.arena, struct str, 2 * RENDER_TEXT_PARTS_MAX);
+    for (size_t kind = 0; kind < 2; kind++) {
+        enum account_text_type other = kind == 0 ? ACCOUNT_TEXT_HTML : ACCOUNT_TEXT_PLAIN;
+        const json_t *list = json_array_get(lists, kind);
+        for (size_t i = 0; i < json_array_size(list) && g->type != other &&
+                           g->asked_count < 2 * RENDER_TEXT_PARTS_MAX;
+             i++) {
+            struct str path = str_of(json_string_value(json_array_get(list, i)));
+            if (is_path(path)) {
+                g->asked[g->asked_count++] = arena_str(&c->op.arena, path);
+            }
+        }
+    }
 }
 
 static bool has_text(const struct getting *g, bool html)
@@ -236,14 +298,17 @@ static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
         (row->has & (IMAP_ITEM_BODYSTRUCTURE | IMAP_ITEM_SIZE)) == 0) {
         return;
     }
-    g->message = render_message(m, row);
-    if (row->section_count > 0 && row->sections[0].data.ptr != NULL) {
+    g->message = g->headers ? render_message(m, row) : json_object();
+    if (g->headers && row->section_count > 0 && row->sections[0].data.ptr != NULL) {
         render_headers(g->message, row->sections[0].data);
     }
     const char *use = render_special_use(m);
     json_put_cstr(g->message, "specialUse", use);
     if (g->type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
         take_parts(c, row->structure);
+        if (!g->headers) {
+            take_asked(g, row);
+        }
     }
 }
 
@@ -260,7 +325,7 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
         call_fail_err(c, err);
     } else if (g->message == NULL) {
         call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
-    } else if (g->part_count > 0) {
+    } else if (g->part_count > 0 && !g->taken) {
         fetch_texts(c);
     } else {
         mark_or_complete(c);
@@ -274,6 +339,12 @@ static void fetch_message(struct account_call *c)
     static const struct str header[] = {{"HEADER", 6}};
     struct getting *g = c->detail;
     char uid[16];
+    json_decref(g->message);
+    g->message = NULL;
+    g->part_count = 0;
+    g->has_more = false;
+    buf_clear(&g->plain);
+    buf_clear(&g->html);
     (void)snprintf(uid, sizeof uid, "%u", c->uid);
     struct imap_fetch_params params = {
         .by_uid = true,
@@ -282,8 +353,9 @@ static void fetch_message(struct account_call *c)
                  IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
                  IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
                  IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS,
-        .sections = header,
-        .section_count = g->headers ? 1 : 0};
+        .sections = g->headers ? header : g->asked,
+        .section_count = g->headers ? 1 : g->asked_count,
+        .partial_bytes = g->headers ? 0 : g->max_bytes * TEXT_FETCH_SLACK};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
@@ -299,6 +371,7 @@ static struct account_call *getting_start(struct account *a, struct str id,
     buf_init(&g->html, g->max_bytes + 16);
     c->detail = g;
     c->fini = getting_fini;
+    c->reads = true;
     if (call_find_message(c, id)) {
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, fetch_message);
     }
@@ -330,9 +403,10 @@ struct account_call *account_text_get_start(struct account *a,
                           .web_safe = params->web_safe || params->fold_quotes,
                           .fold_quotes = params->fold_quotes};
     struct arena arena = {0};
-    struct str id = STR(""), rest;
+    struct str id = STR(""), rest = STR("");
     (void)render_part_id_parse(&arena, params->id, &id, &rest);
     struct account_call *c = getting_start(a, id, how, deadline_ms, cb, ctx);
+    ask_parts(c, rest);
     arena_fini(&arena);
     return c;
 }

@@ -67,7 +67,7 @@ static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct e
         return;
     }
     json_t *list = json_object_get(c->result, "mailboxes");
-    json_t *row = json_array_get(list, counting->at++);
+    json_t *row = json_array_get(list, counting->at);
     json_t *out = json_object();
     if (err->code == ERR_OK) {
         json_put_int(out, "messages", status->messages);
@@ -80,6 +80,7 @@ static void on_status(struct imap_mailbox_status *op ATTR_UNUSED, const struct e
         return;
     }
     json_object_set_new(row, "status", out);
+    counting->at++;
     count_next(c);
 }
 
@@ -120,6 +121,7 @@ struct account_call *account_mailboxes_list_start(struct account *a, bool counte
     }
     c->result = json_pack("{s:o}", "mailboxes", list);
     if (counters) {
+        c->reads = true;
         c->detail = ARENA_NEW(&c->op.arena, struct counting);
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, count_next);
     } else {
@@ -333,6 +335,7 @@ static void numbered_fetch(struct account_call *c)
     }
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
+    listing_fini(c);
     l->count = end - first;
     l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
     struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
@@ -348,6 +351,7 @@ struct account_call *account_messages_list_start(struct account *a,
     struct listing *l = ARENA_NEW(&c->op.arena, struct listing);
     c->detail = l;
     c->fini = listing_fini;
+    c->reads = true;
     struct mailbox *m = call_path(c, params->path);
     if (m == NULL) {
         return c;

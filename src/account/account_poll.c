@@ -16,7 +16,7 @@ enum {
     ASK_MS = 60000,
     CATCH_UP_MS =
         15 * 60 * 1000,     /* the stored cursor of INBOX moves so often at least … */
-    CATCH_UP_CHANGES = 200, /* … and after so many live changes */
+    CATCH_UP_CHANGES = 200, /* … and as soon as there were so many live changes */
     THROTTLE_MS = 30 * 60 * 1000,
     SLOWEST_MS = 30 * 60 * 1000, /* a throttled server is asked so often at least */
     STATUS_MISSES = 2,
@@ -160,13 +160,17 @@ static void take_due(struct account *a)
     }
 }
 
+bool account_poll_is_behind(const struct account *a, const struct mailbox *m)
+{
+    return m->highest_modseq != 0 && a->watch.live.changes >= CATCH_UP_CHANGES;
+}
+
 /* The stored cursor must not lag too far behind what the connection said, and without
  * MODSEQ only a pass finds flags that changed while nobody looked. */
 static bool must_catch_up(const struct account *a)
 {
     const struct mailbox *m = account_main(a);
     return m == NULL || m->highest_modseq == 0 ||
-           a->watch.live.changes >= CATCH_UP_CHANGES ||
            (a->watch.live.changes > 0 && now_ms(a) - a->online_since_ms >= CATCH_UP_MS);
 }
 

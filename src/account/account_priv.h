@@ -188,6 +188,7 @@ struct account_work {
     enum account_lane lane;
     uint32_t box;
     struct work_conn *wc;
+    bool again; /* the connection that it was given first was dead */
     struct timer deadline;
     struct deferred tell;
     struct err err;
@@ -202,6 +203,11 @@ void account_work_shut(struct account *a, const struct err *why);
 bool account_work_is_quiet(const struct account *a);
 size_t account_work_count(const struct account *a);
 struct work_conn *account_work_slot(struct account_work *w);
+/* A connection ended while it was used, as one does that nobody used for a while. */
+bool account_work_is_stale(const struct err *err);
+/* Gives back the connection that ended under its user. The free ones are closed, too: who
+ * asks again gets one that is known to live. */
+void account_work_end_stale(struct account_work **w);
 
 /* --- what is shown of it to who looks for a fault (account_diagnose.c) --- */
 
@@ -269,7 +275,9 @@ struct account {
     struct timer walk_slow;
     struct timer full; /* looks whether there is room again */
     struct timer retry;
-    struct deferred next; /* runs account_watch_next */
+    struct timer close_timer;
+    void (*close_then)(struct account *a); /* account_close waits for a pass; else NULL */
+    struct deferred next;                  /* runs account_watch_next */
     /* loading */
     struct store_account_op *load;
     struct store_mailboxes *load_boxes;
@@ -365,7 +373,21 @@ void account_moves_expect(struct account *a, uint32_t from_box, uint32_t to_box,
 void account_moves_look(struct account *a, const struct sync_pass_result *result);
 
 /* account_watch.c */
+/* --- closing on purpose (account_close.c) --- */
+
+typedef void account_close_fn(struct account *a);
+/* Calls `then`, at once or after a last pass, within a second or so. Asked for again, the
+ * last `then` is called alone. */
+void account_close(struct account *a, account_close_fn *then);
+bool account_close_waits(const struct account *a);
+/* A pass of the watching connection ended. */
+void account_close_passed(struct account *a);
+
 void account_watch_begin(struct account *a); /* connection is up */
+/* A listing, a pass or NOTIFY is under way. */
+bool account_watch_is_working(const struct account *a);
+/* SELECT and compare now; nothing is under way. */
+void account_watch_catch_up(struct account *a);
 void account_watch_next(struct account *a);
 void account_watch_end(struct account *a); /* cancels what runs on it, and closes it */
 /* Cancels what runs on it; IDLE goes on. */

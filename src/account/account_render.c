@@ -1,7 +1,6 @@
 #include "account_render.h"
 
 #include "postrider/base/codec.h"
-#include "postrider/base/mem.h"
 #include "postrider/imap/imap.h"
 #include "postrider/json/json.h"
 #include "postrider/mime/mime.h"
@@ -23,6 +22,7 @@ static void put_decoded(json_t *obj, const char *key, struct str raw)
         return;
     }
     struct buf text = BUF_INIT(DECODED_MAX);
+    (void)buf_reserve(&text, raw.len < DECODED_MAX ? raw.len : 0);
     (void)mime_decode_words(&text, raw);
     json_put_str(obj, key, buf_str(&text));
     buf_fini(&text);
@@ -38,37 +38,45 @@ static json_t *address_json(struct arena *arena, const struct imap_address *a)
     return obj;
 }
 
-static json_t *addresses_json(const struct imap_addresses *list)
+/* Neither start nor end of a group. */
+static bool is_person(const struct imap_address *a)
 {
-    json_t *out = json_array();
-    struct arena arena = {0};
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].host.ptr != NULL) { /* neither start nor end of a group */
-            json_array_append_new(out, address_json(&arena, &list->items[i]));
-        }
-    }
-    arena_fini(&arena);
-    return out;
+    return a->host.ptr != NULL;
 }
 
-static void put_addresses(json_t *message, const char *key,
+static void put_addresses(struct arena *arena, json_t *message, const char *key,
                           const struct imap_addresses *list)
 {
-    json_t *out = addresses_json(list);
-    if (json_array_size(out) > 0) {
-        json_object_set(message, key, out);
+    json_t *out = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_person(&list->items[i])) {
+            out = out != NULL ? out : json_array();
+            json_push(out, address_json(arena, &list->items[i]));
+        }
     }
-    json_decref(out);
+    json_put(message, key, out);
 }
 
-static void put_first_address(json_t *message, const char *key,
-                              const struct imap_addresses *list)
+/* The first one, or NULL. */
+static json_t *first_address(struct arena *arena, const struct imap_addresses *list)
 {
-    json_t *out = addresses_json(list);
-    if (json_array_size(out) > 0) {
-        json_object_set(message, key, json_array_get(out, 0));
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_person(&list->items[i])) {
+            return address_json(arena, &list->items[i]);
+        }
     }
-    json_decref(out);
+    return NULL;
+}
+
+static bool same_addresses(const struct imap_addresses *a, const struct imap_addresses *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        const struct imap_address *x = &a->items[i], *y = &b->items[i];
+        same = str_eq(x->name, y->name) && str_eq(x->mailbox, y->mailbox) &&
+               str_eq(x->host, y->host) && is_person(x) == is_person(y);
+    }
+    return same;
 }
 
 static json_t *flags_json(const struct imap_flags *flags)
@@ -77,7 +85,7 @@ static json_t *flags_json(const struct imap_flags *flags)
     for (uint8_t bit = IMAP_FLAG_SEEN; bit != 0 && bit <= IMAP_FLAG_DRAFT;
          bit = (uint8_t)(bit << 1)) {
         if ((flags->system & bit) != 0) {
-            json_array_append_new(out, json_string(imap_flag_name(bit)));
+            json_push(out, json_str_repaired(str_of(imap_flag_name(bit))));
         }
     }
     for (size_t i = 0; i < flags->keyword_count; i++) {
@@ -204,7 +212,7 @@ static json_t *part_id_json(const char *message_id, struct str rest)
     (void)base64url_decode(&raw, str_of(message_id));
     (void)buf_put_str(&raw, rest);
     (void)base64url_encode(&id, raw.bytes, raw.len);
-    json_t *out = json_stringn(buf_c(&id), id.len);
+    json_t *out = json_stringn_nocheck(buf_c(&id), id.len);
     buf_fini(&id);
     buf_fini(&raw);
     return out;
@@ -238,8 +246,10 @@ static json_t *attachment_json(const char *message_id, const struct imap_part *p
 {
     json_t *obj = json_object();
     struct buf text = BUF_INIT(MIME_FILENAME_MAX * 2);
-    json_object_set_new(obj, "id", part_id_json(message_id, part->path));
-    (void)buf_printf(&text, "%.*s/%.*s", STR_ARG(part->type), STR_ARG(part->subtype));
+    json_put(obj, "id", part_id_json(message_id, part->path));
+    (void)buf_put_str(&text, part->type);
+    (void)buf_put_byte(&text, '/');
+    (void)buf_put_str(&text, part->subtype);
     json_put_str(obj, "contentType", buf_str(&text));
     json_put_int(obj, "encodedSize", (int64_t)part->size);
     json_put_bool(obj, "embedded", is_embedded(part));
@@ -262,29 +272,31 @@ static json_t *attachment_json(const char *message_id, const struct imap_part *p
 static void put_attachments(json_t *message, const char *message_id,
                             const struct imap_structure *structure)
 {
-    json_t *list = json_array();
+    json_t *list = NULL;
     for (const struct imap_part *part = structure->root; part != NULL;
          part = next_own_part(part)) {
         if (!is_multipart(part) && !is_text_part(part) && part->path.len > 0) {
-            json_array_append_new(list, attachment_json(message_id, part));
+            list = list != NULL ? list : json_array();
+            json_push(list, attachment_json(message_id, part));
         }
     }
-    if (json_array_size(list) > 0) {
-        json_object_set(message, "attachments", list);
-    }
-    json_decref(list);
+    json_put(message, "attachments", list);
 }
 
-static json_t *paths_json(const struct imap_part *const *parts, size_t count,
-                          uint64_t *size_out)
+/* ["1.1","1.2"]: a path has nothing to escape. */
+static uint64_t put_paths(struct buf *out, const struct imap_part *const *parts,
+                          size_t count)
 {
-    json_t *list = json_array();
-    *size_out = 0;
+    uint64_t size = 0;
+    (void)buf_put_byte(out, '[');
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_str_repaired(parts[i]->path));
-        *size_out += parts[i]->size;
+        (void)buf_put_c(out, i > 0 ? ",\"" : "\"");
+        (void)buf_put_str(out, parts[i]->path);
+        (void)buf_put_byte(out, '"');
+        size += parts[i]->size;
     }
-    return list;
+    (void)buf_put_byte(out, ']');
+    return size;
 }
 
 static void put_text(json_t *message, const char *message_id,
@@ -296,35 +308,41 @@ static void put_text(json_t *message, const char *message_id,
     if (texts.plain_count + texts.html_count == 0) {
         return;
     }
-    json_t *paths = json_array();
-    json_array_append_new(paths, paths_json(texts.plain, texts.plain_count, &plain_size));
-    json_array_append_new(paths, paths_json(texts.html, texts.html_count, &html_size));
-    char *rest = json_dumps(paths, JSON_COMPACT);
+    struct buf paths = BUF_INIT(PART_ID_MAX);
+    (void)buf_put_byte(&paths, '[');
+    plain_size = put_paths(&paths, texts.plain, texts.plain_count);
+    (void)buf_put_byte(&paths, ',');
+    html_size = put_paths(&paths, texts.html, texts.html_count);
+    (void)buf_put_byte(&paths, ']');
     json_t *text = json_object(), *sizes = json_object();
-    json_object_set_new(text, "id", part_id_json(message_id, str_of(rest)));
+    json_put(text, "id", part_id_json(message_id, buf_str(&paths)));
+    buf_fini(&paths);
     if (texts.plain_count > 0) {
         json_put_int(sizes, "plain", (int64_t)plain_size);
     }
     if (texts.html_count > 0) {
         json_put_int(sizes, "html", (int64_t)html_size);
     }
-    json_object_set_new(text, "encodedSize", sizes);
-    json_object_set_new(message, "text", text);
-    json_decref(paths);
-    mem_free(rest);
+    json_put(text, "encodedSize", sizes);
+    json_put(message, "text", text);
 }
 
 /* --- the message --- */
 
-static void put_envelope(json_t *message, const struct imap_envelope *e)
+static void put_envelope(struct arena *arena, json_t *message,
+                         const struct imap_envelope *e)
 {
     put_decoded(message, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
-    put_first_address(message, "from", &e->from);
-    put_addresses(message, "replyTo", &e->reply_to);
-    put_first_address(message, "sender", &e->sender);
-    put_addresses(message, "to", &e->to);
-    put_addresses(message, "cc", &e->cc);
-    put_addresses(message, "bcc", &e->bcc);
+    json_t *from = first_address(arena, &e->from);
+    json_put(message, "from", from);
+    put_addresses(arena, message, "replyTo", &e->reply_to);
+    /* Where the message does not say, servers repeat who it is from. */
+    json_put(message, "sender",
+             same_addresses(&e->sender, &e->from) ? json_copy(from)
+                                                  : first_address(arena, &e->sender));
+    put_addresses(arena, message, "to", &e->to);
+    put_addresses(arena, message, "cc", &e->cc);
+    put_addresses(arena, message, "bcc", &e->bcc);
     if (e->message_id.ptr != NULL) {
         json_put_str(message, "messageId", str_trim(e->message_id));
     }
@@ -341,7 +359,7 @@ static void put_flags(json_t *message, const struct imap_flags *flags)
     } marks[] = {{"flagged", IMAP_FLAG_FLAGGED},
                  {"answered", IMAP_FLAG_ANSWERED},
                  {"draft", IMAP_FLAG_DRAFT}};
-    json_object_set_new(message, "flags", flags_json(flags));
+    json_put(message, "flags", flags_json(flags));
     if ((flags->system & IMAP_FLAG_SEEN) == 0) {
         json_put_bool(message, "unseen", true);
     }
@@ -387,7 +405,9 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
     }
     json_put_int(message, "size", (int64_t)row->size);
     if (row->envelope != NULL) {
-        put_envelope(message, row->envelope);
+        struct arena arena = {0};
+        put_envelope(&arena, message, row->envelope);
+        arena_fini(&arena);
     }
     if (row->structure != NULL) {
         put_attachments(message, id, row->structure);

@@ -36,6 +36,8 @@ struct searching {
     struct account_place *found;
     size_t found_count, found_cap, pool;
     uint64_t total;
+    size_t begin_count, begin_pool; /* when the mailbox at hand was begun */
+    uint64_t begin_total;
     struct page_cut cut;
     struct account_place first, last;
     struct picks picks;
@@ -354,6 +356,9 @@ static void search_send(struct account_call *c)
     if (m == NULL) {
         return;
     }
+    s->found_count = s->begin_count;
+    s->pool = s->begin_pool;
+    s->total = s->begin_total;
     s->number = m->number;
     imap_criteria_init(&keys);
     if (search_keys_compile(&how, &keys, &err)) {
@@ -378,6 +383,9 @@ static void search_next(struct account_call *c)
         show_all(c);
         return;
     }
+    s->begin_count = s->found_count;
+    s->begin_pool = s->pool;
+    s->begin_total = s->total;
     call_borrow_box(c, s->boxes[s->at].box, search_send, on_refused);
 }
 
@@ -493,6 +501,7 @@ struct account_call *account_search_start(struct account *a,
     struct searching *s = ARENA_NEW(&c->op.arena, struct searching);
     c->detail = s;
     c->fini = search_fini;
+    c->reads = true;
     s->search = json_incref(params->search);
     s->page = params->page;
     s->expose = params->expose_query;

@@ -39,7 +39,8 @@ struct account_stream {
     struct imap_conn *conn;
     struct imap_fetch *fetch;
     bool begun, broken, paused;
-    bool found; /* something of what was asked for last came */
+    bool found;   /* something of what was asked for last came */
+    bool retried; /* the connection ended before anything came */
     /* of the part */
     bool known; /* the answer of STREAM_ASK came */
     struct str content_type, encoding;
@@ -190,6 +191,21 @@ static void take_end(struct account_stream *s)
     }
 }
 
+/* --- another try --- */
+
+/* Connections end while nobody uses them, which who uses them next finds out. What was
+ * given to the user already cannot be taken back. */
+static void fail_or_retry(struct account_stream *s, const struct err *err)
+{
+    if (s->found || s->retried || !account_work_is_stale(err)) {
+        op_fail_err(&s->op, err);
+        return;
+    }
+    s->retried = true;
+    account_work_end_stale(&s->work);
+    stream_borrow(s);
+}
+
 /* --- the pieces --- */
 
 static bool on_body_begin(struct imap_fetch *op ATTR_UNUSED,
@@ -267,6 +283,7 @@ static void piece_end(struct account_stream *s)
         return;
     }
     s->at += s->got;
+    s->retried = false;
     if (ended) {
         take_end(s);
     }
@@ -298,7 +315,7 @@ static void on_body_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err
         return;
     }
     if (err->code != ERR_OK) {
-        op_fail_err(&s->op, err);
+        fail_or_retry(s, err);
     } else if (!s->found) {
         op_fail(&s->op, ERR_NO_MESSAGE, "Requested message was not found");
     } else {
@@ -438,7 +455,7 @@ static void on_asked(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
         return;
     }
     if (err->code != ERR_OK) {
-        op_fail_err(&s->op, err);
+        fail_or_retry(s, err);
     } else if (!s->known) {
         op_fail(&s->op, ERR_NO_MESSAGE,
                 s->path.ptr != NULL ? "Requested attachment was not found"

@@ -163,15 +163,20 @@ void account_threads_fini(struct account *a)
 
 /* --- what is shown ----------------------------------------------------------------- */
 
-/* Of a message without its server's id of a thread. */
-static bool query_of(struct account *a, const json_t *message, struct thread_query *out)
+/* Is it a message without its server's id of a thread? */
+static bool is_asked(const json_t *message, uint32_t *number, uint32_t *uid)
 {
     const char *id = json_string_value(json_object_get(message, "id"));
+    return json_object_get(message, "threadId") == NULL && id != NULL &&
+           message_id_parse(str_of(id), number, uid);
+}
+
+static bool query_of(struct account *a, const json_t *message, struct thread_query *out)
+{
     const char *own = json_string_value(json_object_get(message, "messageId"));
     const char *parent = json_string_value(json_object_get(message, "inReplyTo"));
     uint32_t number, uid;
-    if (json_object_get(message, "threadId") != NULL || id == NULL ||
-        !message_id_parse(str_of(id), &number, &uid)) {
+    if (!is_asked(message, &number, &uid)) {
         return false;
     }
     struct store *s = a->as->store;
@@ -198,13 +203,13 @@ struct store_threads *account_threads_ask(struct account *a, json_t *const *mess
     return op;
 }
 
-void account_threads_put(struct account *a, json_t *const *messages, size_t count,
-                         const uint64_t *threads, size_t thread_count)
+void account_threads_put(json_t *const *messages, size_t count, const uint64_t *threads,
+                         size_t thread_count)
 {
     size_t n = 0;
     for (size_t i = 0; i < count && n < thread_count; i++) {
-        struct thread_query query;
-        if (messages[i] != NULL && query_of(a, messages[i], &query)) {
+        uint32_t number, uid;
+        if (messages[i] != NULL && is_asked(messages[i], &number, &uid)) {
             char text[THREAD_ID_SIZE];
             thread_id_format(threads[n++], text);
             json_object_set_new(messages[i], "threadId", json_string(text));

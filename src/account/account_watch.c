@@ -156,6 +156,7 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     a->pass = NULL;
     account_moves_look(a, result);
     account_walk_ended(a);
+    account_close_passed(a);
     if (err->code != ERR_OK) {
         account_fail(a, err);
         return;
@@ -296,18 +297,24 @@ static void settle(struct account *a)
     }
 }
 
-static bool is_working(const struct account *a)
+bool account_watch_is_working(const struct account *a)
 {
     return a->list != NULL || a->pass != NULL || a->notify != NULL;
 }
 
+void account_watch_catch_up(struct account *a)
+{
+    watch_pass(a, account_main(a), true);
+}
+
 void account_watch_next(struct account *a)
 {
-    if (a->phase != ACCOUNT_PHASE_ONLINE || account_is_full(a)) {
+    if (a->phase != ACCOUNT_PHASE_ONLINE || account_is_full(a) ||
+        account_close_waits(a)) {
         return;
     }
     account_subs_next(a);
-    if (is_working(a)) {
+    if (account_watch_is_working(a)) {
         return;
     }
     struct mailbox *m = account_main(a);
@@ -325,8 +332,10 @@ void account_watch_next(struct account *a)
         watch_pass(a, m, true);
     } else if (m != NULL && a->list == NULL && !sync_live_is_empty(&a->watch.live)) {
         watch_pass(a, m, false);
+    } else if (m != NULL && a->list == NULL && account_poll_is_behind(a, m)) {
+        watch_pass(a, m, true);
     }
-    if (is_working(a) || account_poll_ask(a)) {
+    if (account_watch_is_working(a) || account_poll_ask(a)) {
         return;
     }
     watch_idle(a);
@@ -422,8 +431,8 @@ void account_watch_end(struct account *a)
 
 bool account_watch_is_quiet(const struct account *a)
 {
-    return !is_working(a) && (a->idle == NULL || a->parked) && a->sync_pass == NULL &&
-           a->sync_work == NULL && account_poll_is_quiet(a) &&
+    return !account_watch_is_working(a) && (a->idle == NULL || a->parked) &&
+           a->sync_pass == NULL && a->sync_work == NULL && account_poll_is_quiet(a) &&
            account_health_is_quiet(a) && account_audit_is_quiet(a) &&
            account_threads_is_quiet(a) && account_subs_are_quiet(a);
 }

@@ -91,6 +91,8 @@ struct account_poll {
 void account_poll_begin(struct account *a);
 void account_poll_end(struct account *a);
 bool account_poll_is_quiet(const struct account *a);
+/* The stored cursor lags so far behind what the connection said of m that a pass is due. */
+bool account_poll_is_behind(const struct account *a, const struct mailbox *m);
 /* Sets the timer for whatever comes first. */
 void account_poll_plan(struct account *a);
 /* Sends what is due on the watching connection; true: something is under way. */
@@ -194,8 +196,8 @@ void account_threads_fini(struct account *a);
 struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
                                           size_t count, store_threads_cb *cb, void *ctx);
 /* Puts the answer into the same messages. */
-void account_threads_put(struct account *a, json_t *const *messages, size_t count,
-                         const uint64_t *threads, size_t thread_count);
+void account_threads_put(json_t *const *messages, size_t count, const uint64_t *threads,
+                         size_t thread_count);
 
 /* --- subconnections (account_sub.c) --- */
 

@@ -22,6 +22,11 @@ enum {
 
 static void work_dispatch(struct account *a);
 
+bool account_work_is_stale(const struct err *err)
+{
+    return err->code == ERR_BYE || err->code == ERR_CLOSED || err->code == ERR_NET;
+}
+
 /* --- connections --- */
 
 static void conn_reap(struct work_conn *wc)
@@ -64,11 +69,37 @@ static void request_end(struct account_work *w, const struct err *err)
     loop_defer(w->account->as->loop, &w->tell, w->tell.fn);
 }
 
+static void drop_free(struct account *a)
+{
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        if (a->work[i] != NULL && a->work[i]->state == WORK_STATE_FREE) {
+            conn_drop(a->work[i]);
+        }
+    }
+}
+
+/* Nothing was sent for it yet but SELECT: it waits for another connection, once. True: it
+ * does; whoever calls this drops wc, and dispatches. */
+static bool request_again(struct account_work *w, const struct err *err)
+{
+    struct account *a = w->account;
+    if (w->again || !account_work_is_stale(err) || a->phase != ACCOUNT_PHASE_ONLINE) {
+        return false;
+    }
+    w->again = true;
+    w->state = WORK_REQ_WAITING;
+    w->wc->user = NULL;
+    w->wc = NULL;
+    list_prepend(&a->requests[w->lane], &w->node);
+    drop_free(a);
+    return true;
+}
+
 static void on_work_lost(struct account_conn *c, const struct err *err)
 {
     struct work_conn *wc = container_of(c, struct work_conn, c);
     struct account_work *user = wc->user;
-    if (user != NULL && user->state == WORK_REQ_SELECTING) {
+    if (user != NULL && user->state == WORK_REQ_SELECTING && !request_again(user, err)) {
         request_end(user, err);
     }
     if (wc->state == WORK_STATE_LENT) {
@@ -222,12 +253,12 @@ static void on_ready(struct work_conn *wc, const struct err *ready_err,
             "indexed yet");
     }
     if (w == NULL || err->code != ERR_OK) {
-        wc->user = NULL;
-        wc->state = WORK_STATE_FREE;
-        if (w != NULL) {
+        if (w != NULL && !request_again(w, err)) {
             w->wc = NULL;
             request_end(w, err);
         }
+        wc->user = NULL;
+        wc->state = WORK_STATE_FREE;
         if (!imap_conn_is_open(wc->c.conn)) {
             conn_drop(wc);
         } else {
@@ -456,6 +487,13 @@ void account_work_forget(struct account *a, struct str wire)
             conn_drop(wc);
         }
     }
+}
+
+void account_work_end_stale(struct account_work **w)
+{
+    struct account *a = (*w)->account;
+    drop_free(a);
+    account_work_end(w, true);
 }
 
 struct work_conn *account_work_slot(struct account_work *w)

@@ -57,15 +57,6 @@ void api_search(struct api_call *call)
     json_decref(paths);
 }
 
-void api_unified_search(struct api_call *call)
-{
-    static const struct err none = {
-        .code = ERR_NOT_FOUND,
-        .msg = "There is no document store; search accounts one by one, with path=* for "
-               "all mailboxes of one"};
-    api_reply_err(call, &none);
-}
-
 void api_threads_list(struct api_call *call)
 {
     struct account_threads_params params = {.path = json_get_str(call->query, "path")};

@@ -122,6 +122,8 @@ static const struct field_spec unified_response_fields[] = {
     F_ARR("messages", 0, F_LABEL("UnifiedPageMessages"),
           F_ITEM(F_OBJ(NULL, FIELD_UNKNOWN_OK, F_LABEL("UnifiedMessageListEntry"),
                        F_FIELDS(unified_entry_fields)))),
+    F_ARR("unsearched", FIELD_ADDITION, F_ITEM(F_STR(NULL, 0)),
+          F_DOC("Accounts that could not be searched")),
     F_OBJ("documentStoreQuery", FIELD_UNKNOWN_OK | FIELD_UNDOCUMENTED,
           F_LABEL("ExposedDocumentStoreQuery")),
 };
@@ -193,8 +195,7 @@ const struct api_route api_search_routes[API_SEARCH_ROUTES] = {
      .path = "/v1/unified/search",
      .operation_id = "postV1UnifiedSearch",
      .tag = "Deprecated endpoints (Document Store)",
-     .summary = "Search in the document store, which this server does not have: answers "
-                "404",
+     .summary = "Search for messages in several accounts, newest first",
      .scope = "api",
      .action = "read",
      .group = "admin",

@@ -27,8 +27,27 @@ size_t utf8_sequence_len(struct str s)
     return n;
 }
 
+/* Bytes of ASCII at the front. */
+static size_t ascii_len(struct str s)
+{
+    static const uint64_t high = UINT64_C(0x8080808080808080);
+    size_t n = 0;
+    uint64_t eight;
+    for (; n + sizeof eight <= s.len; n += sizeof eight) {
+        memcpy(&eight, s.ptr + n, sizeof eight);
+        if ((eight & high) != 0) {
+            break;
+        }
+    }
+    while (n < s.len && (unsigned char)s.ptr[n] < 0x80) {
+        n++;
+    }
+    return n;
+}
+
 bool utf8_is_valid(struct str s)
 {
+    s = str_tail(s, ascii_len(s));
     while (s.len > 0) {
         size_t n = utf8_sequence_len(s);
         if (n == 0) {
@@ -53,7 +72,7 @@ struct str utf8_clip(struct str s, size_t max_bytes)
 bool utf8_put_repaired(struct buf *out, struct str s)
 {
     while (s.len > 0) {
-        size_t good = 0;
+        size_t good = ascii_len(s);
         while (good < s.len) {
             size_t n = utf8_sequence_len(str_tail(s, good));
             if (n == 0) {

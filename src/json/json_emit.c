@@ -24,7 +24,7 @@ json_t *json_str_repaired(struct str s)
 void json_put(json_t *obj, const char *key, json_t *taken)
 {
     if (taken != NULL) {
-        CHECK(json_object_set_new(obj, key, taken) == 0);
+        CHECK(json_object_set_new_nocheck(obj, key, taken) == 0);
     }
 }
 
@@ -62,12 +62,137 @@ void json_put_time(json_t *obj, const char *key, int64_t wall_ms)
     json_put_cstr(obj, key, text);
 }
 
-static int on_piece(const char *bytes, size_t len, void *ctx)
+/* --- text --- */
+
+/* jansson's own printing checks for cycles with a table of addresses and reads strings
+ * character by character: most of the time that a long listing takes. */
+
+enum {
+    EMIT_DEPTH_MAX = 4 * JSON_DEPTH_MAX,
+    NUMBER_MAX = 64
+};
+
+struct level {
+    json_t *value;
+    void *member; /* of an object: the next one */
+    size_t index; /* of an array: the next item */
+};
+
+static bool is_plain(char c)
 {
-    return buf_put(ctx, bytes, len) ? 0 : -1;
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+static bool put_escaped(struct buf *out, char c)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const char *known = memchr(from, c, sizeof from - 1);
+    if (known != NULL) {
+        return buf_put_byte(out, '\\') && buf_put_byte(out, to[known - from]);
+    }
+    return buf_printf(out, "\\u%04X", (unsigned)(unsigned char)c);
+}
+
+static bool put_string(struct buf *out, struct str s)
+{
+    size_t done = 0;
+    if (!buf_reserve(out, s.len + 2)) {
+        return false;
+    }
+    (void)buf_put_byte(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_plain(s.ptr[i])) {
+            (void)buf_put(out, s.ptr + done, i - done);
+            (void)put_escaped(out, s.ptr[i]);
+            done = i + 1;
+        }
+    }
+    (void)buf_put(out, s.ptr + done, s.len - done);
+    return buf_put_byte(out, '"');
+}
+
+static bool put_number(struct buf *out, const json_t *value)
+{
+    char text[NUMBER_MAX];
+    size_t len = json_dumpb(value, text, sizeof text, JSON_COMPACT | JSON_ENCODE_ANY);
+    return len > 0 && len <= sizeof text && buf_put(out, text, len);
+}
+
+/* All but lists and objects. */
+static bool put_scalar(struct buf *out, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return put_string(out,
+                          str_from(json_string_value(value), json_string_length(value)));
+    case JSON_INTEGER:
+        return json_integer_value(value) >= 0
+                   ? buf_put_u64(out, (uint64_t)json_integer_value(value))
+                   : put_number(out, value);
+    case JSON_TRUE:
+        return buf_put_c(out, "true");
+    case JSON_FALSE:
+        return buf_put_c(out, "false");
+    case JSON_NULL:
+        return buf_put_c(out, "null");
+    case JSON_REAL:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return put_number(out, value);
+}
+
+/* The next value inside; NULL at the end, with the bracket written. */
+static json_t *next_inside(struct buf *out, struct level *at)
+{
+    json_t *value;
+    bool first;
+    if (json_is_array(at->value)) {
+        first = at->index == 0;
+        value = json_array_get(at->value, at->index++);
+        if (value == NULL) {
+            (void)buf_put_byte(out, ']');
+            return NULL;
+        }
+    } else {
+        first = at->index++ == 0;
+        if (at->member == NULL) {
+            (void)buf_put_byte(out, '}');
+            return NULL;
+        }
+        value = json_object_iter_value(at->member);
+    }
+    if (!first) {
+        (void)buf_put_byte(out, ',');
+    }
+    if (json_is_object(at->value)) {
+        (void)put_string(out, str_of(json_object_iter_key(at->member)));
+        (void)buf_put_byte(out, ':');
+        at->member = json_object_iter_next(at->value, at->member);
+    }
+    return value;
 }
 
 bool json_emit(const json_t *value, struct buf *out)
 {
-    return json_dump_callback(value, on_piece, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    struct level levels[EMIT_DEPTH_MAX];
+    size_t depth = 0;
+    json_t *at = (json_t *)(uintptr_t)value;
+    while (at != NULL) {
+        if (json_is_array(at) || json_is_object(at)) {
+            if (depth == EMIT_DEPTH_MAX) {
+                return false;
+            }
+            (void)buf_put_byte(out, json_is_array(at) ? '[' : '{');
+            levels[depth++] = (struct level){.value = at, .member = json_object_iter(at)};
+        } else if (!put_scalar(out, at)) {
+            return false;
+        }
+        at = NULL;
+        while (depth > 0 && (at = next_inside(out, &levels[depth - 1])) == NULL) {
+            depth--;
+        }
+    }
+    return !out->overflow;
 }

@@ -37,10 +37,15 @@ struct reader {
 /* A name without its quotes, decoded. */
 static struct str name_make(struct arena *arena, struct str raw)
 {
+    if (mime_is_printable(raw) && str_find_byte(raw, '"') == SIZE_MAX &&
+        str_find_byte(raw, '\\') == SIZE_MAX && str_find_byte(raw, '=') == SIZE_MAX) {
+        raw = str_trim(raw);
+        return arena_str(arena, raw.ptr != NULL ? raw : STR(""));
+    }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     struct buf plain = BUF_INIT(MIME_ANY_SIZE);
-    for (size_t i = 0; i < raw.len; i++) {
-        buf_put(&plain, raw.ptr + i, raw.ptr[i] != '\0' ? 1 : 0);
+    for (struct str rest = raw, run; str_split(&rest, '\0', &run);) {
+        buf_put_str(&plain, run);
     }
     if (plain.len > 0) {
         g_mime_utils_unquote_string(plain.bytes);
@@ -56,6 +61,10 @@ static struct str name_make(struct arena *arena, struct str raw)
 static struct str address_make(struct arena *arena, struct str raw)
 {
     bool quoted = false;
+    if (raw.ptr != NULL && mime_is_printable(raw) &&
+        str_find_byte(raw, ' ') == SIZE_MAX) {
+        return arena_str(arena, raw);
+    }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     struct buf valid = BUF_INIT(MIME_ANY_SIZE);
     for (size_t i = 0; i < raw.len; i++) {

@@ -204,6 +204,7 @@ static bool uu_end(struct mime_decoder *d, struct buf *out)
 /* Percent and Q encoding are quoted-printable with other signs. */
 static void put_as_quoted(struct buf *out, struct str text, bool percent)
 {
+    buf_reserve(out, text.len);
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '\r' || c == '\n' || (!percent && c == '_')) {

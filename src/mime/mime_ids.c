@@ -40,13 +40,23 @@ static bool id_next(struct str value, size_t *at, struct str *inner_out)
     return true;
 }
 
+/* More than the ids there can be. */
+static size_t count_max(struct str value)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < value.len && n < MIME_IDS_MAX; i++) {
+        n += value.ptr[i] == '<' ? 1 : 0;
+    }
+    return n;
+}
+
 void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out)
 {
     *out = (struct mime_ids){0};
-    struct str *items = ARENA_ARRAY(arena, struct str, MIME_IDS_MAX);
+    value = str_trim(value);
+    struct str *items = ARENA_ARRAY(arena, struct str, count_max(value));
     struct str inner;
     size_t at = 0;
-    value = str_trim(value);
     while (id_next(value, &at, &inner)) {
         struct str id = inner.len <= MIME_ID_MAX ? id_make(arena, inner) : STR_NULL;
         if (id.ptr != NULL && out->count == MIME_IDS_MAX) {

@@ -99,9 +99,34 @@ static void decode_run(struct buf *out, const struct piece *run, size_t count)
     buf_fini(&bytes);
 }
 
+/* How many parameters begin with the name; *first_out: the first of them. */
+static size_t count_named(const struct mime_param *params, size_t count, const char *name,
+                          const struct mime_param **first_out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (str_has_iprefix(params[i].name, name)) {
+            *first_out = n == 0 ? &params[i] : *first_out;
+            n++;
+        }
+    }
+    return n;
+}
+
 bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t count,
                        const char *name)
 {
+    const struct mime_param *first_named = NULL;
+    size_t named = count_named(params, count, name, &first_named);
+    if (named == 0) {
+        return false;
+    }
+    if (named == 1 && str_ieq_c(first_named->name, name) &&
+        first_named->value.len <= MIME_FILENAME_MAX &&
+        mime_is_printable(first_named->value) &&
+        str_find_byte(first_named->value, '=') == SIZE_MAX) {
+        return first_named->value.ptr != NULL && buf_put_str(out, first_named->value);
+    }
     struct found found = {0};
     collect(&found, params, count < MIME_PARAMS_MAX ? count : MIME_PARAMS_MAX, name);
     /* Some senders count from 1. */

@@ -38,4 +38,14 @@ bool mime_words_convert(struct buf *out, struct str bytes, struct str charset);
 /* Limit of a buffer whose size follows from input that has a limit. */
 #define MIME_ANY_SIZE (SIZE_MAX / 4)
 
+/* Most text is that simple, and stands for itself. */
+static inline bool mime_is_printable(struct str s)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s.len; i++) {
+        ok = ok && s.ptr[i] >= 0x20 && s.ptr[i] <= 0x7e;
+    }
+    return ok;
+}
+
 #endif

@@ -8,12 +8,27 @@
  * words it loses the second, and words that are never closed cost it quadratic time. */
 #include "mime_priv.h"
 
+#include "postrider/base/utf8.h"
+
 enum {
     CHARSET_NAME_MAX = 64
 };
 
+/* Text in UTF-8 that needs no repair: no controls, no byte order mark. */
+static bool is_clean(struct str bytes)
+{
+    bool ok = !str_has_prefix(bytes, "\xef\xbb\xbf");
+    for (size_t i = 0; i < bytes.len; i++) {
+        ok = ok && (unsigned char)bytes.ptr[i] >= 0x20 && bytes.ptr[i] != 0x7f;
+    }
+    return ok && utf8_is_valid(bytes);
+}
+
 bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)
 {
+    if (str_ieq_c(charset, "utf-8") && is_clean(bytes)) {
+        return buf_put_str(out, bytes);
+    }
     const struct mime_text how = {.charset = charset, .max_bytes = MIME_ANY_SIZE};
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
     (void)mime_charset_put(&text, bytes, &how);
@@ -30,6 +45,10 @@ bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)
 /* Text outside of encoded words: folds become one space, 8-bit text is guessed. */
 static void put_plain(struct buf *out, struct str raw)
 {
+    if (mime_is_printable(raw)) {
+        buf_put_str(out, raw);
+        return;
+    }
     struct buf line = BUF_INIT(MIME_ANY_SIZE);
     for (size_t i = 0; i < raw.len; i++) {
         bool fold = raw.ptr[i] == '\r' || raw.ptr[i] == '\n';

@@ -57,7 +57,7 @@ def test_search_answered_in_very_many_pieces(daemon, fake, user):
 def test_message_that_is_repeated_without_end(daemon, fake, user):
     def instead(server, command, tag, rest, s):
         while command == b"FETCH":
-            s.sendall(b"".join(Imap.row(i) for i in (1, 2, 3)) * 1000)
+            s.sendall(b"".join(server.row(i) for i in (1, 2, 3)) * 1000)
         return False
 
     add(daemon, user, fake(Imap(instead)))

@@ -1,19 +1,21 @@
 """Searches over one mailbox and several, paging that nothing shifts, and threads."""
 import json
+import urllib.parse
 
 import pytest
 
 from rig import mail
 from rig.daemon import ApiError
-from rig.process import wait_until
+from rig.process import HOST, wait_until
+from test_gmail import ALL, TRASH, Gmail
 from test_threads import letter
+from fakemail import FakeMail, Lies, Mailbox
 
 START = 1600000000
 
 
 def search(daemon, user, keys, path="INBOX", **query):
     pairs = [("path", p) for p in ([path] if isinstance(path, str) else path)] + list(query.items())
-    import urllib.parse
     return daemon.post(f"/v1/account/{user}/search?" + urllib.parse.urlencode(pairs), {"search": keys})
 
 
@@ -132,14 +134,30 @@ def test_pages_stay_while_mail_comes_and_goes(daemon, dovecot, user):
         assert e.value.reply.status == 400
 
 
-def test_document_store_is_accepted_and_its_search_of_all_is_not_there(daemon, filled):
+def test_several_accounts_are_searched_at_once(daemon, dovecot, filled):
+    other = filled + "b"
+    dovecot.fill(other, [mail.plain(20, subject="Plan of another")], when=lambda i: START + 20 * 86400)
+    daemon.add_account(other, dovecot)
+    daemon.wait_state(other)
+    body = {"accounts": [filled, other, "nobody"], "search": {"subject": "plan"}}
+    found = daemon.post("/v1/unified/search", body)
+    assert (found["total"], found["pages"], found["paths"]) == (4, 1, ["*"])
+    assert [(m["account"], m["subject"]) for m in found["messages"]] == [
+        (other, "Plan of another"), (filled, "Plan sent"), (filled, "Plan B"), (filled, "Plan für Köln")]
+    second = daemon.post("/v1/unified/search?page=1&pageSize=3", body)
+    assert subjects(second) == ["Plan für Köln"] and second["pages"] == 2
+    only = daemon.post("/v1/unified/search", {"accounts": other, "paths": "INBOX", "search": {}})
+    assert subjects(only) == ["Plan of another"]
+    assert daemon.request("POST", "/v1/unified/search?page=60", body).status == 400
+
+
+def test_document_store_is_accepted(daemon, filled):
     found = daemon.post(f"/v1/account/{filled}/search?documentStore=true&exposeQuery=true",
                         {"search": {"subject": 'p"lan', "unseen": True}})
     assert found["documentStoreQuery"]["imap"] == 'UNSEEN SUBJECT "p\\"lan"'
     assert daemon.request("POST", f"/v1/account/{filled}/search?path=INBOX&exposeQuery=true",
                           {"search": {}}).status == 400
     assert daemon.request("POST", f"/v1/account/{filled}/search", {"search": {}}).status == 400
-    assert daemon.request("POST", "/v1/unified/search", {"search": {"from": "a"}}).status == 404
     slow = daemon.request("POST", f"/v1/account/{filled}/search?path=*", {"search": {"body": "z"}},
                           headers={"X-EE-Timeout": "1"})
     assert slow.status == 504
@@ -179,3 +197,57 @@ def test_threads_are_listed_newest_first_and_shown_whole(daemon, dovecot, user):
         with pytest.raises(ApiError) as e:
             daemon.get(f"/v1/account/{user}/thread/{thread}")
         assert e.value.reply.status == 404
+
+
+class Ascii(Lies):
+    """Knows no charset; some such servers take the bytes as they are."""
+
+    def __init__(self, takes_bytes):
+        self.takes_bytes = takes_bytes
+
+    def refuses(self, session, name, rest):
+        if name == "SEARCH" and ("CHARSET" in rest or not (self.takes_bytes or rest.isascii())):
+            return "NO [BADCHARSET (US-ASCII)] only ASCII here"
+        return ""
+
+
+def add_fake(daemon, user, server):
+    daemon.post("/v1/account", {"account": user, "name": user, "imap": {
+        "auth": {"user": "u", "pass": "p"}, "host": HOST, "port": server.port, "secure": False}})
+    daemon.wait_state(user)
+
+
+@pytest.mark.parametrize("takes_bytes", [True, False])
+def test_a_server_without_charsets_is_asked_once_more(daemon, user, takes_bytes):
+    server = FakeMail("IMAP4rev1 IDLE UIDPLUS", Ascii(takes_bytes))
+    server.boxes = {"INBOX": Mailbox(1)}
+    server.boxes["INBOX"].add(2)
+    try:
+        add_fake(daemon, user, server)
+        if takes_bytes:
+            assert numbers(search(daemon, user, {"subject": "Köln"})) == [2, 1]
+        else:
+            with pytest.raises(ApiError) as e:
+                search(daemon, user, {"subject": "Köln"})
+            assert (e.value.reply.status, e.value.reply.json["code"]) == (400, "Unsupported")
+        asked = [c for c in server.commands if "SUBJECT" in c]
+        assert asked == ['UID SEARCH CHARSET UTF-8 SUBJECT "KÖLN"', 'UID SEARCH SUBJECT "KÖLN"']
+    finally:
+        server.close()
+
+
+def test_threads_that_the_server_tells(daemon, user):
+    server = Gmail()
+    try:
+        for n, box in ((1, ALL), (2, ALL), (1, ALL), (1, TRASH)):
+            server.deliver("\\Inbox", box=box).thread = 1700000000000000000 + n
+        add_fake(daemon, user, server)
+        page = daemon.get(f"/v1/account/{user}/threads")
+        assert [(t["id"], t["count"], t["newest"]["uid"]) for t in page["threads"]] == [
+            ("1700000000000000001", 2, 3), ("1700000000000000002", 1, 2)]
+        whole = daemon.get(f"/v1/account/{user}/thread/1700000000000000001")
+        assert sorted((m["path"], m["uid"]) for m in whole["messages"]) == [(ALL, 1), (ALL, 3), (TRASH, 1)]
+        assert search(daemon, user, {"gmailRaw": "in:inbox", "labels": {"has": "\\Inbox", "not": "a b"}}, path=ALL)["total"] == 3
+        assert 'UID SEARCH X-GM-RAW "IN:INBOX" X-GM-LABELS \\INBOX NOT X-GM-LABELS "A B"' in server.commands
+    finally:
+        server.close()

@@ -4,11 +4,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from rig.daemon import ApiError
-
 from index import Index, IndexBox, NotNow, entry_key
+from proof import broken_notify, messages_of_1970, stale_listing
 from replay import Replay, message_key
-from truth import Box, listed_paths
+from truth import Box
 from world import USER, World
 
 SHOWN = 40  # differences that a failure prints
@@ -108,6 +107,7 @@ class Checker:
         self.cursors: dict[int, tuple[int, int, int]] = {}  # box -> epoch, last UID, MODSEQ
         self.index, self.truth = Index(), {}
         self.torn = 0  # departures of messages that the server never really showed
+        self.names: dict[int, set[str]] = {}  # box -> every path it had
         self.stale = 0  # sessions of the daemon that the server went on telling of mailboxes of long ago
 
     def settle(self, seconds: float) -> float:
@@ -125,7 +125,7 @@ class Checker:
                     raise Failed(known)
             if not open_points:
                 break
-            if time.monotonic() - begin > STALE_SECONDS and may_be_stale and self._listing_is_stale(began):
+            if time.monotonic() - begin > STALE_SECONDS and may_be_stale and self._server_is_stale(began):
                 may_be_stale = False
                 self.stale += 1
                 begin = time.monotonic()
@@ -139,22 +139,24 @@ class Checker:
 
     def _excuse_torn(self) -> None:
         """Dovecot's own fault: of a mailbox that is renamed while it is selected it tells empty messages of 1970, older
-        than anything that is to be announced, and then that they went."""
-        told = [p for p in self.replay.problems if "messageDeleted" in p and "never told of" in p]
-        if told and any(b'"01-Jan-1970' in data for _, _, way, data in list(self.world.proxy.traffic) if way == "<"):
-            self.replay.problems = [p for p in self.replay.problems if p not in told]
-            self.torn += len(told)
+        than anything that is to be announced, and then that they went. Excused is the departure of a message that
+        was shown so in that mailbox."""
+        told = [e for e in self.replay.strangers if e.type == "messageDeleted"]
+        self.replay.strangers.clear()
+        shown = messages_of_1970(list(self.world.proxy.traffic)) if told else set()
+        for e in told:
+            if any((path, e.uid) in shown for path in self.names.get(e.box, set()) | {e.path}):
+                self.replay.problems = [p for p in self.replay.problems if str(e) not in p]
+                self.torn += 1
 
-    def _listing_is_stale(self, since: float) -> bool:
-        """Dovecot's own fault: the last listing that it gave the daemon is not of what there is, and it knows better in
-        another session."""
-        traffic = list(self.world.proxy.traffic)
-        at = max((i for i, (t, _, way, data) in enumerate(traffic)
-                  if t > since + 1 and way == ">" and b' LIST "" "*"' in data), default=None)
-        if at is None:
-            return False
-        answer = b"".join(data for _, session, way, data in traffic[at:] if session == traffic[at][1] and way == "<")
-        return set(listed_paths(answer.splitlines(keepends=True))) != self.truth.keys()
+    def _server_is_stale(self, since: float) -> bool:
+        """Dovecot's own fault: the daemon's session is answered, or told, what is not so, and a new one knows better. No
+        client can tell that from the truth."""
+        traffic, fresh = list(self.world.proxy.traffic), self.world.client()
+        try:
+            return stale_listing(traffic, since + 1, fresh) or broken_notify(traffic, since, fresh)
+        finally:
+            fresh.close()
 
     def _look(self) -> list[str]:
         try:
@@ -170,6 +172,7 @@ class Checker:
     def _watch_cursors(self) -> None:
         """Within an epoch neither last UID nor MODSEQ goes back (I2)."""
         for m in self.index.boxes.values():
+            self.names.setdefault(m.box, set()).add(m.path)
             epoch, last_uid, modseq = self.cursors.get(m.box, (m.epoch, 0, 0))
             if epoch == m.epoch and (m.last_uid < last_uid or m.modseq < modseq):
                 self.replay.problems.append(f"index: {m.path!r} went back from UID {last_uid}, MODSEQ {modseq} "
@@ -198,13 +201,7 @@ class Checker:
 
     def api_listing(self, path: str) -> list[str]:
         """The listing of one mailbox, all pages, with flags as the API shows them."""
-        try:
-            rows = self.world.daemon.messages(USER, path, PAGE)
-        except ApiError as e:
-            # Dovecot ends sessions whose mailbox was replaced when they are used next.
-            if "BYE" not in str(e):
-                raise
-            rows = self.world.daemon.messages(USER, path, PAGE)
+        rows = self.world.daemon.messages(USER, path, PAGE)
         seen = {r["uid"]: frozenset(f.lower() for f in r["flags"] if f.lower() != "\\recent") for r in rows}
         number = next(m.number for m in self.index.boxes.values() if m.path == path)
         out = [f"API: {path!r} lists id {r['id']} for UID {r['uid']}" for r in rows

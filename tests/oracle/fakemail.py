@@ -26,6 +26,7 @@ class Message:
     at: float = field(default_factory=time.time)
     labels: set[str] = field(default_factory=set)  # X-GM-LABELS, as on the wire
     number: int = 0  # X-GM-MSGID; 0 = of the UID
+    thread: int = 1700000000000000000  # X-GM-THRID
 
 
 @dataclass
@@ -155,13 +156,21 @@ class Session:
         self.say(f"* OK [CAPABILITY {self.server.capability}] {self.server.lies.greeting}")
         threading.Thread(target=self._watch, daemon=True).start()
         for line in iter(self.lines.readline, b""):
-            text = line.decode().rstrip("\r\n")
+            text = self._whole(line.decode().rstrip("\r\n"))
             with self.server.lock:
                 if self.idle_tag is not None:
                     tag, self.idle_tag = self.idle_tag, None
                     self.say(f"{tag} OK idled")
                     continue
                 self._command(text)
+
+    def _whole(self, text: str) -> str:
+        """A command with its literals, as if they were quoted."""
+        while literal := re.search(r"\{(\d+)\}$", text):
+            self.say("+ go on")
+            data = self.lines.read(int(literal[1])).decode()
+            text = f'{text[:literal.start()]}"{data}"' + self.lines.readline().decode().rstrip("\r\n")
+        return text
 
     def _watch(self) -> None:
         """Tells an idling client of changes."""
@@ -237,6 +246,8 @@ class Session:
             parts.append(f"RFC822.SIZE {100 + m.uid}")
         if "X-GM-MSGID" in items:
             parts.append(f"X-GM-MSGID {m.number or 1600000000000000000 + m.uid}")
+        if "X-GM-THRID" in items:
+            parts.append(f"X-GM-THRID {m.thread}")
         if "X-GM-LABELS" in items:
             parts.append(f"X-GM-LABELS ({' '.join(sorted(m.labels))})")
         if "ENVELOPE" in items:
@@ -355,6 +366,10 @@ class Session:
             name = "\\" + flag[2].capitalize()
             have = {m.uid for m in box.messages if name in m.flags}
             found = [u for u in found if (u in have) != bool(flag[1])]
+        thread = re.search(r"X-GM-THRID (\d+)", rest, re.I)
+        if thread:
+            have = {m.uid for m in box.messages if m.thread == int(thread[1])}
+            found = [u for u in found if u in have]
         self.say("* SEARCH" + "".join(f" {u}" for u in found))
 
     def on_unselect(self, rest: str, uid: bool) -> None:

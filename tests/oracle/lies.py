@@ -175,15 +175,31 @@ CASES = (
 )
 
 
+def fill(server: FakeMail) -> None:
+    for n, name in enumerate(NAMES):
+        server.boxes[name] = Mailbox(1000 + n)
+        server.boxes[name].add(MESSAGES)
+
+
+def change(server: FakeMail, turn: int, window: int = 0) -> None:
+    """True changes beside the lies: each kind, in a watched mailbox and in another."""
+    with server.lock:
+        for name in ("INBOX", "Work"):
+            box = server.boxes[name]
+            box.add()
+            box.flag(box.shown()[-3].uid, "\\Flagged")
+            if window:
+                box.remove(*(m.uid for m in box.shown()[100:103]))  # older ones come into sight again
+            else:
+                box.remove(turn * 5)
+
+
 class Liar:
     """One case: a server, a daemon, and what is known of both."""
 
     def __init__(self, case: Case, directory: str) -> None:
         self.case, self.dir = case, directory
-        self.server = FakeMail(case.capability, case.lies() if case.forever else None)
-        for n, name in enumerate(NAMES):
-            self.server.boxes[name] = Mailbox(1000 + n)
-            self.server.boxes[name].add(MESSAGES)
+        self.server = self.serve()
         self.redis = Redis(directory, aof=False)
         self.consumer = Consumer()
         authority = Authority(os.path.join(directory, "ca"))
@@ -192,6 +208,11 @@ class Liar:
         self.daemon = Daemon(os.path.join(directory, "d"), self.redis.url, authority.file, **own)
         self.replay = Replay()
         self.index = Index()
+
+    def serve(self) -> FakeMail:
+        server = FakeMail(self.case.capability, self.case.lies() if self.case.forever else None)
+        fill(server)
+        return server
 
     def begin(self) -> None:
         self.redis.start()
@@ -226,16 +247,7 @@ class Liar:
         self.judge("in the end")
 
     def change(self, turn: int) -> None:
-        """True changes beside the lies: each kind, in a watched mailbox and in another."""
-        with self.server.lock:
-            for name in ("INBOX", "Work"):
-                box = self.server.boxes[name]
-                box.add()
-                box.flag(box.shown()[-3].uid, "\\Flagged")
-                if self.case.window:
-                    box.remove(*(m.uid for m in box.shown()[100:103]))  # older ones come into sight again
-                else:
-                    box.remove(turn * 5)
+        change(self.server, turn, self.case.window)
 
     def truth(self) -> dict[str, Box]:
         with self.server.lock:
@@ -268,6 +280,10 @@ class Liar:
         with self.server.lock:
             return {(name, m.uid) for name, b in self.server.boxes.items() if b.window for m in b.messages[:-b.window]}
 
+    def there(self) -> set[tuple[str, int]]:
+        with self.server.lock:
+            return {(name, m.uid) for name, b in self.server.boxes.items() for m in b.messages}
+
     def against_truth(self) -> list[str]:
         copies = [m for m in self.index.boxes.values() if m.path in self.server.lies.copies]
         return [f"index: {m.path!r} holds copies" for m in copies if m.rows] + compare(
@@ -277,7 +293,7 @@ class Liar:
     def judge(self, when: str) -> None:
         """No departure of what is there (I6, I16), no departure of a mailbox, no reset."""
         problems = list(self.replay.problems)
-        there = {(name, m.uid) for name, b in self.server.boxes.items() for m in b.messages}
+        there = self.there()
         for e in self.replay.ids.values():
             if e.type == "messageDeleted" and (e.path, e.uid) in there:
                 problems.append(f"{when}: {e}: is on the server")

@@ -39,6 +39,7 @@ class Replay:
     passed: set[tuple[str, int]] = field(default_factory=set)  # what a moving window left behind, by path and UID
     last: str = ""
     problems: list[str] = field(default_factory=list)
+    strangers: list[Entry] = field(default_factory=list)  # entries about messages that were never told of
 
     def feed(self, entries: list[Entry]) -> None:
         for e in entries:
@@ -62,6 +63,7 @@ class Replay:
     def _row(self, e: Entry, key: Key) -> Row | None:
         row = self.rows.get(key)
         if row is None and e.box not in self.reset:
+            self.strangers.append(e)
             self._wrong(e, "is about a message that was never told of")
         return row
 

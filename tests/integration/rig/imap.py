@@ -48,11 +48,13 @@ class Imap:
             return b"* SEARCH " + b" ".join(b"%d" % i for i in range(1, n + 1)) + b"\r\n"
         return b""
 
-    @staticmethod
-    def row(i):
-        return (b'* %d FETCH (UID %d FLAGS () INTERNALDATE "14-Nov-2023 22:13:20 +0000" RFC822.SIZE 50 '
+    def date(self):
+        return b"14-Nov-2023 22:13:20 +0000"
+
+    def row(self, i):
+        return (b'* %d FETCH (UID %d FLAGS () INTERNALDATE "%s" RFC822.SIZE 50 '
                 b'ENVELOPE (NIL "s" NIL NIL NIL NIL NIL NIL NIL "<%d@example.com>") '
-                b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 5 1 NIL NIL NIL NIL))\r\n' % (i, i, i))
+                b'BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 5 1 NIL NIL NIL NIL))\r\n' % (i, i, self.date(), i))
 
 
 class Neighbour(Imap):
@@ -71,6 +73,10 @@ class Neighbour(Imap):
                 s.sendall(tag + b" OK done\r\n")
             return True
         return False
+
+    def date(self):
+        """Mail that looks older is told of later: it may have been moved here."""
+        return time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime()).encode()
 
     def deliver(self):
         """Returns the time at which it was told."""

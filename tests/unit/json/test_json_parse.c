@@ -1,3 +1,4 @@
+#include "postrider/base/mem.h"
 #include "postrider/json/json.h"
 
 #include <setjmp.h>
@@ -132,9 +133,50 @@ static void emitted_text_is_valid_whatever_goes_in(void **state)
     buf_fini(&out);
 }
 
+/* Printing is our own; jansson's says how it must look. */
+static void emitted_text_is_what_the_library_prints(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "[]",
+        "{}",
+        "[[],{},[[]],{\"a\":{}}]",
+        "{\"a\":[1,-1,0,9223372036854775807],\"b\":{\"c\":null,\"d\":[true,false]}}",
+        "[0.5,-2e40,3.0]",
+        "[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\",\"\u00e4\u6771\",\"\"]",
+        "{\"\\\"\":1,\"\\n\":\"a\\nb\"}",
+        "\"alone\"",
+        "7"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        json_t *v ATTR_CLEANUP(json_cleanup) =
+            json_loads(texts[i], JSON_DECODE_ANY, NULL);
+        struct buf out = BUF_INIT(1000);
+        assert_non_null(v);
+        char *expected = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+        assert_true(json_emit(v, &out));
+        assert_string_equal(buf_c(&out), expected);
+        mem_free(expected);
+        buf_fini(&out);
+    }
+}
+
+static void what_is_too_deep_is_not_emitted(void **state)
+{
+    (void)state;
+    json_t *v ATTR_CLEANUP(json_cleanup) = json_array();
+    struct buf out = BUF_INIT(10000);
+    for (size_t i = 0; i < 4 * JSON_DEPTH_MAX; i++) {
+        v = json_pack("[o]", v);
+    }
+    assert_false(json_emit(v, &out));
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(emitted_text_is_what_the_library_prints),
+        cmocka_unit_test(what_is_too_deep_is_not_emitted),
         cmocka_unit_test(parse_rows),
         cmocka_unit_test(depth_is_capped),
         cmocka_unit_test(size_is_capped),

@@ -349,9 +349,32 @@ static void schema_says_what_the_table_says(void **state)
     assert_int_equal(json_get_int(port, "maximum", 0), 65535);
 }
 
+static void a_value_may_come_several_times(void **state)
+{
+    (void)state;
+    static const struct field_spec rows[] = {
+        F_STR("path", FIELD_MANY | FIELD_REQUIRED, F_MAX_LEN(3))};
+    static const struct {
+        const char *in;
+        bool ok;
+    } inputs[] = {{"{\"path\":\"a\"}", true},      {"{\"path\":[\"a\",\"b\"]}", true},
+                  {"{\"path\":[\"a\",1]}", false}, {"{\"path\":[\"abcd\"]}", false},
+                  {"{\"path\":[[\"a\"]]}", false}, {"{}", false}};
+    for (size_t i = 0; i < ARRAY_LEN(inputs); i++) {
+        struct spec_errors errs = {0};
+        json_t *in ATTR_CLEANUP(json_cleanup) = json_loads(inputs[i].in, 0, NULL);
+        json_t *out ATTR_CLEANUP(json_cleanup) = NULL;
+        assert_int_equal(spec_validate(rows, ARRAY_LEN(rows), in, &out, &errs),
+                         inputs[i].ok);
+        assert_true(!inputs[i].ok || json_equal(in, out));
+        spec_errors_fini(&errs);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_may_come_several_times),
         cmocka_unit_test(valid_rows_have_their_normal_form),
         cmocka_unit_test(invalid_rows_tell_everything),
         cmocka_unit_test(errors_are_capped_and_serialized),

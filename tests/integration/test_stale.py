@@ -1,0 +1,73 @@
+"""Work connections that end while nobody uses them: whoever only reads hears nothing of it, and nothing is changed
+twice."""
+import socket
+
+import pytest
+
+from rig.daemon import ApiError
+from rig.imap import Imap
+
+SLOW = {"sync_poll_interval_s": 3600, "sync_poll_hot_s": 3600}
+
+
+class Server(Imap):
+    """die(command, rest): the connection says BYE and ends instead of obeying."""
+
+    def __init__(self):
+        super().__init__(self.instead_of)
+        self.die, self.died = lambda command, rest: False, 0
+
+    def instead_of(self, _, command, tag, rest, s):
+        if not self.die(command, rest):
+            return False
+        self.died += 1
+        s.sendall(b"* BYE not you again\r\n")
+        s.shutdown(socket.SHUT_RDWR)
+        return True
+
+    def dies(self, times, *commands):
+        self.died = 0
+        self.die = lambda command, rest: command in commands and self.died < times
+
+
+@pytest.fixture
+def begin(make_daemon, redis, fake, user):
+    def run(server):
+        d = make_daemon(redis.url, **SLOW).start()
+        d.add_account(user, None, host="127.0.0.1", port=fake(server).port, secure=False)
+        d.wait_state(user)
+        return d
+    return run
+
+
+def test_reads_are_asked_again_once(begin, user):
+    server = Server()
+    d = begin(server)
+    first = d.messages(user, "Other")[0]["id"]  # a connection is open now
+    asked = {
+        "messages": lambda: d.page(user, "Other")["total"],
+        "message": lambda: d.get(f"/v1/account/{user}/message/{first}")["id"],
+        "counters": lambda: len(d.get(f"/v1/account/{user}/mailboxes", counters="true")["mailboxes"]),
+    }
+    for what, ask in asked.items():
+        expected = ask()
+        for commands in ((b"UID FETCH", b"STATUS"), (b"SELECT", b"NOOP")):
+            server.dies(1, *commands)
+            assert ask() == expected, what
+    assert d.account(user)["state"] == "connected"
+    server.dies(2, b"UID FETCH")
+    with pytest.raises(ApiError):
+        d.page(user, "Other")
+    assert server.died == 2
+
+
+def test_a_change_is_not_made_twice(begin, user):
+    server = Server()
+    d = begin(server)
+    first = d.messages(user, "Other")[0]["id"]
+    for commands, made in (((b"UID STORE",), False), ((b"SELECT", b"NOOP"), True)):
+        server.dies(1, *commands)
+        before = server.commands.count(b"UID STORE")
+        reply = d.request("PUT", f"/v1/account/{user}/message/{first}", {"flags": {"add": ["\\Seen"]}})
+        assert (reply.status == 200) == made, reply
+        assert server.commands.count(b"UID STORE") == before + 1
