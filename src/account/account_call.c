@@ -143,6 +143,17 @@ struct mailbox *call_mailbox(struct account_call *c)
     return m;
 }
 
+struct mailbox *call_path(struct account_call *c, struct str path)
+{
+    struct mailbox *m = account_mailbox_by_path(c->a, path);
+    bool known = c->a->table.count > 0;
+    if (m == NULL) {
+        call_fail(c, known ? ERR_NO_MAILBOX : ERR_UNAVAILABLE,
+                  known ? "Unknown path" : "the mailboxes are not known yet");
+    }
+    return m;
+}
+
 bool call_find_message(struct account_call *c, struct str id)
 {
     uint32_t number;

@@ -70,6 +70,8 @@ struct account_call *call_new(struct account *a, const char *name, int64_t deadl
 struct mailbox *call_mailbox(struct account_call *c);
 /* Finds mailbox and UID of a message id; false: the call has failed. */
 bool call_find_message(struct account_call *c, struct str id);
+/* The mailbox of a path; NULL = there is none and the call has failed. */
+struct mailbox *call_path(struct account_call *c, struct str path);
 /* Asks for a connection with the mailbox selected; then `granted`. */
 void call_borrow(struct account_call *c, enum account_lane lane,
                  void (*granted)(struct account_call *c));

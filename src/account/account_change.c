@@ -1,12 +1,8 @@
 /* Changes of one message: flags, labels, move, delete. */
 #include "account_call.h"
+#include "account_flags.h"
 
 #include <stdio.h>
-
-enum {
-    FLAGS_MAX = 100,
-    CHANGES_MAX = 6
-};
 
 static void put_uid(const struct account_call *c, char out[16])
 {
@@ -23,23 +19,10 @@ static void touch(struct account_call *c)
 
 /* --- flags and labels --- */
 
-struct change {
-    const char *object, *member; /* "flags", "add" */
-    enum imap_store_mode mode;
-    struct str *words; /* flags or labels */
-    size_t count;
-};
-
 struct updating {
-    struct change changes[CHANGES_MAX];
-    size_t count, at;
+    struct flag_changes changes;
+    size_t at;
 };
-
-static const struct {
-    const char *member;
-    enum imap_store_mode mode;
-} change_modes[] = {
-    {"add", IMAP_STORE_ADD}, {"delete", IMAP_STORE_REMOVE}, {"set", IMAP_STORE_REPLACE}};
 
 static void updating_next(struct account_call *c);
 
@@ -55,78 +38,22 @@ static void on_stored(struct imap_store *op ATTR_UNUSED, const struct err *err, 
         call_fail_err(c, err);
         return;
     }
-    const struct change *done = &u->changes[u->at++];
-    json_t *object = json_object_get(c->result, done->object);
-    if (object == NULL) {
-        object = json_object();
-        json_object_set_new(c->result, done->object, object);
-    }
-    json_put_bool(object, done->member, true);
+    account_flags_tell(c->result, &u->changes.items[u->at++], true);
     updating_next(c);
-}
-
-/* System flags as bits, the rest as keywords. */
-static struct imap_flags split_flags(struct arena *arena, const struct change *change)
-{
-    struct imap_flags flags = {0};
-    struct str *keywords = ARENA_ARRAY(arena, struct str, change->count);
-    for (size_t i = 0; i < change->count; i++) {
-        uint8_t bit = imap_flag_from_name(change->words[i]);
-        if (bit != 0) {
-            flags.system |= bit;
-        } else {
-            keywords[flags.keyword_count++] = change->words[i];
-        }
-    }
-    flags.keywords = keywords;
-    return flags;
 }
 
 static void updating_next(struct account_call *c)
 {
     struct updating *u = c->detail;
-    if (u->at == u->count) {
+    if (u->at == u->changes.count) {
         touch(c);
         op_complete(&c->op);
         return;
     }
     char uid[16];
-    const struct change *change = &u->changes[u->at];
-    struct imap_store_params params = {.mode = change->mode};
     put_uid(c, uid);
-    params.uid_set = str_of(uid);
-    if (str_eq_c(str_of(change->object), "labels")) {
-        params.labels = change->words;
-        params.label_count = change->count;
-    } else {
-        params.flags = split_flags(&c->op.arena, change);
-    }
-    c->store = imap_store_start(c->conn, &params, CALL_COMMAND_MS, on_stored, c);
-}
-
-static void take_changes(struct account_call *c, const json_t *doc, const char *object)
-{
-    struct updating *u = c->detail;
-    const json_t *members = json_object_get(doc, object);
-    for (size_t i = 0; i < ARRAY_LEN(change_modes); i++) {
-        const json_t *list = json_object_get(members, change_modes[i].member);
-        size_t count = json_array_size(list);
-        bool clears = change_modes[i].mode == IMAP_STORE_REPLACE && json_is_array(list);
-        if (count == 0 && !clears) {
-            continue;
-        }
-        count = count < FLAGS_MAX ? count : FLAGS_MAX;
-        struct change *change = &u->changes[u->count++];
-        *change = (struct change){.object = object,
-                                  .member = change_modes[i].member,
-                                  .mode = change_modes[i].mode,
-                                  .words = ARENA_ARRAY(&c->op.arena, struct str, count),
-                                  .count = count};
-        for (size_t k = 0; k < count; k++) {
-            const char *word = json_string_value(json_array_get(list, k));
-            change->words[k] = arena_str(&c->op.arena, str_of(word != NULL ? word : ""));
-        }
-    }
+    c->store = account_flags_store(c->conn, &u->changes.items[u->at], str_of(uid),
+                                   CALL_COMMAND_MS, on_stored, c);
 }
 
 struct account_call *account_message_update_start(struct account *a, struct str id,
@@ -134,10 +61,10 @@ struct account_call *account_message_update_start(struct account *a, struct str 
                                                   account_call_cb *cb, void *ctx)
 {
     struct account_call *c = call_new(a, "update message", deadline_ms, cb, ctx);
-    c->detail = ARENA_NEW(&c->op.arena, struct updating);
+    struct updating *u = ARENA_NEW(&c->op.arena, struct updating);
+    c->detail = u;
     c->result = json_object();
-    take_changes(c, changes, "flags");
-    take_changes(c, changes, "labels");
+    account_flags_take(&c->op.arena, changes, &u->changes);
     if (call_find_message(c, id)) {
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, updating_next);
     }

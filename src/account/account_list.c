@@ -352,11 +352,8 @@ struct account_call *account_messages_list_start(struct account *a,
     c->detail = l;
     c->fini = listing_fini;
     c->reads = true;
-    struct mailbox *m = account_mailbox_by_path(a, params->path);
+    struct mailbox *m = call_path(c, params->path);
     if (m == NULL) {
-        call_fail(c, a->table.count > 0 ? ERR_NO_MAILBOX : ERR_UNAVAILABLE,
-                  a->table.count > 0 ? "Unknown path"
-                                     : "the mailboxes are not known yet");
         return c;
     }
     c->box = m->box;

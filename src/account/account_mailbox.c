@@ -341,11 +341,8 @@ static struct account_call *changing_new(struct account *a, const char *name,
 static bool find_mailbox(struct account_call *c, struct str path)
 {
     struct changing *ch = changing_of(c);
-    const struct mailbox *m = account_mailbox_by_path(c->a, path);
+    const struct mailbox *m = call_path(c, path);
     if (m == NULL) {
-        call_fail(c, c->a->table.count > 0 ? ERR_NO_MAILBOX : ERR_UNAVAILABLE,
-                  c->a->table.count > 0 ? "Unknown path"
-                                        : "the mailboxes are not known yet");
         return false;
     }
     struct arena *arena = &c->op.arena;

@@ -13,6 +13,8 @@ enum {
     API_ACCOUNT_ROUTES = 9,
     API_MAILBOX_ROUTES = 4,
     API_MESSAGE_ROUTES = 8,
+    API_UPLOAD_ROUTES = 2,
+    API_BULK_ROUTES = 3,
     API_SETTINGS_ROUTES = 2,
     API_TOKEN_ROUTES = 8,
     API_METRICS_ROUTES = 1,
@@ -33,6 +35,8 @@ enum {
 extern const struct api_route api_account_routes[API_ACCOUNT_ROUTES];
 extern const struct api_route api_mailbox_routes[API_MAILBOX_ROUTES];
 extern const struct api_route api_message_routes[API_MESSAGE_ROUTES];
+extern const struct api_route api_upload_routes[API_UPLOAD_ROUTES];
+extern const struct api_route api_bulk_routes[API_BULK_ROUTES];
 extern const struct api_route api_settings_routes[API_SETTINGS_ROUTES];
 extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
@@ -57,6 +61,8 @@ api_handler api_mailboxes_list, api_mailbox_create, api_mailbox_modify,
     api_mailbox_delete;
 api_handler api_messages_list, api_message_get, api_message_update, api_message_delete,
     api_message_move, api_text_get, api_attachment_get, api_source_get;
+api_handler api_messages_update, api_messages_move, api_messages_delete,
+    api_message_upload, api_source_upload;
 api_handler api_settings_get, api_settings_set;
 api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
     api_account_tokens_list;
@@ -96,6 +102,7 @@ struct api_task {
     api_task_cancel *cancel; /* NULL: the operation goes on without its call */
     char *id;                /* of the account */
     json_t *json;            /* the handler's own; may be NULL */
+    void *own;               /* the same; freed by the handler */
     struct list node;        /* among the changes that wait */
     api_change_run *run;
 };

@@ -214,7 +214,7 @@ static const struct field_spec label_update_fields[] = {
           F_ITEM(F_STR(NULL, 0, F_MAX_LEN(128))), F_DOC("To replace all")),
 };
 
-static const struct field_spec message_update_fields[] = {
+const struct field_spec api_rows_message_update[2] = {
     F_OBJ("flags", 0, F_LABEL("FlagUpdate"), F_FIELDS(flag_update_fields),
           F_DOC("Flags")),
     F_OBJ("labels", 0, F_LABEL("LabelUpdate"), F_FIELDS(label_update_fields),
@@ -222,7 +222,7 @@ static const struct field_spec message_update_fields[] = {
 };
 
 static const struct field_spec message_update_body =
-    F_OBJ(NULL, 0, F_LABEL("MessageUpdate"), F_FIELDS(message_update_fields));
+    F_OBJ(NULL, 0, F_LABEL("MessageUpdate"), F_FIELDS(api_rows_message_update));
 
 static const struct field_spec change_asked[] = {
     F_ANY("add", 0, F_DOC("To be added")),

@@ -27,6 +27,10 @@ extern const struct field_spec api_rows_route_health[6]; /* delivered … destin
 extern const struct field_spec api_rows_message_entry[9]; /* one in a list */
 extern const struct field_spec api_message_list;          /* a page of them */
 
+/* --- changes of messages (api_message_specs.c) --- */
+
+extern const struct field_spec api_rows_message_update[2]; /* flags, labels */
+
 /* --- searches (api_search_specs.c) --- */
 
 extern const struct field_spec api_row_search[1]; /* search */

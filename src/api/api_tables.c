@@ -19,5 +19,7 @@ const struct api_table api_tables[] = {
     {api_search_routes, API_SEARCH_ROUTES},
     {api_mailbox_routes, API_MAILBOX_ROUTES},
     {api_webhook_routes, API_WEBHOOK_ROUTES},
+    {api_upload_routes, API_UPLOAD_ROUTES},
+    {api_bulk_routes, API_BULK_ROUTES},
 };
 const size_t api_tables_count = ARRAY_LEN(api_tables);

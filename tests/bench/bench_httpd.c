@@ -21,7 +21,8 @@ struct bench_req {
 };
 
 static struct loop *bench_loop;
-static struct str answer = STR("{\"success\":true}");
+static const char short_answer[] = "{\"success\":true}";
+static struct str answer = {short_answer, sizeof short_answer - 1};
 
 static void reply(struct httpd_req *req)
 {
