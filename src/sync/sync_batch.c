@@ -180,9 +180,19 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
     for (size_t i = 0; i < live->vanished_count; i++) {
         sync_batch_vanished(b, live->vanished[i]);
     }
+    sync_batch_take_rows(b, live);
+}
+
+void sync_batch_take_rows(struct sync_batch *b, struct sync_live *live)
+{
     for (size_t i = 0; i < live->row_count; i++) {
         b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
         b->flags[b->flag_count++] = sync_flag_row_dup(&b->arena, &live->rows[i]);
+    }
+    live->row_count = 0;
+    if (live->numbered_count > 0) {
+        live->numbered_count = 0;
+        live->resync = true; /* of which messages they are is not certain any more */
     }
 }
 

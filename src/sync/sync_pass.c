@@ -501,6 +501,7 @@ static enum step step_new(struct op *op)
                                        .set = str_of(set),
                                        .items =
                                            sync_row_items(p->conn) | p->sc.new_items};
+    sync_batch_take_rows(&p->batch, p->live);
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;
@@ -511,6 +512,9 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
+    if ((row->has & need) == IMAP_ITEM_FLAGS) {
+        p->live->resync = true; /* a change by number, before or behind what we asked */
+    }
     if ((row->has & need) != need || row->uid > p->m->last_uid ||
         (row->seq == 1 && sync_window_looked(p, row->uid))) {
         return;
@@ -619,6 +623,7 @@ static enum step step_changed(struct op *op)
         sync_pass_enter(p, PASS_STATE_PREPARE);
         return STEP_MORE;
     }
+    sync_batch_take_rows(&p->batch, p->live);
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
     return STEP_WAIT;

@@ -64,6 +64,8 @@ void sync_batch_thread(struct sync_batch *b, const struct sync_ctx *sc,
 void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 /* Moves rows and VANISHED of the live record into the batch. */
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
+/* Flags alone. Before flags are asked for: the answer is newer, and later facts win. */
+void sync_batch_take_rows(struct sync_batch *b, struct sync_live *live);
 /* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
 void sync_batch_sort(struct sync_batch *b);
 

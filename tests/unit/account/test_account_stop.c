@@ -19,8 +19,8 @@
 enum {
     WAIT_MS = 20000,
     ACCOUNTS = 6,
-    ROUNDS = 50,
-    TURNS_MAX = 500, /* by then all of them idle */
+    ROUNDS = 25,
+    TURNS_MAX = 400, /* by then all of them idle */
     SEED = 20011
 };
 

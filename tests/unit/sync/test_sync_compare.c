@@ -2,6 +2,7 @@
  * and what they do when the server errs. */
 #include "fake_world.h"
 
+#include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
 #include <setjmp.h>
@@ -590,6 +591,49 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
     fake_world_end(&t);
 }
 
+/* Flags that are told while the pass asks for something else are older than those it asks
+ * for afterwards. */
+struct teller {
+    struct sync_world *w;
+    unsigned commands;
+};
+
+static void tell_flags(void *ctx)
+{
+    struct teller *teller = ctx;
+    struct imap_row row = {.uid = 25,
+                           .has = IMAP_ITEM_UID | IMAP_ITEM_FLAGS,
+                           .flags = {.system = IMAP_FLAG_FLAGGED}};
+    if (++teller->commands == 2) { /* SELECT, the new messages, flags */
+        sync_live_row(&teller->w->live, &row);
+    }
+}
+
+static void flags_that_were_asked_for_are_newer_than_those_told_before(void **state)
+{
+    (void)state;
+    for (size_t i = 2; i < ARRAY_LEN(servers);
+         i++) { /* with QRESYNC none are asked for */
+        struct fake_world t =
+            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 30);
+        struct teller teller = {.w = t.w};
+        imap_fake_add(t.fake, 1);
+        imap_fake_flags(t.fake, 25, 0, false);
+        fake_world_reconnect(&t);
+        t.w->m->last_full_ms = clock_wall_ms();
+        t.w->sc.on_command = tell_flags;
+        t.w->sc.command_ctx = &teller;
+        world_pass(t.w, true);
+        t.w->sc.on_command = NULL;
+        while (!sync_live_is_empty(&t.w->live)) {
+            world_pass(t.w, false);
+        }
+        assert_true(teller.commands >= 3);
+        check(&t);
+        fake_world_end(&t);
+    }
+}
+
 /* An arrival that looks like mail from elsewhere waits a moment for the removal there. What
  * is compared meanwhile must not take what was not there yet for gone. */
 static void what_waits_for_a_removal_is_stored_before_uids_are_compared(void **state)
@@ -621,6 +665,7 @@ int main(void)
 {
 
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flags_that_were_asked_for_are_newer_than_those_told_before),
         cmocka_unit_test(one_deletion_among_many_costs_little),
         cmocka_unit_test(flags_told_by_number_need_no_command),
         cmocka_unit_test(flags_told_by_number_beside_other_news_are_compared),
