@@ -130,7 +130,7 @@ CASES = {
     "putV1AccountAccountReconnect": Case(path=lambda w: {"account": w.spare_account()}, body=_always({"reconnect": True})),
     "postV1AccountAccountSearch": Case(
         path=_account, query=_always(_BY_PATH), body=_always({"search": {"subject": "Message"}}),
-        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N", **NO_ELASTIC}),
+        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N", "exposeQuery": OMIT, **NO_ELASTIC}),
         full_body=_always({**SEARCH_OF, "documentQuery": OMIT})),
     "getV1AccountAccountServersignatures": _ON_ACCOUNT,
     "putV1AccountAccountSync": Case(path=_account, body=_always({"sync": True})),
