@@ -100,16 +100,25 @@ void call_fail_err(struct account_call *c, const struct err *err)
     op_fail_err(&c->op, err);
 }
 
+bool call_goes_on(struct account_call *c, const struct err *err)
+{
+    if (op_is_running(&c->op) && err->code != ERR_OK) {
+        call_fail_err(c, err);
+    }
+    return op_is_running(&c->op);
+}
+
+bool call_goes_on_past_no(struct account_call *c, const struct err *err)
+{
+    return err->code == ERR_NO ? op_is_running(&c->op) : call_goes_on(c, err);
+}
+
 static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
                        const uint64_t *threads, size_t count, void *ctx)
 {
     struct account_call *c = ctx;
     c->threads = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+    if (!call_goes_on(c, err)) {
         return;
     }
     account_threads_put(c->shown, c->shown_count, threads, count);

@@ -83,6 +83,10 @@ void call_borrow_box(struct account_call *c, uint32_t box,
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
 void call_fail_err(struct account_call *c, const struct err *err);
+/* A step ended so: does the call go on? It fails with the step's error, but for NO where a
+ * server may refuse some of what was asked. */
+bool call_goes_on(struct account_call *c, const struct err *err);
+bool call_goes_on_past_no(struct account_call *c, const struct err *err);
 /* Puts ids of threads into the messages (NULL ones are passed over), then goes on. */
 void call_put_threads(struct account_call *c, json_t *const *messages, size_t count,
                       void (*then)(struct account_call *c));

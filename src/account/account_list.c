@@ -1,6 +1,6 @@
 /* Listings: of mailboxes from the table, of messages from the index and one FETCH. Of
  * mailboxes without an index (not in `path`, virtual, fast indexer) the server counts. */
-#include "account_call.h"
+#include "account_pick.h"
 
 #include "postrider/base/codec.h"
 
@@ -139,9 +139,9 @@ enum {
 struct listing {
     uint32_t page, page_size, total;
     unsigned tries;
-    uint32_t *uids; /* rising */
-    json_t **rows;  /* rendered, in the order of uids; NULL = not there (any more) */
+    json_t **rows; /* rendered, oldest first; NULL = not there (any more) */
     size_t count;
+    struct picks picks; /* of messages that are indexed: rows are theirs */
 };
 
 static void listing_fini(struct account_call *c)
@@ -193,56 +193,14 @@ static void listing_complete(struct account_call *c)
     call_put_threads(c, l->rows, l->count, listing_answer);
 }
 
-static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                   void *ctx)
-{
-    struct account_call *c = ctx;
-    struct listing *l = c->detail;
-    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
-    size_t lo = 0, hi = l->count;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (l->uids[mid] < row->uid) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
-    }
-    if (m != NULL && lo < l->count && l->uids[lo] == row->uid && l->rows[lo] == NULL &&
-        (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[lo] = render_listed(m, row);
-    }
-}
-
 static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                        void *ctx)
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
+    if (call_goes_on_past_no(c, err)) {
+        listing_complete(c);
     }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        call_fail_err(c, err);
-        return;
-    }
-    listing_complete(c);
-}
-
-static void listing_fetch(struct account_call *c)
-{
-    static const struct imap_fetch_events events = {.on_row = on_row,
-                                                    .on_end = on_fetched};
-    struct listing *l = c->detail;
-    struct imap_set set;
-    struct buf text = BUF_INIT(64 * 1024);
-    uint32_t *numbers = arena_memdup(&c->op.arena, l->uids, l->count * sizeof *l->uids);
-    imap_set_from_numbers(&c->op.arena, numbers, l->count, &set);
-    (void)imap_set_print(&text, &set, 0, 60 * 1024);
-    struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
-    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
-    buf_fini(&text);
 }
 
 static void rank_start(struct account_call *c);
@@ -264,17 +222,19 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
         call_fail_err(c, err);
         return;
     }
-    l->uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
-    l->rows = ARENA_ARRAY(&c->op.arena, json_t *, count);
-    l->count = count;
+    const struct mailbox *m = call_mailbox(c);
+    if (m == NULL) {
+        return;
+    }
+    picks_init(&l->picks, &c->op.arena, count);
+    l->picks.strict = true;
     for (size_t i = 0; i < count; i++) {
-        l->uids[i] = rows[i].uid;
+        l->picks.items[i] = (struct pick){
+            .box = m->box, .number = m->number, .uid = rows[i].uid, .at = i};
     }
-    if (count == 0) {
-        listing_complete(c);
-    } else {
-        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, listing_fetch);
-    }
+    l->rows = l->picks.rows;
+    l->count = count;
+    picks_fetch(c, &l->picks, listing_answer);
 }
 
 /* The page's part of all messages, counted from the oldest; false: it is empty. */

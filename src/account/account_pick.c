@@ -58,14 +58,9 @@ static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
+    if (call_goes_on_past_no(c, err)) {
+        next_mailbox(c);
     }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        call_fail_err(c, err);
-        return;
-    }
-    next_mailbox(c);
 }
 
 static void fetch_mailbox(struct account_call *c)
@@ -110,7 +105,7 @@ static void next_mailbox(struct account_call *c)
     while (p->to < p->count && p->items[p->to].box == box) {
         p->to++;
     }
-    call_borrow_box(c, box, fetch_mailbox, on_refused);
+    call_borrow_box(c, box, fetch_mailbox, p->strict ? NULL : on_refused);
 }
 
 void picks_fetch(struct account_call *c, struct picks *p,

@@ -15,6 +15,7 @@ struct picks {
     struct pick *items;
     json_t **rows; /* NULL = not there (any more) */
     size_t count;
+    bool strict;     /* a mailbox that cannot be selected is an error */
     size_t from, to; /* of the mailbox at hand, among the items */
     void (*then)(struct account_call *c);
 };

@@ -329,20 +329,25 @@ static void put_text(json_t *message, const char *message_id,
 
 /* --- the message --- */
 
+/* whole: what listings leave out, too. */
 static void put_envelope(struct arena *arena, json_t *message,
-                         const struct imap_envelope *e)
+                         const struct imap_envelope *e, bool whole)
 {
     put_decoded(message, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
     json_t *from = first_address(arena, &e->from);
     json_put(message, "from", from);
     put_addresses(arena, message, "replyTo", &e->reply_to);
     /* Where the message does not say, servers repeat who it is from. */
-    json_put(message, "sender",
-             same_addresses(&e->sender, &e->from) ? json_copy(from)
-                                                  : first_address(arena, &e->sender));
+    if (whole) {
+        json_put(message, "sender",
+                 same_addresses(&e->sender, &e->from) ? json_copy(from)
+                                                      : first_address(arena, &e->sender));
+    }
     put_addresses(arena, message, "to", &e->to);
     put_addresses(arena, message, "cc", &e->cc);
-    put_addresses(arena, message, "bcc", &e->bcc);
+    if (whole) {
+        put_addresses(arena, message, "bcc", &e->bcc);
+    }
     if (e->message_id.ptr != NULL) {
         json_put_str(message, "messageId", str_trim(e->message_id));
     }
@@ -382,7 +387,7 @@ static void put_message_use(json_t *message, const struct mailbox *m)
     }
 }
 
-json_t *render_message(const struct mailbox *m, const struct imap_row *row)
+static json_t *render(const struct mailbox *m, const struct imap_row *row, bool whole)
 {
     char id[12];
     json_t *message = json_object();
@@ -406,7 +411,7 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
     json_put_int(message, "size", (int64_t)row->size);
     if (row->envelope != NULL) {
         struct arena arena = {0};
-        put_envelope(&arena, message, row->envelope);
+        put_envelope(&arena, message, row->envelope, whole);
         arena_fini(&arena);
     }
     if (row->structure != NULL) {
@@ -417,12 +422,14 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
     return message;
 }
 
+json_t *render_message(const struct mailbox *m, const struct imap_row *row)
+{
+    return render(m, row, true);
+}
+
 json_t *render_listed(const struct mailbox *m, const struct imap_row *row)
 {
-    json_t *message = render_message(m, row);
-    (void)json_object_del(message, "sender");
-    (void)json_object_del(message, "bcc");
-    return message;
+    return render(m, row, false);
 }
 
 void render_headers(json_t *message, struct str block)

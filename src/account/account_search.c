@@ -192,11 +192,7 @@ static void on_dates(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
     struct account_call *c = ctx;
     struct searching *s = c->detail;
     c->fetch = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        call_fail_err(c, err);
+    if (!call_goes_on_past_no(c, err)) {
         return;
     }
     s->at++;
@@ -445,11 +441,7 @@ static void on_thread(struct store_thread_list *op ATTR_UNUSED, const struct err
     struct account_call *c = ctx;
     struct searching *s = c->detail;
     c->thread_list = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+    if (!call_goes_on(c, err)) {
         return;
     }
     /* They come by mailbox, in the order asked for. */

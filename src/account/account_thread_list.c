@@ -179,11 +179,7 @@ static void on_rows(struct store_thread_list *op ATTR_UNUSED, const struct err *
     struct account_call *c = ctx;
     struct threading *t = c->detail;
     c->thread_list = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+    if (!call_goes_on(c, err)) {
         return;
     }
     t->messages = mem_array(count + 1, sizeof *t->messages);
@@ -237,14 +233,9 @@ static void on_told(struct imap_fetch *op ATTR_UNUSED, const struct err *err, vo
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
+    if (call_goes_on_past_no(c, err)) {
+        show_list(c);
     }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        call_fail_err(c, err);
-        return;
-    }
-    show_list(c);
 }
 
 static void fetch_told(struct account_call *c)
@@ -330,11 +321,7 @@ static void on_thread(struct store_thread_list *op ATTR_UNUSED, const struct err
     struct account_call *c = ctx;
     struct thread_getting *g = c->detail;
     c->thread_list = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+    if (!call_goes_on(c, err)) {
         return;
     }
     picks_init(&g->picks, &c->op.arena, count);
@@ -353,11 +340,7 @@ static void on_searched(struct account_call *sub ATTR_UNUSED, const struct err *
 {
     struct account_call *c = ctx;
     c->sub = NULL;
-    if (!op_is_running(&c->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
+    if (!call_goes_on(c, err)) {
         return;
     }
     const json_t *found = json_object_get(result, "messages");

@@ -123,7 +123,7 @@ static const struct field_spec unified_response_fields[] = {
           F_ITEM(F_OBJ(NULL, FIELD_UNKNOWN_OK, F_LABEL("UnifiedMessageListEntry"),
                        F_FIELDS(unified_entry_fields)))),
     F_ARR("unsearched", FIELD_ADDITION, F_ITEM(F_STR(NULL, 0)),
-          F_DOC("Accounts that could not be searched")),
+          F_DOC("Accounts that were named and could not be searched")),
     F_OBJ("documentStoreQuery", FIELD_UNKNOWN_OK | FIELD_UNDOCUMENTED,
           F_LABEL("ExposedDocumentStoreQuery")),
 };

@@ -19,6 +19,7 @@ struct unified {
     size_t at; /* among the accounts */
     int64_t total, timeout_ms;
     uint32_t page, size;
+    bool named; /* the accounts were: it matters if one cannot be searched */
 };
 
 static void cancel_call(void *op)
@@ -72,7 +73,7 @@ static void reply(struct unified *u)
     json_put(out, "accounts", json_incref(part(u, "accounts")));
     json_put(out, "paths", json_incref(part(u, "paths")));
     json_put(out, "messages", messages);
-    if (json_array_size(part(u, "unsearched")) > 0) {
+    if (u->named && json_array_size(part(u, "unsearched")) > 0) {
         json_put(out, "unsearched", json_incref(part(u, "unsearched")));
     }
     mem_free(u);
