@@ -130,6 +130,13 @@ static bool is_plain(const struct webhook_dest *dest)
            !dest->recovering && !timer_is_set(&dest->pace);
 }
 
+static int64_t now_us(const struct webhook_dest *dest)
+{
+    return loop_now_ms(dest->route->w->loop) * 1000;
+}
+
+static void on_pace(struct timer *t);
+
 static size_t wake(const struct webhook_dest *dest, uint64_t key, size_t count)
 {
     struct changelog_reader *reader = dest->route->reader;
@@ -145,7 +152,10 @@ static void forget_if_plain(struct webhook_dest *dest)
         (void)wake(dest, dest->key, SIZE_MAX);
         (void)wake(dest, dest->retry_key, SIZE_MAX);
     }
-    if (surplus || is_plain(dest)) {
+    int64_t ahead_us = dest->paced_us - now_us(dest);
+    if (!surplus && is_plain(dest) && ahead_us > 0) {
+        timer_set(dest->route->w->loop, &dest->pace, ahead_us / 1000 + 1, on_pace);
+    } else if (surplus || is_plain(dest)) {
         dest_free(map_take(d->all, dest->map_key));
     }
 }
@@ -291,11 +301,6 @@ uint64_t webhook_dest_retry_key(const struct webhook_dest *dest)
 }
 
 /* --- pace --- */
-
-static int64_t now_us(const struct webhook_dest *dest)
-{
-    return loop_now_ms(dest->route->w->loop) * 1000;
-}
 
 static void on_pace(struct timer *t)
 {
