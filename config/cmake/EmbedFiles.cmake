@@ -4,7 +4,7 @@ set(POSTRIDER_EMBEDDED "" CACHE INTERNAL "")
 
 function(postrider_embed target)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/store/lua/*.lua
-       ${CMAKE_SOURCE_DIR}/src/changelog/lua/*.lua ${CMAKE_SOURCE_DIR}/src/ui/assets/*)
+       ${CMAKE_SOURCE_DIR}/src/changelog/lua/*.lua ${CMAKE_SOURCE_DIR}/src/ui/assets/* ${CMAKE_SOURCE_DIR}/src/api/assets/*)
   set(header ${CMAKE_BINARY_DIR}/generated/embedded.h)
   set(source ${CMAKE_BINARY_DIR}/generated/embedded.c)
   add_custom_command(OUTPUT ${header} ${source}

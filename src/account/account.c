@@ -62,6 +62,7 @@ void account_free(struct account **ap)
     CHECK_MAGIC(a, account_magic);
     CHECK(a->phase == ACCOUNT_PHASE_STOPPED);
     loop_undefer(&a->next);
+    account_traffic_end(a);
     timer_stop(&a->retry);
     timer_stop(&a->full);
     timer_stop(&a->hold);
@@ -178,6 +179,7 @@ void account_take_record(struct account *a, json_t *record)
     const char *from = json_string_value(json_object_get(record, "notifyFrom"));
     json_t *before = a->record;
     a->record = json_incref(record);
+    a->outdated = false;
     a->fast = account_is_fast(a->as, record);
     account_limits_check(a, before);
     json_decref(before);
@@ -259,6 +261,7 @@ static void on_slot(struct slot_wait *w)
     a->phase = ACCOUNT_PHASE_OPENING;
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
         account_limits_params(a, &params);
+        account_traffic_params(a, &params);
         a->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, a);
     } else {
         slot_release(a->as, &a->slot);
@@ -372,6 +375,7 @@ static void reload_now(struct account *a)
     a->phase = ACCOUNT_PHASE_WAITING;
     account_shut(a, &why);
     a->reload = true;
+    a->outdated = true;
     account_backoffs_reset(a);
     account_wait(a, 0);
 }
@@ -442,7 +446,7 @@ int64_t account_last_err_at_ms(const struct account *a)
 json_t *account_record(const struct account *a)
 {
     /* An old one must not be shown as current. */
-    return a->reload || a->refresh != NULL ? NULL : a->record;
+    return a->outdated || a->refresh != NULL ? NULL : a->record;
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)

@@ -47,7 +47,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     const struct pick *pick = &p->items[lo];
     if (m != NULL && lo < p->to && pick->uid == row->uid && pick->number == m->number &&
         p->rows[pick->at] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        p->rows[pick->at] = render_message(m, row);
+        p->rows[pick->at] = render_listed(m, row);
     }
 }
 

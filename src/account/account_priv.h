@@ -148,6 +148,23 @@ void account_limits_restore(struct account *a, const json_t *state);
 /* A record was read; before: the one it replaces, or NULL. */
 void account_limits_check(struct account *a, json_t *before);
 
+/* --- the log of what passes the connections (account_traffic.c) --- */
+
+enum {
+    ACCOUNT_TRAFFIC_LINES = 200 /* that wait for being stored */
+};
+
+struct account_traffic {
+    struct timer timer;
+    char **lines; /* NULL while nothing is logged */
+    size_t count;
+};
+
+/* Has the connection tell what passes it, while that is wanted. */
+void account_traffic_params(struct account *a, struct imap_conn_params *params);
+/* Stores what waits. */
+void account_traffic_end(struct account *a);
+
 /* --- work connections (account_work.c) --- */
 
 enum work_state {
@@ -254,7 +271,9 @@ struct account {
     int64_t last_err_at_ms;
     bool error_told;  /* the event for last_err is in the log */
     bool reload;      /* the memory of the store is stale: load before connecting */
+    bool outdated;    /* the record was changed since it was read */
     bool initialized; /* accountInitialized was committed */
+    struct account_traffic traffic;
     json_t *record;
     struct mailbox_table table;
     struct sync_learned learned;

@@ -232,6 +232,7 @@ static void on_slot(struct slot_wait *w)
     struct err err = {0};
     if (account_imap_params(&arena, a->as, a->record, &params, &err)) {
         account_limits_params(a, &params);
+        account_traffic_params(a, &params);
         s->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, s);
     } else {
         slot_release(a->as, &s->slot);

@@ -195,6 +195,7 @@ static void on_slot(struct slot_wait *w)
         params = (struct imap_conn_params){.host = "", .user = ""};
     }
     account_limits_params(a, &params);
+    account_traffic_params(a, &params);
     wc->open = imap_open_start(a->as->net, &params, OPEN_MS, on_opened, wc);
     arena_fini(&arena);
 }

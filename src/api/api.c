@@ -314,11 +314,12 @@ static const struct httpd_handler handler = {.on_headers = on_headers,
 
 static void build_tables(struct api *api, const struct api_config *config)
 {
-    size_t count = config->table_count + 1;
+    size_t count = config->table_count + 2;
     struct api_table *tables = mem_array(count, sizeof *tables);
     tables[0] = api_builtin_table;
+    tables[1] = api_reference_table;
     for (size_t i = 0; i < config->table_count; i++) {
-        tables[i + 1] = config->tables[i];
+        tables[i + 2] = config->tables[i];
     }
     api_index_init(&api->index, tables, count);
     json_t *document = api_openapi(tables, count);
@@ -358,6 +359,11 @@ void api_quiesce(struct api *api)
 size_t api_active(const struct api *api)
 {
     return httpd_active(api->httpd);
+}
+
+void api_totals_get(const struct api *api, struct api_totals *out)
+{
+    *out = api->totals;
 }
 
 void api_free(struct api **apip)

@@ -8,6 +8,7 @@
 #include "postrider/base/clock.h"
 #include "postrider/changelog/changelog.h"
 #include "postrider/event/event.h"
+#include "postrider/store/store_journal.h"
 
 static void send_event(struct api_task *task, const struct store_acct *acct)
 {
@@ -33,6 +34,7 @@ static void on_deleted(struct store_account_op *op ATTR_UNUSED, const struct err
     webhook_account_changed(task->services->webhooks, id);
     changelog_forget(task->services->changelog, id);
     if (err->code == ERR_OK) {
+        store_journal_delete(task->services->store, STORE_JOURNAL_TRAFFIC, id);
         send_event(task, acct);
     } else if (store_directory_get(task->services->store, id) != NULL) {
         accounts_created(task->services->accounts, id); /* it is still there: go on */

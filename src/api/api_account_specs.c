@@ -380,6 +380,11 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      .group = "admin",
      .body = &account_create_body,
      .response = &account_create_response,
+     ROUTE_EXAMPLE(.body = "{'account': 'example', 'name': 'Ann Sender', 'email': "
+                           "'ann@example.com', 'imap': {'auth': {'user': "
+                           "'ann@example.com', 'pass': 'secret'}, 'host': "
+                           "'imap.example.com', 'port': 993, 'secure': true}}",
+                   .reply = "{'account': 'example', 'state': 'new'}"),
      .handler = api_account_create},
     {.method = "GET",
      .path = "/v1/account/{account}",
@@ -392,6 +397,11 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(account_get_query),
      .response = &account_get_response,
+     ROUTE_EXAMPLE(
+             .reply =
+                 "{'account': 'example', 'name': 'Ann Sender', 'email': "
+                 "'ann@example.com', 'type': 'imap', 'state': 'connected', 'syncTime': "
+                 "'2026-01-31T12:00:00.000Z'}"),
      .handler = api_account_get},
     {.method = "PUT",
      .path = "/v1/account/{account}",
@@ -404,6 +414,7 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      .body = &account_update_body,
      .response = &account_update_response,
+     ROUTE_EXAMPLE(.body = "{'name': 'Ann S.'}", .reply = "{'account': 'example'}"),
      .handler = api_account_update},
     {.method = "DELETE",
      .path = "/v1/account/{account}",
@@ -416,6 +427,7 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(account_delete_query),
      .response = &account_delete_response,
+     ROUTE_EXAMPLE(.reply = "{'account': 'example', 'deleted': true}"),
      .handler = api_account_delete},
     {.method = "GET",
      .path = "/v1/accounts",
@@ -427,6 +439,9 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      .group = "account",
      ROUTE_QUERY(accounts_list_query),
      .response = &accounts_list_response,
+     ROUTE_EXAMPLE(.reply = "{'total': 1, 'page': 0, 'pages': 1, 'accounts': "
+                            "[{'account': 'example', 'name': 'Ann Sender', 'email': "
+                            "'ann@example.com', 'type': 'imap', 'state': 'connected'}]}"),
      .handler = api_accounts_list},
     {.method = "PUT",
      .path = "/v1/account/{account}/reconnect",
@@ -439,6 +454,7 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      .body = &account_reconnect_body,
      .response = &account_reconnect_response,
+     ROUTE_EXAMPLE(.body = "{'reconnect': true}", .reply = "{'reconnect': true}"),
      .handler = api_account_reconnect},
     {.method = "PUT",
      .path = "/v1/account/{account}/flush",
@@ -451,6 +467,7 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      .body = &account_flush_body,
      .response = &account_flush_response,
+     ROUTE_EXAMPLE(.body = "{'flush': true}", .reply = "{'flush': true}"),
      .handler = api_account_flush},
     {.method = "PUT",
      .path = "/v1/account/{account}/sync",
@@ -463,6 +480,7 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      .body = &account_sync_body,
      .response = &account_sync_response,
+     ROUTE_EXAMPLE(.body = "{'sync': true}", .reply = "{'sync': true}"),
      .handler = api_account_sync},
     {.method = "POST",
      .path = "/v1/verifyAccount",
@@ -474,5 +492,9 @@ const struct api_route api_account_routes[API_ACCOUNT_ROUTES] = {
      .group = "admin",
      .body = &account_check_body,
      .response = &account_check_response,
+     ROUTE_EXAMPLE(.body = "{'imap': {'auth': {'user': 'ann@example.com', 'pass': "
+                           "'secret'}, 'host': 'imap.example.com', 'port': 993, "
+                           "'secure': true}}",
+                   .reply = "{'imap': {'success': true}}"),
      .handler = api_account_check},
 };

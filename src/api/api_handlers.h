@@ -14,12 +14,19 @@ enum {
     API_MAILBOX_ROUTES = 4,
     API_MESSAGE_ROUTES = 8,
     API_SETTINGS_ROUTES = 2,
-    API_TOKEN_ROUTES = 7,
+    API_TOKEN_ROUTES = 8,
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
     API_EVENT_ROUTES = 7,
     API_DELIVERY_ROUTES = 5,
     API_WEBHOOK_ROUTES = 7,
+    API_LICENSE_ROUTES = 3,
+    API_BLOCKLIST_ROUTES = 4,
+    API_CHAT_ROUTES = 1,
+    API_SIGNATURE_ROUTES = 1,
+    API_STATS_ROUTES = 1,
+    API_AUTOCONFIG_ROUTES = 1,
+    API_LOG_ROUTES = 1,
     API_SEARCH_ROUTES = 4
 };
 
@@ -33,6 +40,13 @@ extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
 extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
 extern const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES];
+extern const struct api_route api_license_routes[API_LICENSE_ROUTES];
+extern const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES];
+extern const struct api_route api_chat_routes[API_CHAT_ROUTES];
+extern const struct api_route api_signature_routes[API_SIGNATURE_ROUTES];
+extern const struct api_route api_stats_routes[API_STATS_ROUTES];
+extern const struct api_route api_autoconfig_routes[API_AUTOCONFIG_ROUTES];
+extern const struct api_route api_log_routes[API_LOG_ROUTES];
 extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
@@ -54,6 +68,11 @@ api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
 api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
     api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
     api_webhook_route_test;
+api_handler api_license_get, api_license_delete;
+api_handler api_blocklists_list, api_blocklist_get, api_blocklist_add,
+    api_blocklist_delete;
+api_handler api_chat_ask, api_signatures_list, api_stats_get, api_autoconfig_get,
+    api_log_get, api_token_log_get;
 
 /* --- checks of fields --- */
 
@@ -128,6 +147,7 @@ size_t api_page_first(const struct api_call *call, size_t *count_out);
 struct api_token_use {
     const struct api_route *route;
     const char *remote, *referrer; /* may be NULL */
+    struct str account;            /* the {account} of the path, absent if it has none */
     int64_t now_ms;                /* wall clock */
 };
 
@@ -135,6 +155,20 @@ struct api_token_use {
  * *details_out: members of the error body, the caller's, or NULL. */
 bool api_token_allows(const json_t *record, const struct api_token_use *use,
                       json_t **details_out, struct err *err);
+
+/* --- their log (api_token_log.c) --- */
+
+/* Adds the use, unless the setting tokenAuditLog is off; refusal: ERR_OK = allowed. */
+void api_token_log_add(struct store *s, const json_t *record,
+                       const struct api_token_use *use, const struct err *refusal);
+/* Ends a task with a page of the log of this token. */
+void api_token_log_reply(struct api_task *task, const json_t *record);
+extern const struct field_spec api_token_log_query[2];
+extern const struct field_spec api_token_log_response;
+
+/* --- counters (api_stats.c) --- */
+
+void api_stats_free(struct api_stats **stats);
 
 /* Counts requests of tokens in windows; memory only, one for each node. */
 struct api_token_rate;

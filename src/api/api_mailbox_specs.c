@@ -115,6 +115,9 @@ const struct api_route api_mailbox_routes[API_MAILBOX_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(mailboxes_list_query),
      .response = &mailboxes_list_response,
+     ROUTE_EXAMPLE(.reply = "{'mailboxes': [{'path': 'INBOX', 'delimiter': '/', "
+                            "'name': 'INBOX', 'listed': true, 'subscribed': true, "
+                            "'specialUse': '\\\\Inbox', 'messages': 2, 'uidNext': 3}]}"),
      .handler = api_mailboxes_list},
     {.method = "POST",
      .path = "/v1/account/{account}/mailbox",
@@ -127,6 +130,8 @@ const struct api_route api_mailbox_routes[API_MAILBOX_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      .body = &mailbox_create_body,
      .response = &mailbox_create_response,
+     ROUTE_EXAMPLE(.body = "{'path': 'Projects'}",
+                   .reply = "{'path': 'Projects', 'created': true}"),
      .handler = api_mailbox_create},
     {.method = "PUT",
      .path = "/v1/account/{account}/mailbox",

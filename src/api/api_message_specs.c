@@ -328,6 +328,12 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(api_row_account),
      ROUTE_QUERY(messages_list_query),
      .response = &api_message_list,
+     ROUTE_EXAMPLE(.reply = "{'total': 1, 'page': 0, 'pages': 1, 'messages': [{'id': "
+                            "'AAAAAQAAAAE', 'uid': 1, 'path': 'INBOX', 'date': "
+                            "'2026-01-31T12:00:00.000Z', 'unseen': true, 'size': 500, "
+                            "'subject': 'Hello', 'from': {'name': 'Bob', 'address': "
+                            "'bob@example.com'}, 'to': [{'name': 'Ann', 'address': "
+                            "'ann@example.com'}], 'messageId': '<hello@example.com>'}]}"),
      .handler = api_messages_list},
     {.method = "GET",
      .path = "/v1/account/{account}/message/{message}",
@@ -340,6 +346,12 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(account_message_params),
      ROUTE_QUERY(message_get_query),
      .response = &message_get_response,
+     ROUTE_EXAMPLE(.reply = "{'id': 'AAAAAQAAAAE', 'uid': 1, 'path': 'INBOX', 'date': "
+                            "'2026-01-31T12:00:00.000Z', 'size': 500, 'subject': "
+                            "'Hello', 'from': {'name': 'Bob', 'address': "
+                            "'bob@example.com'}, 'messageId': '<hello@example.com>', "
+                            "'text': {'id': 'AAAAAQAAAAGRkaExkaEykA', 'encodedSize': "
+                            "{'plain': 30}, 'plain': 'Hello, Ann\\r\\n'}}"),
      .handler = api_message_get},
     {.method = "PUT",
      .path = "/v1/account/{account}/message/{message}",
@@ -352,6 +364,8 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(account_message_any_params),
      .body = &message_update_body,
      .response = &message_update_response,
+     ROUTE_EXAMPLE(.body = "{'flags': {'add': ['\\\\Seen'], 'delete': ['\\\\Flagged']}}",
+                   .reply = "{'flags': {'add': true, 'delete': true}}"),
      .handler = api_message_update},
     {.method = "DELETE",
      .path = "/v1/account/{account}/message/{message}",
@@ -364,6 +378,8 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(account_message_any_params),
      ROUTE_QUERY(message_delete_query),
      .response = &message_delete_response,
+     ROUTE_EXAMPLE(.reply = "{'deleted': false, 'moved': {'destination': 'Trash', "
+                            "'message': 'AAAAAgAAAAE'}}"),
      .handler = api_message_delete},
     {.method = "PUT",
      .path = "/v1/account/{account}/message/{message}/move",
@@ -376,6 +392,8 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(account_message_any_params),
      .body = &message_move_body,
      .response = &message_move_response,
+     ROUTE_EXAMPLE(.body = "{'path': 'Archive'}",
+                   .reply = "{'path': 'Archive', 'id': 'AAAAAwAAAAE', 'uid': 1}"),
      .handler = api_message_move},
     {.method = "GET",
      .path = "/v1/account/{account}/text/{text}",
@@ -388,6 +406,7 @@ const struct api_route api_message_routes[API_MESSAGE_ROUTES] = {
      ROUTE_PARAMS(account_text_params),
      ROUTE_QUERY(text_get_query),
      .response = &text_get_response,
+     ROUTE_EXAMPLE(.reply = "{'plain': 'Hello, Ann\\r\\n', 'hasMore': false}"),
      .handler = api_text_get},
     {.method = "GET",
      .path = "/v1/account/{account}/attachment/{attachment}",

@@ -1,7 +1,12 @@
 /* api_openapi: the OpenAPI 3.1 document, made from the rows that also validate. */
 #include "api_priv.h"
+#include "postrider/base/check.h"
 
 #include <stdio.h>
+
+enum {
+    EXAMPLE_MAX = 16 * 1024
+};
 
 static json_t *reference(const char *target)
 {
@@ -10,11 +15,27 @@ static json_t *reference(const char *target)
     return out;
 }
 
-static json_t *content(const char *type, json_t *schema)
+json_t *api_example_json(const char *text)
+{
+    struct buf json = BUF_INIT(EXAMPLE_MAX);
+    for (const char *c = text; *c != '\0'; c++) {
+        (void)buf_put_byte(&json, *c == '\'' ? '"' : *c);
+    }
+    json_t *value = json_loads(buf_c(&json), JSON_DECODE_ANY, NULL);
+    buf_fini(&json);
+    CHECK(value != NULL);
+    return value;
+}
+
+/* example: NULL = none. */
+static json_t *content(const char *type, json_t *schema, const char *example)
 {
     json_t *media = json_object();
     json_t *out = json_object();
     json_put(media, "schema", schema);
+    if (example != NULL) {
+        json_put(media, "example", api_example_json(example));
+    }
     json_put(out, type, media);
     return out;
 }
@@ -90,9 +111,10 @@ static json_t *responses(const struct api_route *route, json_t *components)
     json_t *ok = json_object();
     json_put_cstr(ok, "description", "Success");
     json_put(ok, "content",
-             content(type, route->response != NULL
-                               ? spec_schema(route->response, components)
-                               : json_object()));
+             content(type,
+                     route->response != NULL ? spec_schema(route->response, components)
+                                             : json_object(),
+                     route->example != NULL ? route->example->reply : NULL));
     json_put(out, "200", ok);
     json_put(out, "default", reference("#/components/responses/Error"));
     return out;
@@ -124,7 +146,9 @@ static json_t *request_body(const struct api_route *route, json_t *components)
     const char *type = is_stream ? "application/octet-stream" : "application/json";
     json_t *out = json_object();
     json_put_bool(out, "required", (route->body->flags & FIELD_NULLABLE) == 0);
-    json_put(out, "content", content(type, spec_schema(route->body, components)));
+    json_put(out, "content",
+             content(type, spec_schema(route->body, components),
+                     route->example != NULL ? route->example->body : NULL));
     return out;
 }
 
@@ -184,7 +208,7 @@ static json_t *components_of(json_t *schemas)
     json_put(schemes, "bearerAuth", scheme);
     json_put_cstr(error, "description", "The request failed");
     json_put(error, "content",
-             content("application/json", spec_schema(&error_body, schemas)));
+             content("application/json", spec_schema(&error_body, schemas), NULL));
     json_put(replies, "Error", error);
     json_put(out, "securitySchemes", schemes);
     json_put(out, "responses", replies);

@@ -53,6 +53,7 @@ struct api {
     struct api_index index;
     char *openapi; /* JSON text */
     size_t openapi_len;
+    struct api_totals totals;
 };
 
 enum api_call_state {

@@ -130,6 +130,12 @@ static bool begin(struct api_call_frame *frame, enum api_call_state next)
     return true;
 }
 
+static void count(struct api_call *call, int status)
+{
+    struct api_totals *totals = &call->api->totals;
+    *(status < 400 ? &totals->well : &totals->failed) += 1;
+}
+
 struct reply_headers {
     struct httpd_header items[HEADERS_MAX];
     struct rate_text rate;
@@ -163,6 +169,7 @@ void api_reply_raw(struct api_call *call, const struct httpd_reply *reply)
         return;
     }
     struct httpd_reply full = with_headers(call, reply, &headers);
+    count(call, full.status);
     httpd_reply(call->req, &full);
 }
 
@@ -174,6 +181,7 @@ void api_reply_stream(struct api_call *call, const struct httpd_reply *reply,
         return;
     }
     struct httpd_reply full = with_headers(call, reply, &headers);
+    count(call, full.status);
     httpd_stream_start(call->req, &full, size);
 }
 
@@ -195,6 +203,7 @@ void api_reply_json(struct api_call *call, int status, json_t *taken)
 void api_reply_err_with(struct api_call *call, const struct err *err, json_t *taken)
 {
     if (begin(api_call_frame(call), API_CALL_REPLIED)) {
+        count(call, err_info_get(err->code)->http_status);
         reply_error(call->req, err, taken, NULL, &api_call_frame(call)->rate);
     }
     json_decref(taken);

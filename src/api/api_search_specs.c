@@ -190,6 +190,8 @@ const struct api_route api_search_routes[API_SEARCH_ROUTES] = {
      ROUTE_QUERY(search_query),
      .body = &search_body,
      .response = &api_message_list,
+     ROUTE_EXAMPLE(.body = "{'search': {'from': 'bob', 'unseen': true}}",
+                   .reply = "{'total': 0, 'page': 0, 'pages': 0, 'messages': []}"),
      .handler = api_search},
     {.method = "POST",
      .path = "/v1/unified/search",

@@ -210,6 +210,8 @@ const struct api_route api_settings_routes[API_SETTINGS_ROUTES] = {
      .group = "admin",
      ROUTE_QUERY(settings_get_query),
      .response = &settings_get_response,
+     ROUTE_EXAMPLE(.reply = "{'webhooksEnabled': true, 'webhooks': "
+                            "'https://example.com/hook'}"),
      .handler = api_settings_get},
     {.method = "POST",
      .path = "/v1/settings",
@@ -221,5 +223,7 @@ const struct api_route api_settings_routes[API_SETTINGS_ROUTES] = {
      .group = "admin",
      .body = &settings_set_body,
      .response = &settings_set_response,
+     ROUTE_EXAMPLE(.body = "{'notifyText': true, 'notifyTextSize': 65536}",
+                   .reply = "{'updated': ['notifyText', 'notifyTextSize']}"),
      .handler = api_settings_set},
 };

@@ -18,6 +18,7 @@ static json_t *token_json(const json_t *record)
         json_put(out, copied[i], json_incref(json_object_get(record, copied[i])));
     }
     json_put(access, "time", used != NULL ? json_incref(used) : json_null());
+    json_put(access, "ip", json_incref(json_object_get(record, "lastAddress")));
     json_put(out, "access", access);
     return out;
 }
@@ -115,18 +116,39 @@ static void cancel_token(void *op)
     store_token_cancel(op);
 }
 
+/* What to do with the token that was found. */
+typedef void token_found(struct api_task *task, const json_t *record);
+
+static void show(struct api_task *task, const json_t *record)
+{
+    static const struct err none = {.code = ERR_OK};
+    api_task_reply(task, &none, token_json(record));
+}
+
+static token_found *found_of(const struct api_task *task)
+{
+    bool wants_log = task->call->route->handler == api_token_log_get;
+    return wants_log ? api_token_log_reply : show;
+}
+
 static void on_token(struct store_token_op *op ATTR_UNUSED, const struct err *err,
                      json_t *record, void *ctx)
 {
+    struct api_task *task = ctx;
     struct err told = *err;
+    task->op = NULL;
+    if (err->code == ERR_OK && task->call != NULL) {
+        found_of(task)(task, record);
+        return;
+    }
     if (err->code == ERR_NOT_FOUND) {
         (void)err_set(&told, ERR_NOT_FOUND, "No such token");
     }
-    api_task_reply(ctx, &told, err->code == ERR_OK ? token_json(record) : NULL);
+    api_task_reply(task, &told, NULL);
 }
 
 /* Not an id: perhaps the token itself. */
-static void on_token_by_id(struct store_token_op *op ATTR_UNUSED, const struct err *err,
+static void on_token_by_id(struct store_token_op *op, const struct err *err,
                            json_t *record, void *ctx)
 {
     struct api_task *task = ctx;
@@ -144,6 +166,11 @@ void api_token_get(struct api_call *call)
     struct api_task *task = api_task_new(call, cancel_token);
     task->op = store_token_get_by_id_start(
         task->services->store, json_get_str(call->params, "token"), on_token_by_id, task);
+}
+
+void api_token_log_get(struct api_call *call)
+{
+    api_token_get(call);
 }
 
 static void on_deleted(struct store_token_op *op ATTR_UNUSED, const struct err *err,

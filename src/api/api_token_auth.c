@@ -13,7 +13,7 @@
 struct token_query {
     struct api_services *services;
     const struct api_route *route;
-    char *remote, *referrer;
+    char *remote, *referrer, *account;
     api_auth_cb *cb;
     void *arg;
     struct store_token_op *op; /* NULL: the verdict stands, `later` is queued */
@@ -33,29 +33,39 @@ static void fill_identity(const json_t *record, struct api_identity *who)
                    account != NULL ? account : "");
 }
 
-static void judge(struct token_query *q, const json_t *record)
+/* Whether the token may be used so and how often; what is wrong goes into the query. */
+static void apply_rules(struct token_query *q, const json_t *record,
+                        const struct api_token_use *use)
 {
-    const struct api_token_use use = {.route = q->route,
-                                      .remote = q->remote,
-                                      .referrer = q->referrer,
-                                      .now_ms = clock_wall_ms()};
-    if (record == NULL) {
-        (void)err_set(&q->err, ERR_UNAUTHORIZED, "Unauthorized");
-        return;
-    }
-    if (!api_token_allows(record, &use, &q->details, &q->err)) {
+    if (!api_token_allows(record, use, &q->details, &q->err)) {
         return;
     }
     if (q->services->rates == NULL) {
         q->services->rates = api_token_rate_new();
     }
-    if (!api_token_rate_take(q->services->rates, record, use.now_ms, &q->rate)) {
+    if (!api_token_rate_take(q->services->rates, record, use->now_ms, &q->rate)) {
         q->details = json_object();
         json_put_int(q->details, "ttl", q->rate.reset_s);
         (void)err_set(&q->err, ERR_RATE_LIMITED, "Too many requests with this token");
         return;
     }
     fill_identity(record, &q->who);
+}
+
+static void judge(struct token_query *q, const json_t *record)
+{
+    const struct api_token_use use = {.route = q->route,
+                                      .remote = q->remote,
+                                      .referrer = q->referrer,
+                                      .account = str_of(q->account),
+                                      .now_ms = clock_wall_ms()};
+    if (record == NULL) {
+        (void)err_set(&q->err, ERR_UNAUTHORIZED, "Unauthorized");
+        return;
+    }
+    apply_rules(q, record, &use);
+    api_token_log_add(q->services->store, record, &use, &q->err);
+    store_token_used(q->services->store, json_get_str(record, "id"), q->remote);
 }
 
 static void answer(struct token_query *q)
@@ -68,6 +78,7 @@ static void answer(struct token_query *q)
     json_decref(q->details);
     mem_free(q->remote);
     mem_free(q->referrer);
+    mem_free(q->account);
     mem_free(q);
 }
 
@@ -93,12 +104,16 @@ static void *start(void *ctx, const struct api_auth_query *query, api_auth_cb *c
 {
     struct token_query *q = MEM_NEW(struct token_query);
     json_t *record = NULL;
-    *q = (struct token_query){.services = ctx,
-                              .route = query->route,
-                              .remote = mem_strdup(query->remote),
-                              .referrer = mem_strdup(query->referrer),
-                              .cb = cb,
-                              .arg = arg};
+    *q = (struct token_query){
+        .services = ctx,
+        .route = query->route,
+        .remote = mem_strdup(query->remote),
+        .referrer = mem_strdup(query->referrer),
+        .account = query->account.ptr != NULL
+                       ? mem_strndup(query->account.ptr, query->account.len)
+                       : NULL,
+        .cb = cb,
+        .arg = arg};
     struct store *store = q->services->store;
     if (store_token_cached(store, query->token, &record)) {
         judge(q, record);
@@ -127,6 +142,7 @@ void api_services_fini(struct api_services *services)
     api_token_rate_free(&services->rates);
     api_changes_free(&services->changes);
     api_streams_free(&services->streams);
+    api_stats_free(&services->stats);
     if (services->states != NULL) {
         store_set_state_cb(services->store, NULL, NULL);
         api_states_free(&services->states);

@@ -170,6 +170,15 @@ const struct api_route api_token_routes[API_TOKEN_ROUTES] = {
      .group = "admin",
      .body = &token_create_body,
      .response = &token_create_response,
+     ROUTE_EXAMPLE(
+             .body = "{'account': 'example', 'description': 'For the web shop', "
+                     "'scopes': ['api'], 'restrictions': {'addresses': "
+                     "['192.0.2.0/24']}}",
+             .reply =
+                 "{'token': "
+                 "'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', "
+                 "'id': "
+                 "'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'}"),
      .handler = api_token_create},
     {.method = "GET",
      .path = "/v1/tokens",
@@ -182,6 +191,14 @@ const struct api_route api_token_routes[API_TOKEN_ROUTES] = {
      .flags = API_ACCOUNT_FREE,
      ROUTE_QUERY(tokens_list_query),
      .response = &tokens_list_response,
+     ROUTE_EXAMPLE(
+             .reply =
+                 "{'account': 'example', 'total': 1, 'page': 0, 'pages': 1, "
+                 "'tokens': [{'account': 'example', 'description': 'For the "
+                 "web shop', 'scopes': ['api'], 'created': "
+                 "'2026-01-31T12:00:00.000Z', 'access': {'time': "
+                 "'2026-01-31T12:05:00.000Z', 'ip': '192.0.2.7'}, 'id': "
+                 "'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'}]}"),
      .handler = api_tokens_list},
     {.method = "GET",
      .path = "/v1/tokens/{token}",
@@ -193,6 +210,12 @@ const struct api_route api_token_routes[API_TOKEN_ROUTES] = {
      .group = "admin",
      ROUTE_PARAMS(token_params),
      .response = &token_get_response,
+     ROUTE_EXAMPLE(
+             .reply =
+                 "{'account': 'example', 'description': 'For the web shop', "
+                 "'scopes': ['api'], 'created': '2026-01-31T12:00:00.000Z', "
+                 "'id': "
+                 "'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'}"),
      .handler = api_token_get},
     {.method = "DELETE",
      .path = "/v1/tokens/{token}",
@@ -204,7 +227,29 @@ const struct api_route api_token_routes[API_TOKEN_ROUTES] = {
      .group = "admin",
      ROUTE_PARAMS(token_params),
      .response = &token_delete_response,
+     ROUTE_EXAMPLE(.reply = "{'deleted': true}"),
      .handler = api_token_delete},
+    {.method = "GET",
+     .path = "/v1/tokens/{token}/log",
+     .operation_id = "getV1TokensTokenLog",
+     .tag = "Access Tokens",
+     .summary = "Show what an access token was used for",
+     .scope = "api",
+     .action = "read",
+     .group = "admin",
+     ROUTE_PARAMS(token_params),
+     ROUTE_QUERY(api_token_log_query),
+     .response = &api_token_log_response,
+     ROUTE_EXAMPLE(
+             .reply =
+                 "{'token': "
+                 "'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210', "
+                 "'total': 1, 'page': 0, 'pages': 1, 'entries': [{'time': "
+                 "'2026-01-31T12:05:00.000Z', 'ip': '192.0.2.7', 'method': "
+                 "'GET', 'path': '/v1/account/{account}', 'action': 'read', "
+                 "'group': 'account', 'account': 'example', 'status': "
+                 "'allowed', 'reason': null}]}"),
+     .handler = api_token_log_get},
     {.method = "POST",
      .path = "/v1/token",
      .operation_id = "postV1Token",

@@ -41,20 +41,8 @@ static void on_lease(struct store *s ATTR_UNUSED, uint8_t shard, bool owned, voi
     }
 }
 
-static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err *err,
-                            void *ctx)
+static void serve(struct app *app)
 {
-    struct app *app = ctx;
-    app->opening = NULL;
-    if (app->phase != APP_PHASE_STARTING) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        log_at(LOG_ERROR, "app", "cannot start", LOG_ERR_FIELDS(err));
-        app->exit_status = 1;
-        app_drain_begin(app);
-        return;
-    }
     store_settings_set_changed_cb(app->store, on_settings_changed, app);
     store_set_lease_cb(app->store, on_lease, app);
     webhooks_start(app->webhooks);
@@ -65,6 +53,55 @@ static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err 
            LOG_I("port", api_port(app->api)),
            LOG_I("accounts", store_directory_count(app->store)));
     app_notify("READY=1");
+}
+
+static void cannot_start(struct app *app, const struct err *err)
+{
+    log_at(LOG_ERROR, "app", "cannot start", LOG_ERR_FIELDS(err));
+    app->exit_status = 1;
+    app_drain_begin(app);
+}
+
+static void on_prepared(struct store_token_op *op ATTR_UNUSED, const struct err *err,
+                        json_t *record ATTR_UNUSED, void *ctx)
+{
+    struct app *app = ctx;
+    app->preparing = NULL;
+    if (app->phase != APP_PHASE_STARTING) {
+        return;
+    }
+    if (err->code == ERR_OK) {
+        serve(app);
+    } else {
+        cannot_start(app, err);
+    }
+}
+
+static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err *err,
+                            void *ctx)
+{
+    struct app *app = ctx;
+    app->opening = NULL;
+    if (app->phase != APP_PHASE_STARTING) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        cannot_start(app, err);
+        return;
+    }
+    if (app->config->prepared.token == NULL) {
+        serve(app);
+        return;
+    }
+    struct err wrong;
+    json_t *record = store_token_from_text(str_of(app->config->prepared.token), &wrong);
+    if (record == NULL) {
+        (void)err_wrap(&wrong, "prepared.token");
+        cannot_start(app, &wrong);
+        return;
+    }
+    app->preparing = store_token_import_start(app->store, record, on_prepared, app);
+    json_decref(record);
 }
 
 /* --- making the parts --- */
@@ -173,6 +210,9 @@ static bool make_api(struct app *app, struct err *err)
                              .body_max = (size_t)c->http.max_body,
                              .services = &app->services};
     app->api = api_new(app->loop, &api, err);
+    if (app->api != NULL) {
+        api_services_begin(&app->services, app->api);
+    }
     return app->api != NULL;
 }
 

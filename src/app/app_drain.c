@@ -8,6 +8,7 @@
 #include "app_priv.h"
 
 #include "postrider/base/log.h"
+#include "postrider/store/store_settings.h"
 
 #include <unistd.h>
 
@@ -95,6 +96,7 @@ void app_drain_begin(struct app *app)
         wait_for_handlers(app, HANDLERS_MS, stop_accounts);
     } else {
         store_open_cancel(app->opening);
+        store_token_cancel(app->preparing);
         wait_for_handlers(app, APP_DRAIN_MS, finish);
     }
 }

@@ -32,6 +32,7 @@ struct app {
     struct redis *redis;
     struct store *store;
     struct store_open *opening;
+    struct store_token_op *preparing; /* the token of the configuration */
     struct httpc *httpc;
     struct changelog *changelog;
     struct accounts *accounts;

@@ -31,6 +31,13 @@ const struct cli_command cli_commands[] = {
      cli_token_list},
     {"token revoke", "TOKEN|ID", "revoke a token on all nodes",
      "Takes the token itself or its id, as `token list` shows it.", cli_token_revoke},
+    {"token export", "TOKEN|ID", "print a token's record for another installation",
+     "One line of text, for `token import` or the setting prepared.token. The token "
+     "itself is\nnot in it, only its SHA-256.",
+     cli_token_export},
+    {"token import", "TEXT", "take over a token of another installation",
+     "TEXT is what `token export` printed. A token that is there stays as it is.",
+     cli_token_import},
     {"events tail", "[--account ID] [--after PLACE] [--count N]",
      "print events as they come, one JSON object a line",
      "Of all accounts, or of one; from now on, or from what follows PLACE: `start`, a\n"

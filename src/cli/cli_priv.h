@@ -43,6 +43,8 @@ int cli_health(struct cli_call *call);
 int cli_token_issue(struct cli_call *call);
 int cli_token_list(struct cli_call *call);
 int cli_token_revoke(struct cli_call *call);
+int cli_token_export(struct cli_call *call);
+int cli_token_import(struct cli_call *call);
 int cli_events_tail(struct cli_call *call);
 int cli_events_replay(struct cli_call *call);
 int cli_events_routes(struct cli_call *call);

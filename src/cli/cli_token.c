@@ -133,3 +133,73 @@ int cli_token_revoke(struct cli_call *call)
     }
     return cli_finish(&cs, &err);
 }
+
+/* --- to another installation --- */
+
+static void on_export(struct store_token_op *op ATTR_UNUSED, const struct err *err,
+                      json_t *record, void *ctx)
+{
+    struct cli_store *cs = ctx;
+    struct buf text = BUF_INIT(1024 * 1024);
+    cs->err = *err;
+    cs->done = true;
+    if (err->code == ERR_OK && store_token_to_text(record, &text)) {
+        puts(buf_c(&text));
+    }
+    buf_fini(&text);
+}
+
+/* Not an id: perhaps the token itself. */
+struct export_call {
+    struct cli_store cs;
+    const char *text;
+};
+
+static void on_export_by_id(struct store_token_op *op, const struct err *err,
+                            json_t *record, void *ctx)
+{
+    struct export_call *call = ctx;
+    if (err->code == ERR_NOT_FOUND) {
+        (void)store_token_get_start(call->cs.store, str_of(call->text), on_export,
+                                    &call->cs);
+    } else {
+        on_export(op, err, record, &call->cs);
+    }
+}
+
+int cli_token_export(struct cli_call *call)
+{
+    struct export_call export;
+    struct err err = {0};
+    if (call->arg_count != 1) {
+        return cli_usage_error("token export needs one token or id", NULL);
+    }
+    export.text = call->args[0];
+    if (cli_store_open(&export.cs, call->config, &err)) {
+        (void)store_token_get_by_id_start(export.cs.store, str_of(export.text),
+                                          on_export_by_id, &export);
+        cli_store_wait(&export.cs);
+        err = export.cs.err;
+    }
+    return finish(&export.cs, &err);
+}
+
+int cli_token_import(struct cli_call *call)
+{
+    struct cli_store cs;
+    struct err err = {0};
+    if (call->arg_count != 1) {
+        return cli_usage_error("token import needs what `token export` printed", NULL);
+    }
+    json_t *record = store_token_from_text(str_of(call->args[0]), &err);
+    if (record == NULL) {
+        return cli_usage_error(err.msg, NULL);
+    }
+    if (cli_store_open(&cs, call->config, &err)) {
+        (void)store_token_import_start(cs.store, record, on_token, &cs);
+        cli_store_wait(&cs);
+        err = cs.err;
+    }
+    json_decref(record);
+    return finish(&cs, &err);
+}

@@ -245,6 +245,7 @@ void config_free(const struct config **config)
     }
     struct loaded *l = container_of((uintptr_t)*config, struct loaded, config);
     wipe_string(l->config.secret.key);
+    wipe_string(l->config.prepared.token);
     wipe_string(l->config.redis.url);
     arena_fini(&l->arena);
     mem_free(l);

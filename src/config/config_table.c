@@ -85,6 +85,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
     {"secret", "key", CONFIG_KIND_STR, AT(secret.key), .secrecy = CONFIG_SECRET,
      .shown = "the file secret.key in data.dir, made at the first start",
      .doc = "Master key of all stored secrets: 64 hexadecimal digits, the base64 of 32 bytes, or a passphrase of at least 16 characters."},
+    {"prepared", "token", CONFIG_KIND_STR, AT(prepared.token), .secrecy = CONFIG_SECRET,
+     .doc = "An access token that exists from the first start on: what `token export` prints, or 64 hexadecimal digits for a token that may do everything. Revoked, it comes back at the next start."},
     {"log", "level", CONFIG_KIND_CHOICE, AT(log.level), .reloadable = true, .choices = levels, .fallback = "info",
      .doc = "Least level that is logged."},
     {"log", "format", CONFIG_KIND_CHOICE, AT(log.format), .reloadable = true, .choices = formats, .fallback = "json",

@@ -11,13 +11,14 @@ static const uint32_t keyring_magic = 0x4b45f121u;
 
 /* Names enter key derivation: changing one makes stored values unreadable. */
 static const char *const purpose_names[CRYPTO_PURPOSE_COUNT] = {
-    [CRYPTO_ACCOUNT] = "account", [CRYPTO_SECRET] = "secret",
-    [CRYPTO_MAILBOX] = "mailbox", [CRYPTO_INDEX] = "index",
-    [CRYPTO_EVENT] = "event",     [CRYPTO_SETTING] = "setting",
-    [CRYPTO_TOKEN] = "token",     [CRYPTO_DIRECTORY] = "directory",
-    [CRYPTO_QUEUE] = "queue",     [CRYPTO_BOUNCE] = "bounce",
-    [CRYPTO_ROUTE] = "route",     [CRYPTO_LETTER] = "letter",
-    [CRYPTO_SPOOL] = "spool",     [CRYPTO_LOOKUP] = "lookup",
+    [CRYPTO_ACCOUNT] = "account",     [CRYPTO_SECRET] = "secret",
+    [CRYPTO_MAILBOX] = "mailbox",     [CRYPTO_INDEX] = "index",
+    [CRYPTO_EVENT] = "event",         [CRYPTO_SETTING] = "setting",
+    [CRYPTO_TOKEN] = "token",         [CRYPTO_DIRECTORY] = "directory",
+    [CRYPTO_QUEUE] = "queue",         [CRYPTO_BOUNCE] = "bounce",
+    [CRYPTO_ROUTE] = "route",         [CRYPTO_LETTER] = "letter",
+    [CRYPTO_SPOOL] = "spool",         [CRYPTO_JOURNAL] = "journal",
+    [CRYPTO_BLOCKLIST] = "blocklist", [CRYPTO_LOOKUP] = "lookup",
 };
 
 #define KDF_SALT STR("postrider/1")

@@ -135,6 +135,16 @@ void imap_cmd_send(struct imap_cmd *cmd)
 
 /* --- sending --- */
 
+static void trace(const struct imap_cmd *cmd, const char *text, size_t len)
+{
+    char hidden[48];
+    if (cmd->type->secret) {
+        len = (size_t)snprintf(hidden, sizeof hidden, "A%u (credentials)\r\n", cmd->tag);
+        text = hidden;
+    }
+    imap_trace_bytes(&cmd->conn->trace, true, text, len);
+}
+
 void imap_cmd_write(struct imap_cmd *cmd)
 {
     struct imap_conn *c = cmd->conn;
@@ -144,6 +154,7 @@ void imap_cmd_write(struct imap_cmd *cmd)
     cmd->sent_bytes = end;
     cmd->state = halts ? IMAP_CMD_HALTED : IMAP_CMD_SENT;
     c->halted = halts || cmd->type->continues ? cmd : NULL;
+    trace(cmd, cmd->text.bytes + from, end - from);
     imap_conn_write(c, cmd->text.bytes + from, end - from);
     if (halts || c->state >= IMAP_CONN_DEAD) {
         return;

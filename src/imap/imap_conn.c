@@ -76,6 +76,7 @@ static void conn_free(struct imap_conn *c)
 {
     CHECK(!c->feeding && list_is_empty(&c->running) && list_is_empty(&c->waiting));
     imap_parser_free(&c->parser);
+    imap_trace_fini(&c->trace);
     imap_mailbox_free(&c->mailbox);
     imap_caps_clear(&c->caps);
     mem_free(c->server_name);
@@ -250,6 +251,7 @@ static void on_stream_data(void *ctx, const char *data, size_t len)
     if (!within_clear_budget(c, len)) {
         return;
     }
+    imap_trace_bytes(&c->trace, false, data, len);
     c->feeding = true;
     bool ok = imap_parser_feed(c->parser, data, len, &used, &err);
     c->feeding = false;

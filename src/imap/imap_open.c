@@ -171,6 +171,7 @@ static void on_connected(struct net_connect *connecting, const struct err *err,
     c->open = op;
     c->caps_off = op->params.caps_off;
     c->answer_ms = op->params.answer_ms;
+    imap_trace_init(&c->trace, &op->params.trace);
     if (op->params.pipeline_depth > 0) {
         c->pipeline_depth = op->params.pipeline_depth;
     }

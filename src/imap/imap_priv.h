@@ -249,6 +249,25 @@ enum imap_conn_state {
 
 struct imap_open;
 
+/* --- what passes it (imap_trace.c) --- */
+
+struct imap_trace_side {
+    struct buf line;
+    uint64_t skip; /* bytes of a literal to come */
+    bool wanted;   /* since the beginning of a line */
+    bool overlong;
+};
+
+struct imap_trace_state {
+    struct imap_trace trace;
+    struct imap_trace_side sides[2]; /* what the server says, what we say */
+};
+
+void imap_trace_init(struct imap_trace_state *t, const struct imap_trace *trace);
+void imap_trace_fini(struct imap_trace_state *t);
+void imap_trace_bytes(struct imap_trace_state *t, bool sent, const char *data,
+                      size_t len);
+
 struct imap_conn {
     uint32_t magic;
     enum imap_conn_state state;
@@ -279,7 +298,8 @@ struct imap_conn {
     const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
     struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;
-    uint64_t ignored;   /* lines that fit nothing */
+    uint64_t ignored; /* lines that fit nothing */
+    struct imap_trace_state trace;
     struct arena arena; /* small things that last as long as the connection */
     struct deferred ending;
     struct err end;

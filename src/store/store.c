@@ -147,6 +147,18 @@ bool store_is_behind(const struct store *s)
 
 /* --- naming --- */
 
+void store_name_hash(struct store *s, const char *domain, struct str name,
+                     char out[STORE_NAME_HASH_SIZE])
+{
+    _Static_assert(STORE_NAME_HASH_SIZE == 2 * CRYPTO_NAME_HASH_SIZE + 1, "hexadecimal");
+    uint8_t hash[CRYPTO_NAME_HASH_SIZE];
+    keyring_name_hash(s->keyring, domain, name, hash);
+    struct buf hex = BUF_INIT(64);
+    CHECK(hex_encode(&hex, hash, sizeof hash));
+    (void)snprintf(out, STORE_NAME_HASH_SIZE, "%s", buf_c(&hex));
+    buf_fini(&hex);
+}
+
 void store_acct_init(struct store *s, struct store_acct *a, struct str id)
 {
     *a = (struct store_acct){.id = mem_strndup(id.len > 0 ? id.ptr : "", id.len)};
@@ -156,12 +168,7 @@ void store_acct_init(struct store *s, struct store_acct *a, struct str id)
     if (s->keyring == NULL || !keyring_has_lookup(s->keyring)) {
         return; /* every operation fails: the store is not open */
     }
-    uint8_t hash[CRYPTO_NAME_HASH_SIZE];
-    keyring_name_hash(s->keyring, "account", id, hash);
-    struct buf hex = BUF_INIT(64);
-    CHECK(hex_encode(&hex, hash, sizeof hash));
-    (void)snprintf(a->name, sizeof a->name, "%s", buf_c(&hex));
-    buf_fini(&hex);
+    store_name_hash(s, "account", id, a->name);
     const char *incarnation = store_directory_incarnation(s, str_of(a->name));
     (void)snprintf(a->incarnation, sizeof a->incarnation, "%s",
                    incarnation != NULL ? incarnation : "");

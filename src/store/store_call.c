@@ -18,10 +18,8 @@ static const struct {
     const char *word;
     enum err_code code;
 } script_errors[] = {
-    {"FENCED", ERR_FENCED},
-    {"STALE", ERR_STALE},
-    {"CONFLICT", ERR_CONFLICT},
-    {"GONE", ERR_NO_ACCOUNT},
+    {"FENCED", ERR_FENCED},   {"STALE", ERR_STALE}, {"CONFLICT", ERR_CONFLICT},
+    {"GONE", ERR_NO_ACCOUNT}, {"FULL", ERR_LIMIT},
 };
 
 void store_calls_init(struct store_calls *calls)

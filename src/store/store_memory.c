@@ -6,19 +6,24 @@
 
 static const int64_t look_ms = 2000;
 
-/* The number behind "name:" at the beginning of a line. */
-static uint64_t info_number(struct str info, const char *name)
+struct str store_info_value(struct str info, const char *name)
 {
     struct str line;
-    uint64_t value = 0;
     while (str_split(&info, '\n', &line)) {
         struct str rest = line;
         struct str key;
         if (str_split(&rest, ':', &key) && str_eq_c(key, name)) {
-            return num_u64(str_trim(rest), UINT64_MAX, &value) ? value : 0;
+            return str_trim(rest);
         }
     }
-    return 0;
+    return STR_NULL;
+}
+
+static uint64_t info_number(struct str info, const char *name)
+{
+    struct str text = store_info_value(info, name);
+    uint64_t value = 0;
+    return text.ptr != NULL && num_u64(text, UINT64_MAX, &value) ? value : 0;
 }
 
 unsigned store_memory_percent(struct str info)

@@ -31,8 +31,13 @@ void store_poll_stop(struct store *s);
 
 void store_memory_start(struct store *s);
 void store_memory_stop(struct store *s);
+/* The value behind "name:" in a text of INFO; absent if it is not there. */
+struct str store_info_value(struct str info, const char *name);
 /* From the text of INFO memory; 0 = no limit. */
 unsigned store_memory_percent(struct str info);
+
+/* The id of a token, which is 64 hexadecimal digits; false if the text is none. */
+bool store_token_id(struct str text, char id[TOKEN_ID_SIZE]);
 
 /* --- directory (store_directory.c) --- */
 

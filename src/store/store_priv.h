@@ -48,6 +48,10 @@ enum store_lua {
     STORE_LUA_REPLAY,
     STORE_LUA_DEAD_PUT,
     STORE_LUA_DEAD_DROP,
+    STORE_LUA_BLOCKLIST_ADD,
+    STORE_LUA_BLOCKLIST_DELETE,
+    STORE_LUA_BLOCKLIST_READ,
+    STORE_LUA_BLOCKLISTS,
     STORE_LUA_COUNT
 };
 
@@ -135,8 +139,8 @@ void store_op_fail_err(struct store_op *op, const struct err *err);
  * shard and the arguments owner, epoch held, and runs
  *     if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2]
  *     then return redis.error_reply('FENCED lease lost') end
- * Error replies that begin with FENCED, STALE, CONFLICT and GONE become ERR_FENCED,
- * ERR_STALE, ERR_CONFLICT and ERR_NO_ACCOUNT. */
+ * Error replies that begin with FENCED, STALE, CONFLICT, GONE and FULL become ERR_FENCED,
+ * ERR_STALE, ERR_CONFLICT, ERR_NO_ACCOUNT and ERR_LIMIT. */
 
 /* Begins a fenced script: the two keys. */
 void store_words_lease_keys(struct store_words *w, const struct store *s, uint8_t shard);
@@ -161,6 +165,12 @@ struct str store_key_shard(struct arena *a, const struct store *s, uint8_t shard
                            const char *kind);
 /* "pr:settings" */
 struct str store_key_global(struct arena *a, const struct store *s, const char *name);
+/* 32 hexadecimal digits: the keyed hash of a name that must not be read in a key. */
+enum {
+    STORE_NAME_HASH_SIZE = 33
+};
+void store_name_hash(struct store *s, const char *domain, struct str name,
+                     char out[STORE_NAME_HASH_SIZE]);
 
 /* --- sealed values --- */
 

@@ -93,7 +93,7 @@ static void id_of_raw(const uint8_t raw[TOKEN_BYTES], char id[TOKEN_ID_SIZE])
     buf_fini(&hex);
 }
 
-static bool id_of_text(struct str text, char id[TOKEN_ID_SIZE])
+bool store_token_id(struct str text, char id[TOKEN_ID_SIZE])
 {
     uint8_t raw[TOKEN_BYTES];
     if (text.len != 2 * TOKEN_BYTES || !hex_decode(text, raw, sizeof raw)) {
@@ -154,10 +154,11 @@ static json_t *open_record(struct store *s, const char *id, struct str sealed,
 
 /* --- last use --- */
 
-static void touch(struct store *s, const char *id, struct cached *entry)
+void store_token_used(struct store *s, struct str id, const char *address)
 {
     int64_t now_ms = clock_mono_ms();
-    if (s->passive || entry->record == NULL ||
+    struct cached *entry = map_get(s->tokens->by_id, id);
+    if (s->passive || entry == NULL || entry->record == NULL ||
         (entry->touched_ms != 0 && now_ms - entry->touched_ms < last_used_ms)) {
         return;
     }
@@ -165,12 +166,16 @@ static void touch(struct store *s, const char *id, struct cached *entry)
     char iso[CLOCK_ISO_SIZE];
     clock_format_iso(clock_wall_ms(), iso);
     json_object_set_new(entry->record, "lastUsed", json_string(iso));
+    if (address != NULL) {
+        json_object_set_new(entry->record, "lastAddress", json_string(address));
+    }
     struct arena arena = {0};
     struct store_words w;
     store_words_init(&w, &arena);
     store_word(&w, store_key_global(&arena, s, "tokens"));
     store_words_end_keys(&w);
-    if (put_record(s, id, entry->record, &w)) {
+    const char *key = arena_strndup(&arena, id.ptr, id.len);
+    if (put_record(s, key, entry->record, &w)) {
         struct store_target t = {.store = s, .calls = &s->background};
         store_send_script(&t, STORE_LUA_TOKEN_TOUCH, &w);
     }
@@ -180,7 +185,7 @@ static void touch(struct store *s, const char *id, struct cached *entry)
 bool store_token_cached(struct store *s, struct str text, json_t **record_out)
 {
     char id[TOKEN_ID_SIZE];
-    if (!id_of_text(text, id)) {
+    if (!store_token_id(text, id)) {
         *record_out = NULL; /* nothing like this exists */
         return true;
     }
@@ -188,7 +193,6 @@ bool store_token_cached(struct store *s, struct str text, json_t **record_out)
     if (entry == NULL || (entry->record == NULL && clock_mono_ms() >= entry->until_ms)) {
         return false;
     }
-    touch(s, id, entry);
     *record_out = entry->record;
     return true;
 }
@@ -199,7 +203,6 @@ struct store_token_op {
     struct store_op base;
     char id[TOKEN_ID_SIZE];
     char other_id[TOKEN_ID_SIZE]; /* to delete if there is no `id`; "" = none */
-    bool used;                    /* a client showed it, so it counts as used */
     int64_t epoch;                /* of the cache when it was asked for */
     json_t *record;
     store_token_cb *cb;
@@ -263,9 +266,6 @@ static void on_got(void *ctx, const struct store_reply *reply)
         int64_t touched_ms = old != NULL ? old->touched_ms : 0;
         struct cached *entry = remember(s, self->id, self->record);
         entry->touched_ms = touched_ms;
-        if (self->used) {
-            touch(s, self->id, entry);
-        }
     }
     if (found) {
         op_complete(&self->base.op);
@@ -291,8 +291,7 @@ struct store_token_op *store_token_get_start(struct store *s, struct str text,
                                              store_token_cb *cb, void *ctx)
 {
     struct store_token_op *self = op_start(s, cb, ctx);
-    self->used = true;
-    if (id_of_text(text, self->id)) {
+    if (store_token_id(text, self->id)) {
         get(self);
     } else {
         not_found(self);
@@ -320,6 +319,27 @@ static void on_created(void *ctx, const struct store_reply *reply)
     }
 }
 
+/* HSET, or HSETNX for what another installation made. */
+static void send_record(struct store_token_op *self, const char *command)
+{
+    struct store_words w;
+    store_words_init(&w, &self->base.op.arena);
+    store_word_c(&w, command);
+    store_word(&w, store_key_global(w.arena, self->base.store, "tokens"));
+    if (put_record(self->base.store, self->id, self->record, &w)) {
+        store_op_send(&self->base, &w, on_created, 0);
+    } else {
+        op_fail(&self->base.op, ERR_TOO_LARGE, "access token record is too large");
+    }
+}
+
+static void put_now(json_t *record)
+{
+    char iso[CLOCK_ISO_SIZE];
+    clock_format_iso(clock_wall_ms(), iso);
+    json_object_set_new(record, "created", json_string(iso));
+}
+
 struct store_token_op *store_token_create_start(struct store *s, json_t *record,
                                                 char text_out[TOKEN_TEXT_SIZE],
                                                 store_token_cb *cb, void *ctx)
@@ -334,22 +354,28 @@ struct store_token_op *store_token_create_start(struct store *s, json_t *record,
     buf_fini(&hex);
     id_of_raw(raw, self->id);
     mem_wipe(raw, sizeof raw);
-    if (!op_is_running(&self->base.op)) {
-        return self;
+    if (op_is_running(&self->base.op)) {
+        self->record = json_deep_copy(record);
+        json_object_set_new(self->record, "id", json_string(self->id));
+        put_now(self->record);
+        send_record(self, "HSET");
     }
-    char iso[CLOCK_ISO_SIZE];
-    clock_format_iso(clock_wall_ms(), iso);
-    self->record = json_deep_copy(record);
-    json_object_set_new(self->record, "id", json_string(self->id));
-    json_object_set_new(self->record, "created", json_string(iso));
-    struct store_words w;
-    store_words_init(&w, &self->base.op.arena);
-    store_word_c(&w, "HSET");
-    store_word(&w, store_key_global(w.arena, s, "tokens"));
-    if (put_record(s, self->id, self->record, &w)) {
-        store_op_send(&self->base, &w, on_created, 0);
-    } else {
-        op_fail(&self->base.op, ERR_TOO_LARGE, "access token record is too large");
+    return self;
+}
+
+struct store_token_op *store_token_import_start(struct store *s, json_t *record,
+                                                store_token_cb *cb, void *ctx)
+{
+    struct store_token_op *self = op_start(s, cb, ctx);
+    const char *id = json_string_value(json_object_get(record, "id"));
+    if (id == NULL || !id_of_id(str_of(id), self->id)) {
+        op_fail(&self->base.op, ERR_INVALID, "access token record has no id");
+    } else if (op_is_running(&self->base.op)) {
+        self->record = json_deep_copy(record);
+        if (json_object_get(record, "created") == NULL) {
+            put_now(self->record);
+        }
+        send_record(self, "HSETNX");
     }
     return self;
 }
@@ -389,7 +415,7 @@ struct store_token_op *store_token_delete_start(struct store *s, struct str text
                                                 store_token_cb *cb, void *ctx)
 {
     struct store_token_op *self = op_start(s, cb, ctx);
-    if (!id_of_text(text_or_id, self->id)) {
+    if (!store_token_id(text_or_id, self->id)) {
         not_found(self);
         return self;
     }

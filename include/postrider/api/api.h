@@ -39,12 +39,18 @@ uint16_t api_port(const struct api *api);
 /* Stops listening; calls under way go on. */
 void api_quiesce(struct api *api);
 size_t api_active(const struct api *api);
+/* Calls replied to since the start, well and with an error. */
+struct api_totals {
+    uint64_t well, failed;
+};
+void api_totals_get(const struct api *api, struct api_totals *out);
 /* Cancels what is left and closes all. Operations of the authentication port that were
  * canceled here still call back: they find nothing to do. */
 void api_free(struct api **api);
 
-/* GET /health, /swagger.json and /v1/openapi.json: part of every api. */
-extern const struct api_table api_builtin_table;
+/* GET /health, /swagger.json and /v1/openapi.json, and the page /reference with what it
+ * needs: part of every api. */
+extern const struct api_table api_builtin_table, api_reference_table;
 
 /* The OpenAPI 3.1 document of some tables; a new value. */
 json_t *api_openapi(const struct api_table *tables, size_t count) ATTR_RETURNS_NONNULL;

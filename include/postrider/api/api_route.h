@@ -47,6 +47,15 @@ enum api_route_flag {
     API_HIDDEN = 1u << 6        /* not in OpenAPI */
 };
 
+/* What a request may look like, and the reply to it; about the account "example". JSON with
+ * ' for ". A test holds both against the rows, and sends the request. */
+struct api_example {
+    const char *body;  /* NULL if the row takes none */
+    const char *reply; /* NULL if it is no JSON */
+};
+/* The value of such a text. */
+json_t *api_example_json(const char *text) ATTR_RETURNS_NONNULL;
+
 struct api_route {
     const char *method;
     const char *path; /* "/v1/account/{account}/messages" */
@@ -65,9 +74,15 @@ struct api_route {
     const struct field_spec *response; /* of status 200; NULL = any */
     const char *response_type;         /* NULL = application/json */
     size_t body_max;                   /* 0 = API_BODY_MAX */
+    const struct api_example *example; /* or NULL */
     api_handler *handler;
 };
 
+#define ROUTE_EXAMPLE(...)                                                               \
+    .example = &(const struct api_example)                                               \
+    {                                                                                    \
+        __VA_ARGS__                                                                      \
+    }
 #define ROUTE_PARAMS(table) .params = (table), .param_count = ARRAY_LEN(table)
 #define ROUTE_QUERY(table)  .query = (table), .query_count = ARRAY_LEN(table)
 

@@ -21,9 +21,12 @@ struct api_services {
     struct api_changes *changes;
     struct api_streams *streams;
     struct api_states *states;
+    struct api_stats *stats;
     size_t tasks; /* handlers at work: what they use must outlive them */
 };
 
+/* After api_new: begins to count for GET /v1/stats. */
+void api_services_begin(struct api_services *services, struct api *api);
 /* The node stops: ends calls that wait or stream, and refuses new ones. */
 void api_services_quiesce(struct api_services *services);
 /* After api_free: releases what the handlers keep. */

@@ -91,6 +91,9 @@ struct config {
         const char *key; /* secret; NULL = <data.dir>/secret.key */
     } secret;
     struct {
+        const char *token; /* secret; NULL = none */
+    } prepared;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

@@ -94,6 +94,8 @@ enum crypto_purpose {
     CRYPTO_ROUTE,
     CRYPTO_LETTER, /* dead letters of webhooks */
     CRYPTO_SPOOL,  /* temporary files */
+    CRYPTO_JOURNAL,
+    CRYPTO_BLOCKLIST,
     CRYPTO_LOOKUP, /* the wrapped lookup key */
     CRYPTO_PURPOSE_COUNT
 };

@@ -79,6 +79,17 @@ enum imap_auth {
     IMAP_AUTH_TOKEN
 };
 
+enum {
+    IMAP_TRACE_LINE_MAX = 4 * 1024 /* what is longer is cut */
+};
+
+/* Who reads what passes a connection. Credentials and literals are left out. */
+struct imap_trace {
+    void *ctx; /* outlives the connection's end */
+    bool (*is_wanted)(void *ctx);
+    void (*on_line)(void *ctx, bool sent, struct str line); /* NULL: nobody */
+};
+
 struct imap_conn_params {
     const char *host;
     uint16_t port;
@@ -94,6 +105,7 @@ struct imap_conn_params {
     /* Deadlines of the phases; 0 = 30 s for the greeting, 60 s for authentication, 30 s
      * for an answer to DONE and for the end of a canceled command. */
     int64_t greeting_ms, auth_ms, answer_ms;
+    struct imap_trace trace;
 };
 
 struct imap_conn;

@@ -38,7 +38,7 @@ enum {
 };
 
 /* Record: {id, account?, scopes[], description, permissions?, restrictions?, metadata?,
- * ip?, created, expires?, lastUsed?}. */
+ * ip?, created, expires?, lastUsed?, lastAddress?}. */
 struct store_token_op;
 typedef void store_token_cb(struct store_token_op *op, const struct err *err,
                             json_t *record, void *ctx);
@@ -51,10 +51,20 @@ struct store_token_op *store_token_get_by_id_start(struct store *s, struct str i
 /* Answers at once from memory if it can; false = start the operation. *record_out
  * borrowed, NULL = known not to exist. */
 bool store_token_cached(struct store *s, struct str text, json_t **record_out);
+/* A token in memory was used from this address (NULL = unknown): written to its record
+ * once a minute at most. */
+void store_token_used(struct store *s, struct str id, const char *address);
 /* Makes a new token; its text is put into `text_out` before the operation starts. */
 struct store_token_op *store_token_create_start(struct store *s, json_t *record,
                                                 char text_out[TOKEN_TEXT_SIZE],
                                                 store_token_cb *cb, void *ctx);
+/* Stores a record under the `id` it has; one that is there stays as it is. */
+struct store_token_op *store_token_import_start(struct store *s, json_t *record,
+                                                store_token_cb *cb, void *ctx);
+/* A record as text, and back: a new record, or NULL with ERR_INVALID. A token itself gives
+ * one that allows everything. */
+bool store_token_to_text(const json_t *record, struct buf *out);
+json_t *store_token_from_text(struct str text, struct err *err);
 /* By text (64 hex) or id. ERR_NOT_FOUND. Effective on every node within 1 s. */
 struct store_token_op *store_token_delete_start(struct store *s, struct str text_or_id,
                                                 store_token_cb *cb, void *ctx);

@@ -50,6 +50,7 @@ class Case:
     full_query: Callable = lambda world: {}  # more overrides
     body: Callable = lambda world: {}       # the minimal body
     full_body: Callable = lambda world: {}  # overrides, by place
+    also: Callable = lambda world: []       # (path, query, body) of more calls that show other fields
     status: int = 200
     stream: bool = False  # the answer has no end
 
@@ -82,7 +83,9 @@ _SETTINGS = {name: "N" for name in ("webhooksEnabled", "proxyEnabled", "httpProx
 CASES = {
     "postV1Account": Case(body=lambda w: {"account": f"made{w.number()}", "name": "Made", "imap": w.imap()},
                           full_body=_new_account),
-    "getV1AccountAccount": _ON_ACCOUNT,
+    "getV1AccountAccount": Case(
+        path=_account,
+        also=lambda w: [({"account": name}, {}, None) for name in (w.full_account(), w.refused_account())]),
     "putV1AccountAccount": Case(
         path=lambda w: {"account": w.spare_account()},
         full_body=lambda w: {**_new_account(w), "account": OMIT, "imap.partial": False, "smtp.partial": False}),
@@ -106,10 +109,13 @@ CASES = {
                              "messageId": "<uploaded@example.com>", "headers": {"X-Made": "here"}, "locale": "en",
                              "tz": "Europe/Berlin"}),
     "getV1AccountAccountMessageMessage": Case(path=lambda w: {"account": w.account, "message": w.rich},
-                                              full_query=_always({"maxBytes": 100000, "textType": "*", **NO_ELASTIC})),
+                                              full_query=_always({"maxBytes": 100000, "textType": "*", **NO_ELASTIC}),
+                                              also=lambda w: [({"account": w.account, "message": row["id"]}, {}, None)
+                                                              for row in w.rows]),
     "putV1AccountAccountMessageMessage": Case(
         path=_message, body=_always({"flags": {"add": ["\\Flagged"]}}),
-        full_body=_always({"flags.add": ["\\Flagged"], "flags.delete": ["\\Seen"], "flags.set": OMIT, "labels": OMIT})),
+        full_body=_always({"flags.add": ["\\Flagged"], "flags.delete": ["\\Seen"], "flags.set": OMIT, "labels": OMIT}),
+        also=lambda w: [(_message(w), {}, {"flags": {"set": ["\\Seen"]}})]),
     "deleteV1AccountAccountMessageMessage": Case(path=_message),
     "putV1AccountAccountMessageMessageMove": Case(path=_message, body=_always({"path": "Archive"}),
                                                   full_body=_always({"path": "Archive", "source": "INBOX"})),
@@ -130,12 +136,16 @@ CASES = {
     "putV1AccountAccountReconnect": Case(path=lambda w: {"account": w.spare_account()}, body=_always({"reconnect": True})),
     "postV1AccountAccountSearch": Case(
         path=_account, query=_always(_BY_PATH), body=_always({"search": {"subject": "Message"}}),
-        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N", **NO_ELASTIC}),
+        also=lambda w: [(_account(w), _BY_PATH, {"search": {}})],
+        full_query=_always({"cursor": OMIT, "page": 0, "pageSize": 100, "useOutlookSearch": "N",
+                                "exposeQuery": OMIT, **NO_ELASTIC}),
         full_body=_always({**SEARCH_OF, "documentQuery": OMIT})),
     "getV1AccountAccountServersignatures": _ON_ACCOUNT,
     "putV1AccountAccountSync": Case(path=_account, body=_always({"sync": True})),
     "getV1AccountAccountTextText": Case(path=_text, full_query=_always({"maxBytes": 100000, "textType": "*", **NO_ELASTIC})),
-    "getV1Accounts": Case(full_query=_always({"page": 0, "pageSize": 100, "state": "connected", "query": "compat"})),
+    "getV1Accounts": Case(
+        also=lambda w: [({}, {"pageSize": 1000}, None)] if w.full_account() and w.refused_account() else [],
+        full_query=_always({"page": 0, "pageSize": 100, "state": "connected", "query": "compat"})),
     "getV1Autoconfig": Case(query=_always({"email": "someone@gmail.com"})),
     "getV1BlocklistListid": Case(path=_always({"listId": "list.example.com"}), full_query=_always({"page": 0})),
     "postV1BlocklistListid": Case(path=_always({"listId": "list.example.com"}),
@@ -151,7 +161,10 @@ CASES = {
     "postV1License": Case(body=_always({"license": "any"})),
     "deleteV1License": Case(),
     "getV1LogsAccount": _ON_ACCOUNT,
-    "getV1Settings": Case(query=_always({"webhooksEnabled": True})),
+    "getV1Settings": Case(
+        query=_always({"webhooksEnabled": True}),
+        also=lambda w: [({}, {"webhookEvents": True, "webhooksCustomHeaders": True, "notifyHeaders": True, "logs": True,
+                              "localAddresses": True}, None)] if w.some_settings() else []),
     "postV1Settings": Case(body=_always({"notifyText": True}), full_body=_always(_SETTINGS)),
     "getV1SettingsQueueQueue": Case(path=_always({"queue": "notify"})),
     "putV1SettingsQueueQueue": Case(path=_always({"queue": "notify"}), full_body=_always({"paused": False})),
@@ -161,15 +174,17 @@ CASES = {
     "getV1Tokens": Case(full_query=lambda w: {"page": 0, "account": w.account, "query": "token"}),
     "postV1Tokens": _TOKEN,
     "getV1TokensAccountAccount": _ON_ACCOUNT,
-    "getV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
+    "getV1TokensToken": Case(path=lambda w: {"token": w.spare_token()},
+                             also=lambda w: [({"token": t}, {}, None) for t in (w.full_token(), w.used_token())]),
     "deleteV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
     "getV1TokensTokenLog": Case(path=lambda w: {"token": w.used_token()}),
     "postV1UnifiedSearch": Case(
         body=_always({"search": {"subject": "Message"}}),
-        full_query=_always({"page": 0}),
+        full_query=_always({"page": 0, "exposeQuery": OMIT}),
         full_body=lambda w: {**SEARCH_OF, "accounts": [w.account], "paths": ["INBOX"], "documentQuery": OMIT}),
     "postV1Verifyaccount": Case(body=lambda w: {"imap": w.imap()},
-                                full_body=lambda w: {**_imap(w), **_smtp(), "proxy": "", "smtp": OMIT}),
+                                full_body=lambda w: {**_imap(w), **_smtp(), "proxy": "", "smtp": OMIT},
+                                also=lambda w: [({}, {}, {"imap": w.imap(auth={"user": "nobody", "pass": "wrong"})})]),
     "getV1Webhookroutes": Case(full_query=_always({"page": 0})),
     "getV1WebhookroutesWebhookrouteWebhookroute": Case(path=lambda w: {"webhookRoute": w.route()}),
     "GET /health": Case(),

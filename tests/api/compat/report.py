@@ -1,6 +1,7 @@
 """What was found about each operation, and what was known before."""
 import json
 import os
+import re
 
 import facts
 import schema
@@ -12,6 +13,30 @@ OPENAPI = os.path.join(facts.ROOT, "docs", "openapi.json")
 PAGE = os.path.join(facts.ROOT, "docs", "COMPATIBILITY.md")
 BEGIN = "<!-- begin of what `tests/run compat` checks -->"
 END = "<!-- end of what `tests/run compat` checks -->"
+
+# Why the check saw no such field in an answer; the first that fits "OPERATION PLACE" counts.
+UNSEEN = (
+    (r"oauth2|\.app$|baseScopes|tokenRequest|outlookSubscription|delegationError|redirect|accessToken",
+     "comes with OAuth2 applications"),
+    (r"smtp|sendOnly", "comes with sending"),
+    (r"postV1Chat|documentStore", "there is no document store"),
+    (r"labels|category", "only on Gmail; tested elsewhere"),
+    (r"emailId|mailboxId|mailboxes\[\]\.id", "only where the server has OBJECTID"),
+    (r"signatures", "IMAP servers keep none"),
+    (r"License answer\.details", "this license has no such thing"),
+    (r"Stats (answer\.)?(node|imapflow|bullmq)", "names a part that is not in use"),
+    (r"redisWarnings", "only while Redis has a problem"),
+    (r"syncError|lastError\.description|mailboxes\[\]\.status\.error|noInferiors|statusCode|responseText|flags\.result",
+     "only in cases that the servers of this check do not bring about"),
+    (r"Blocklist.*messageId", "comes with links for unsubscribing"),
+    (r"quota", "not asked from the server yet: `false`"),
+    (r"preview", "not asked from the server yet"),
+    (r"bounces", "bounces are not matched with the message they are about yet"),
+    (r"isAutoReply", "in the detail of a message only"),
+    (r"specialUseSource", "not told yet when settings are tried"),
+    (r"encodedInMessage", "not told yet"),
+    (r"tokens\[\]\.access\.ip", "in GET /v1/tokens and of one token"),
+)
 
 
 def read(path, default):
@@ -29,10 +54,13 @@ class Operation:
         self.places = [place for place, _ in facts.places(fact)]
         found = schema.compare_operation(document, fact)
         self.is_there = found is not None
-        self.faults = {place: list(what) for place, what in found or () if what}
+        self.additions = [place for place, what in found or () if schema.ADDITION in what]
+        self.faults = {place: list(what) for place, what in found or () if what and schema.ADDITION not in what}
         self.seen, self.called = set(), False
 
     def blame(self, place, what):
+        if place in self.additions:
+            return
         self.faults.setdefault(place, []).append(what)
 
     def good_places(self):
@@ -74,6 +102,15 @@ class Report:
         missed = [p for p in op.unseen() if p not in before["unseen"]] if op.called else []
         return [f"{place} was in an answer before" for place in missed]
 
+    def unseen_by_reason(self):
+        """reason -> fields of answers that no call showed; reason None: nobody knows why."""
+        out = {}
+        for op in self.operations.values():
+            for place in op.unseen() if op.is_there and op.called else ():
+                reason = next((why for what, why in UNSEEN if re.search(what, f"{op.name} {place}")), None)
+                out.setdefault(reason, []).append((op.name, place))
+        return out
+
     def save(self):
         new = {op.name: {"unseen": op.unseen()} for op in self.operations.values() if op.is_there}
         with open(BASELINE, "w", encoding="utf-8") as f:
@@ -86,6 +123,7 @@ class Report:
         """Lines of the page about what is missing or differs."""
         missing = [op.fact for op in self.operations.values() if not op.is_there]
         return ([f"- `{fact['method']} {fact['path']}`" for fact in missing] +
+                [f"| `{op.name}` | `{place}` | added |" for op in self.operations.values() for place in op.additions] +
                 [f"| `{name}` | {f'`{place}`' if place else ''} | {reason} |"
                  for name, places in self.reasons.items() for place, reason in places.items()])
 
@@ -104,6 +142,12 @@ class Report:
         different = [row for row in rows if row.startswith("|")]
         if different:
             lines += ["", "| operation | field | why it differs |", "| --- | --- | --- |", *different]
+        lines += ["", "Fields of answers that are described, but that no call of the check showed:", "",
+                  "| fields | why |", "| --- | --- |"]
+        for reason, places in self.unseen_by_reason().items():
+            names_ = sorted({place[7:] for _, place in places})
+            shown = ", ".join(f"`{n}`" for n in names_[:6]) + (" …" if len(names_) > 6 else "")
+            lines.append(f"| {len(places)}: {shown} | {reason} |")
         return "\n".join([*lines, "", END])
 
     def page(self):

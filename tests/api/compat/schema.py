@@ -3,6 +3,7 @@ import json
 
 FORMATS = {"date-time": "date-time", "uri": "uri", "hostname": "hostname", "email": "email", "ip": "ip",
            "guid": "uuid", "hex": "hex"}
+ADDITION = "an addition"  # that is meant: x-addition
 LENGTHS = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems"),
            "object": ("minProperties", "maxProperties")}
 
@@ -110,19 +111,20 @@ def compare_tree(document, place, fact, schema, required):
         schema = {}
     else:
         faults = compare(document, fact, schema, required)
-    extra = _unknown_members(document, fact, schema)
-    yield place, faults + extra
+    yield place, faults
+    for name, is_known in _more_members(document, fact, schema):
+        yield f"{place}.{name}", [ADDITION if is_known else "in addition"]
     for step, child, inner, needed in _children(document, fact, schema):
         yield from compare_tree(document, place + step, child, inner, needed)
 
 
-def _unknown_members(document, fact, schema):
-    """Members of ours that the facts do not name."""
+def _more_members(document, fact, schema):
+    """Members of ours that the facts do not name, and whether they say so themselves."""
     if "fields" not in fact:
         return []
     ours = document.open(schema)[0].get("properties", {})
-    return [f"has {name} in addition" for name, schema in ours.items()
-            if name not in fact["fields"] and not document.resolve(schema).get("x-addition")]
+    return [(name, bool(document.resolve(member).get("x-addition")))
+            for name, member in ours.items() if name not in fact["fields"]]
 
 
 def _parameters(document, fact, operation):
@@ -134,9 +136,9 @@ def _parameters(document, fact, operation):
             # A parameter of a path is there by its nature.
             needed = bool(param.get("required")) if where == "path" else mine is not None and mine["required"]
             yield from compare_tree(document, f"{where}.{param['name']}", param, schema, needed)
-    for where, name in ours:
+    for (where, name), mine in ours.items():
         if where != "header":
-            yield f"{where}.{name}", ["in addition"]
+            yield f"{where}.{name}", [ADDITION if mine["schema"].get("x-addition") else "in addition"]
 
 
 def _body(document, place, fact, holder):

@@ -41,6 +41,8 @@ def requests_of(case, fact, world):
     overrides = {**case.query(world), **case.full_query(world)}
     body = values.full(fact["requestBody"], case.full_body(world)) if takes_body else None
     yield "full", case.path(world), full_query(fact, overrides), body
+    for path, query, body in case.also(world):
+        yield "another", path, {name: said(value) for name, value in query.items()}, body
 
 
 def judge_answer(op, what, fact, case, reply):
@@ -153,6 +155,31 @@ def test_operation(name, report, world):
     assert not faults, "\n".join([name, *faults])
 
 
+def example_of(document, fact):
+    operation = document.operation(fact["method"], fact["path"]) or {}
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return content.get("example")
+
+
+# Such an account is registered, and credentials for a host that is none are tried, elsewhere.
+NOT_SENT = ("postV1Verifyaccount",)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_example(name, report, world):
+    """A request of the documentation is taken."""
+    fact = OPERATIONS[name]
+    body = example_of(report.document, fact)
+    if body is None or name in NOT_SENT:
+        return
+    case = cases.CASES[name]
+    world.example()
+    params = {**case.path(world), **({"account": "example"} if "message" not in fact["path"] else {})}
+    params = params if "{account}" in fact["path"] else {k: v for k, v in params.items() if k != "account"}
+    reply = call(world, fact, params, case.query(world), body)
+    assert reply.status == case.status, f"{name}: {reply}"
+
+
 def test_daemon_shows_the_same_document(report, world):
     shown = world.daemon.request("GET", "/swagger.json").json
     assert shown == report.document.document, "docs/openapi.json is not what the daemon shows: run `ninja docs`"
@@ -163,6 +190,10 @@ def test_every_reason_is_needed(report):
         op = report.operations[name]
         for place in places:
             assert not op.called or place in op.faults, f"{name} {place} is right now: take it out of deviations.json"
+
+
+def test_it_is_known_why_a_field_was_not_seen(report):
+    assert None not in report.unseen_by_reason(), report.unseen_by_reason()[None]
 
 
 def test_page_lists_what_differs(report, request):

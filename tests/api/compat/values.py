@@ -125,6 +125,6 @@ def _check_members(node, value, place, seen, faults):
             check(child, value[name], f"{place}.{name}", seen, faults)
         elif child.get("required"):
             faults.append(f"{place}.{name} is missing")
-    extra = set(value) - set(fields_of(node))
-    if extra and not node.get("unknownKeysAllowed"):
-        faults.append(f"{place} has {sorted(extra)} in addition")
+    for name in sorted(set(value) - set(fields_of(node))):
+        if not node.get("unknownKeysAllowed"):
+            faults.append(f"{place}.{name} is in addition")

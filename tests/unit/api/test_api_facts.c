@@ -156,13 +156,16 @@ static bool same_format(const struct field_spec *row, const json_t *fact)
                    {"hostname", FORMAT_HOSTNAME},
                    {"email", FORMAT_EMAIL},
                    {"ip", FORMAT_IP},
-                   {"base64", FORMAT_BASE64URL},
+                   {"base64", FORMAT_BASE64},
                    {"guid", FORMAT_GUID},
                    {"hex", FORMAT_HEX}};
     const char *name = json_get_cstr(fact, "format");
     const char *cidr = json_get_cstr(json_object_get(fact, "ip"), "cidr");
     if (name == NULL || (cidr != NULL && strcmp(cidr, "optional") == 0)) {
         return row->format == FORMAT_NONE && (name == NULL || row->check != NULL);
+    }
+    if (fact_flag(json_object_get(fact, "base64"), "urlSafe")) {
+        return row->format == FORMAT_BASE64URL;
     }
     for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
         if (strcmp(name, formats[i].fact) == 0) {
@@ -451,6 +454,19 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
         "getV1Events",
         "getV1Changes",
         "getV1AccountAccountDiagnose",
+        "getV1License",
+        "postV1License",
+        "deleteV1License",
+        "getV1Blocklists",
+        "getV1BlocklistListid",
+        "postV1BlocklistListid",
+        "deleteV1BlocklistListid",
+        "postV1ChatAccount",
+        "getV1AccountAccountServersignatures",
+        "getV1Stats",
+        "getV1Autoconfig",
+        "getV1LogsAccount",
+        "getV1TokensTokenLog",
     };
     size_t rows = 0;
     for (size_t i = 0; i < api_tables_count; i++) {
@@ -470,6 +486,40 @@ static void every_operation_of_a_mailbox_reader_is_there(void **state ATTR_UNUSE
     assert_int_equal(rows, ARRAY_LEN(ids));
 }
 
+static void check_example(const struct api_route *row, const struct field_spec *spec,
+                          const char *text)
+{
+    struct spec_errors errs = {0};
+    json_t *normal = NULL;
+    if (text == NULL) {
+        return;
+    }
+    json_t *value = api_example_json(text);
+    if (spec == NULL || !spec_validate_value(spec, value, &normal, &errs)) {
+        fail_msg("%s: example: %s", row->operation_id,
+                 errs.count > 0 ? errs.items[0].message : "there is no row for it");
+    }
+    json_decref(normal);
+    json_decref(value);
+    spec_errors_fini(&errs);
+}
+
+static void examples_are_what_the_rows_allow(void **state ATTR_UNUSED)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < api_tables_count; i++) {
+        for (size_t j = 0; j < api_tables[i].count; j++) {
+            const struct api_route *row = &api_tables[i].rows[j];
+            if (row->example != NULL) {
+                check_example(row, row->body, row->example->body);
+                check_example(row, row->response, row->example->reply);
+                count++;
+            }
+        }
+    }
+    assert_true(count > 20);
+}
+
 static void an_api_takes_the_tables(void **state ATTR_UNUSED)
 {
     struct loop *loop = loop_new();
@@ -487,6 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_say_what_the_facts_say),
         cmocka_unit_test(every_operation_of_a_mailbox_reader_is_there),
+        cmocka_unit_test(examples_are_what_the_rows_allow),
         cmocka_unit_test(an_api_takes_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

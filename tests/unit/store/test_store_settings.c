@@ -203,7 +203,11 @@ static void token_is_found_by_text_and_id(void **state)
     forget(&o);
     assert_true(store_token_cached(s, str_of(text), &record));
     assert_non_null(record);
+    assert_null(json_object_get(record, "lastUsed"));
+    store_token_used(s, str_of(id), "192.0.2.1");
     assert_non_null(json_object_get(record, "lastUsed"));
+    assert_string_equal(json_string_value(json_object_get(record, "lastAddress")),
+                        "192.0.2.1");
 
     store_token_get_by_id_start(s, str_of(id), on_token, &o);
     assert_int_equal(finish(f, &o), ERR_OK);
@@ -273,10 +277,14 @@ static void last_use_is_noted_once_and_never_revives(void **state)
     make_token(f, s, NULL, text);
     assert_int_equal(get_token(f, s, text, &o), ERR_OK);
     forget(&o);
+    assert_true(store_token_cached(s, str_of(text), &record));
+    struct str id = str_of(json_string_value(json_object_get(record, "id")));
+    store_token_used(s, id, NULL);
     loop_fixture_run_for(f->loop, 50);
     redisReply *first = redis_fixture_command(f->server, "DEBUG DIGEST");
     for (int i = 0; i < 20; i++) {
         assert_true(store_token_cached(s, str_of(text), &record));
+        store_token_used(s, id, NULL);
     }
     loop_fixture_run_for(f->loop, 50);
     redisReply *second = redis_fixture_command(f->server, "DEBUG DIGEST");
@@ -286,10 +294,10 @@ static void last_use_is_noted_once_and_never_revives(void **state)
 
     int64_t later_ms = clock_mono_ms() + 70 * 1000;
     assert_true(later_ms > 0);
-    redis_fixture_run(f->server, "HDEL pr:tokens %s",
-                      json_string_value(json_object_get(record, "id")));
+    redis_fixture_run(f->server, "HDEL pr:tokens %s", id.ptr);
     clock_set_fake(&later_ms);
     assert_true(store_token_cached(s, str_of(text), &record));
+    store_token_used(s, id, NULL);
     clock_set_fake(NULL);
     loop_fixture_run_for(f->loop, 50);
     redisReply *left = redis_fixture_command(f->server, "HLEN pr:tokens");
