@@ -181,7 +181,7 @@ int cli_token_export(struct cli_call *call)
         cli_store_wait(&export.cs);
         err = export.cs.err;
     }
-    return finish(&export.cs, &err);
+    return cli_finish(&export.cs, &err);
 }
 
 int cli_token_import(struct cli_call *call)
