@@ -201,5 +201,5 @@ int cli_token_import(struct cli_call *call)
         err = cs.err;
     }
     json_decref(record);
-    return finish(&cs, &err);
+    return cli_finish(&cs, &err);
 }
