@@ -18,8 +18,6 @@ enum {
     API_METRICS_ROUTES = 1,
     API_DIAGNOSE_ROUTES = 1,
     API_EVENT_ROUTES = 7,
-    API_DELIVERY_ROUTES = 5,
-    API_WEBHOOK_ROUTES = 7,
     API_LICENSE_ROUTES = 3,
     API_BLOCKLIST_ROUTES = 4,
     API_CHAT_ROUTES = 1,
@@ -27,6 +25,8 @@ enum {
     API_STATS_ROUTES = 1,
     API_AUTOCONFIG_ROUTES = 1,
     API_LOG_ROUTES = 1,
+    API_DELIVERY_ROUTES = 5,
+    API_WEBHOOK_ROUTES = 7,
     API_SEARCH_ROUTES = 4
 };
 
@@ -38,8 +38,6 @@ extern const struct api_route api_token_routes[API_TOKEN_ROUTES];
 extern const struct api_route api_metrics_routes[API_METRICS_ROUTES];
 extern const struct api_route api_diagnose_routes[API_DIAGNOSE_ROUTES];
 extern const struct api_route api_event_routes[API_EVENT_ROUTES];
-extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
-extern const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES];
 extern const struct api_route api_license_routes[API_LICENSE_ROUTES];
 extern const struct api_route api_blocklist_routes[API_BLOCKLIST_ROUTES];
 extern const struct api_route api_chat_routes[API_CHAT_ROUTES];
@@ -47,6 +45,8 @@ extern const struct api_route api_signature_routes[API_SIGNATURE_ROUTES];
 extern const struct api_route api_stats_routes[API_STATS_ROUTES];
 extern const struct api_route api_autoconfig_routes[API_AUTOCONFIG_ROUTES];
 extern const struct api_route api_log_routes[API_LOG_ROUTES];
+extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
+extern const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES];
 extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
@@ -63,16 +63,16 @@ api_handler api_token_create, api_tokens_list, api_token_get, api_token_delete,
 api_handler api_metrics_get, api_account_diagnose;
 api_handler api_events_list, api_events_export, api_delta_get, api_event_stream,
     api_state_stream, api_routes_list, api_route_cursor_set;
-api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
-    api_letters_drop;
-api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
-    api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
-    api_webhook_route_test;
 api_handler api_license_get, api_license_delete;
 api_handler api_blocklists_list, api_blocklist_get, api_blocklist_add,
     api_blocklist_delete;
 api_handler api_chat_ask, api_signatures_list, api_stats_get, api_autoconfig_get,
     api_log_get, api_token_log_get;
+api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
+    api_letters_drop;
+api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
+    api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
+    api_webhook_route_test;
 
 /* --- checks of fields --- */
 

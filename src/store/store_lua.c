@@ -26,12 +26,12 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_CURSOR] = {ROW(cursor), .owner_only = true},
     [STORE_LUA_TRIM] = {ROW(trim), .owner_only = true},
     [STORE_LUA_REPLAY] = {ROW(replay)},
-    [STORE_LUA_DEAD_PUT] = {ROW(dead_put), .owner_only = true},
-    [STORE_LUA_DEAD_DROP] = {ROW(dead_drop)},
     [STORE_LUA_BLOCKLIST_ADD] = {ROW(blocklist_add)},
     [STORE_LUA_BLOCKLIST_DELETE] = {ROW(blocklist_delete)},
     [STORE_LUA_BLOCKLIST_READ] = {ROW(blocklist_read)},
     [STORE_LUA_BLOCKLISTS] = {ROW(blocklists)},
+    [STORE_LUA_DEAD_PUT] = {ROW(dead_put), .owner_only = true},
+    [STORE_LUA_DEAD_DROP] = {ROW(dead_drop)},
 };
 
 static struct str source_of(struct store *s, const struct lua_row *row)
