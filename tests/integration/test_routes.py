@@ -75,6 +75,7 @@ def test_a_route_hears_what_it_wants_from_now_on(daemon, dovecot, consumer, othe
                        customHeaders=[{"key": "X-Key", "value": "v"}])["id"]
     dovecot.deliver(account, mail.plain(2, subject="Hello"))
     dovecot.deliver(account, mail.plain(3, subject="Invoice 7"))
+    consumer.wait("messageNew", account, subject="Invoice 7")
     dovecot.store(account, 3, "+FLAGS (\\Seen)")
     consumer.wait("messageUpdated", account)
     dovecot.expunge(account, 3)
