@@ -179,6 +179,7 @@ CASES = {
     "deleteV1TokensToken": Case(path=lambda w: {"token": w.spare_token()}),
     "getV1TokensTokenLog": Case(path=lambda w: {"token": w.used_token()}),
     "postV1UnifiedSearch": Case(
+        also=lambda w: [({}, {}, {"accounts": [w.account], "search": {}})],
         body=_always({"search": {"subject": "Message"}}),
         full_query=_always({"page": 0, "exposeQuery": OMIT}),
         full_body=lambda w: {**SEARCH_OF, "accounts": [w.account], "paths": ["INBOX"], "documentQuery": OMIT}),
