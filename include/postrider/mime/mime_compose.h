@@ -57,9 +57,10 @@ bool mime_compose(struct buf *out, const struct mime_draft *draft, struct err *e
 /* Appends `<random@domain>`, where domain is that of the address if it has one. */
 void mime_message_id_make(struct buf *out, struct str address);
 
-/* Appends the raw message with CRLF line ends and these fields of the draft instead of its
+/* Appends the raw message with CRLF line ends, after these fields of the draft instead of its
  * own: from, reply_to, to, cc, bcc, subject, message_id, in_reply_to, references, headers,
- * those that are there. What is not replaced stays byte for byte. */
+ * those that are there. What is not replaced stays byte for byte. ERR_INVALID also for a
+ * message that holds NUL. */
 bool mime_compose_raw(struct buf *out, struct str raw, const struct mime_draft *draft,
                       struct err *err);
 
