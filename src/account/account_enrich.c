@@ -1,5 +1,6 @@
 /* Content for the readers of the log: kept when a new message's row came by, else fetched. */
 #include "account_call.h"
+#include "account_parts.h"
 
 #include "postrider/store/store_settings.h"
 
@@ -23,7 +24,8 @@ struct enrich_request {
     struct accounts *as;
     struct str account_id;
     struct timer again;
-    bool text;
+    bool text, web_safe;
+    struct account_parts *parts;
     int64_t deadline_ms;
     struct account_call *call;
     struct store_threads *threads;
@@ -42,6 +44,7 @@ static void enrich_abort(struct op *op)
 {
     timer_stop(&request_of(op)->again);
     account_call_cancel(request_of(op)->call);
+    account_parts_cancel(request_of(op)->parts);
     store_threads_cancel(request_of(op)->threads);
 }
 
@@ -76,6 +79,19 @@ static void take_data(struct enrich_request *r, json_t *message)
     }
 }
 
+/* Names of the message are in lower case. */
+static void keep_header(json_t *kept, const json_t *headers, struct str wanted)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)headers, name, value)
+    {
+        if (str_ieq_c(wanted, name)) {
+            json_object_set(kept, name, value);
+        }
+    }
+}
+
 /* notifyHeaders: ["*"] or names; the others go. */
 static void filter_headers(json_t *message, const json_t *wanted)
 {
@@ -87,8 +103,8 @@ static void filter_headers(json_t *message, const json_t *wanted)
         const char *key = json_string_value(name);
         if (key != NULL && strcmp(key, "*") == 0) {
             json_object_update(kept, headers);
-        } else if (key != NULL && json_object_get(headers, key) != NULL) {
-            json_object_set(kept, key, json_object_get(headers, key));
+        } else if (key != NULL) {
+            keep_header(kept, headers, str_of(key));
         }
     }
     if (json_object_size(kept) > 0) {
@@ -97,6 +113,32 @@ static void filter_headers(json_t *message, const json_t *wanted)
         json_object_del(message, "headers");
     }
     json_decref(kept);
+}
+
+static void on_parts(struct account_parts *p ATTR_UNUSED, const struct err *err,
+                     json_t *message, void *ctx)
+{
+    struct enrich_request *r = ctx;
+    r->parts = NULL;
+    if (err->code != ERR_OK) {
+        op_fail_err(&r->op, err);
+        return;
+    }
+    json_decref(r->data);
+    r->data = json_incref(message);
+    op_complete(&r->op);
+}
+
+/* The last step: what of the attachments is to be told. */
+static void add_parts(struct enrich_request *r)
+{
+    const struct account_parts_params wanted = account_parts_wanted(r->as->store);
+    struct account *a = accounts_get(r->as, r->account_id);
+    if (a != NULL && account_parts_has(&wanted, r->data)) {
+        r->parts = account_parts_start(a, &wanted, r->data, r->deadline_ms, on_parts, r);
+    } else {
+        op_complete(&r->op);
+    }
 }
 
 static void on_message(struct account_call *op ATTR_UNUSED, const struct err *err,
@@ -110,7 +152,7 @@ static void on_message(struct account_call *op ATTR_UNUSED, const struct err *er
     }
     take_data(r, result);
     filter_headers(r->data, store_setting(r->as->store, "notifyHeaders"));
-    op_complete(&r->op);
+    add_parts(r);
 }
 
 static void fetch(struct enrich_request *r, struct account *a)
@@ -121,7 +163,8 @@ static void fetch(struct enrich_request *r, struct account *a)
         .text = r->text ? ACCOUNT_TEXT_ALL : ACCOUNT_TEXT_NONE,
         .max_bytes = json_is_integer(size) && json_integer_value(size) > 0
                          ? (size_t)json_integer_value(size)
-                         : 0};
+                         : 0,
+        .web_safe = r->web_safe};
     r->call = account_message_get_start(a, &params, r->deadline_ms, on_message, r);
 }
 
@@ -167,7 +210,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     if (a != NULL) {
         account_threads_put(&r->data, 1, threads, count);
     }
-    op_complete(&r->op);
+    add_parts(r);
 }
 
 /* What was kept knows its thread only since the commit. */
@@ -176,7 +219,7 @@ static void add_thread(struct enrich_request *r)
     struct account *a = accounts_get(r->as, r->account_id);
     r->threads = a != NULL ? account_threads_ask(a, &r->data, 1, on_threads, r) : NULL;
     if (r->threads == NULL) {
-        op_complete(&r->op);
+        add_parts(r);
     }
 }
 
@@ -193,6 +236,7 @@ static struct enrich_request *enrich_start(void *impl, struct str account,
     r->account_id = arena_str(&r->op.arena, account);
     r->thin = json_incref(event->data);
     r->text = json_is_true(store_setting(as->store, "notifyText"));
+    r->web_safe = r->text && json_is_true(store_setting(as->store, "notifyWebSafeHtml"));
     bool headers = json_array_size(store_setting(as->store, "notifyHeaders")) > 0;
     json_t *cached = accounts_cache_get(as, event->id);
     if (cached != NULL && !r->text && !headers) {

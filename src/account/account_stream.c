@@ -40,7 +40,7 @@ struct account_stream {
     struct imap_fetch *fetch;
     bool begun, broken, paused;
     bool found;   /* something of what was asked for last came */
-    bool retried; /* the connection ended before anything came */
+    bool retried; /* a connection ended before anything of it came */
     /* of the part */
     bool known; /* the answer of STREAM_ASK came */
     struct str content_type, encoding;
@@ -126,6 +126,21 @@ void account_stream_resume(struct account_stream *s)
     }
 }
 
+/* --- another try --- */
+
+/* Connections end while nobody uses them, which who uses them next finds out. What was
+ * given to the user already cannot be taken back. */
+static void fail_or_retry(struct account_stream *s, const struct err *err)
+{
+    if (s->got > 0 || s->retried || s->work == NULL || !account_work_is_stale(err)) {
+        op_fail_err(&s->op, err);
+        return;
+    }
+    s->retried = true;
+    account_work_end_stale(&s->work);
+    stream_borrow(s);
+}
+
 /* --- what is given to the consumer --- */
 
 static bool is_identity(struct str encoding)
@@ -189,21 +204,6 @@ static void take_end(struct account_stream *s)
         buf_clear(&s->piece);
         take_decoded(s, mime_decoder_end(s->decoder, &s->piece));
     }
-}
-
-/* --- another try --- */
-
-/* Connections end while nobody uses them, which who uses them next finds out. What was
- * given to the user already cannot be taken back. */
-static void fail_or_retry(struct account_stream *s, const struct err *err)
-{
-    if (s->found || s->retried || !account_work_is_stale(err)) {
-        op_fail_err(&s->op, err);
-        return;
-    }
-    s->retried = true;
-    account_work_end_stale(&s->work);
-    stream_borrow(s);
 }
 
 /* --- the pieces --- */

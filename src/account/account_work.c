@@ -479,6 +479,13 @@ void account_work_end(struct account_work **wp, bool broken)
     work_dispatch(a);
 }
 
+void account_work_end_stale(struct account_work **w)
+{
+    struct account *a = (*w)->account;
+    drop_free(a);
+    account_work_end(w, true);
+}
+
 void account_work_forget(struct account *a, struct str wire)
 {
     const struct mailbox *m = mailbox_table_by_wire(&a->table, wire);
@@ -488,13 +495,6 @@ void account_work_forget(struct account *a, struct str wire)
             conn_drop(wc);
         }
     }
-}
-
-void account_work_end_stale(struct account_work **w)
-{
-    struct account *a = (*w)->account;
-    drop_free(a);
-    account_work_end(w, true);
 }
 
 struct work_conn *account_work_slot(struct account_work *w)

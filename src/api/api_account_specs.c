@@ -1,6 +1,7 @@
 /* The rows of accounts: what comes in, what goes out. */
 #include "api_handlers.h"
 #include "api_rows.h"
+#include "postrider/webhook/webhook_route.h"
 
 /* --- rows of several of the objects --- */
 
@@ -45,7 +46,7 @@ static const struct field_spec account_indexer[] = {
 static const struct field_spec account_custom[] = {
     F_ARR("webhooksCustomHeaders", 0, F_LABEL("AccountWebhooksCustomHeaders"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("WebhooksCustomHeader"),
-                       F_FIELDS(api_rows_custom_header))),
+                       F_FIELDS(webhook_header_rows))),
           F_DOC("Headers added to webhook requests")),
     F_STR("locale", FIELD_EMPTY_ABSENT, F_MAX_LEN(100), F_DOC("Language")),
     F_STR("tz", FIELD_EMPTY_ABSENT, F_MAX_LEN(100), F_DOC("Time zone")),

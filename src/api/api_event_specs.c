@@ -1,5 +1,6 @@
 /* The rows of the readers of the change log. */
 #include "api_handlers.h"
+#include "api_rows.h"
 
 static const struct field_spec account_params[] = {
     F_STR("account", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(256),
@@ -117,6 +118,7 @@ static const struct field_spec route_fields[] = {
     F_INT("failed", FIELD_REQUIRED, F_DOC("Entries given up")),
     F_INT("unreadable", FIELD_REQUIRED, F_DOC("Damaged entries passed over")),
     F_INT("gaps", FIELD_REQUIRED, F_DOC("Times that entries were trimmed unread")),
+    F_PART(api_rows_route_health),
 };
 
 static const struct field_spec routes_fields[] = {

@@ -25,6 +25,8 @@ enum {
     API_STATS_ROUTES = 1,
     API_AUTOCONFIG_ROUTES = 1,
     API_LOG_ROUTES = 1,
+    API_DELIVERY_ROUTES = 5,
+    API_WEBHOOK_ROUTES = 7,
     API_SEARCH_ROUTES = 4
 };
 
@@ -43,6 +45,8 @@ extern const struct api_route api_signature_routes[API_SIGNATURE_ROUTES];
 extern const struct api_route api_stats_routes[API_STATS_ROUTES];
 extern const struct api_route api_autoconfig_routes[API_AUTOCONFIG_ROUTES];
 extern const struct api_route api_log_routes[API_LOG_ROUTES];
+extern const struct api_route api_delivery_routes[API_DELIVERY_ROUTES];
+extern const struct api_route api_webhook_routes[API_WEBHOOK_ROUTES];
 extern const struct api_route api_search_routes[API_SEARCH_ROUTES];
 
 api_handler api_account_create, api_account_get, api_account_update, api_account_delete,
@@ -64,6 +68,11 @@ api_handler api_blocklists_list, api_blocklist_get, api_blocklist_add,
     api_blocklist_delete;
 api_handler api_chat_ask, api_signatures_list, api_stats_get, api_autoconfig_get,
     api_log_get, api_token_log_get;
+api_handler api_queue_get, api_queue_set, api_letters_list, api_letters_requeue,
+    api_letters_drop;
+api_handler api_webhook_routes_list, api_webhook_route_get, api_webhook_route_get_compat,
+    api_webhook_route_create, api_webhook_route_update, api_webhook_route_delete,
+    api_webhook_route_test;
 
 /* --- checks of fields --- */
 

@@ -61,6 +61,9 @@ static void put_webhooks(struct buf *out, const struct webhooks *w)
             "Events given up after all repetitions.", stats.failed);
     put_one(out, "postrider_webhooks_active", "gauge", "Webhook requests under way.",
             stats.active);
+    put_one(out, "postrider_webhooks_destinations_down", "gauge",
+            "Receivers that are left alone for now because they fail.",
+            webhooks_down_count(w));
 }
 
 /* One line a route; the value is made by `get`. */

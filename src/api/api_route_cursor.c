@@ -7,7 +7,7 @@
 
 /* --- how far they are --- */
 
-static json_t *route_json(const struct changelog_reader *r)
+static json_t *route_json(const struct webhooks *w, const struct changelog_reader *r)
 {
     struct changelog_stats stats = {0};
     changelog_reader_stats(r, &stats);
@@ -25,15 +25,17 @@ static json_t *route_json(const struct changelog_reader *r)
     json_put_int(out, "failed", (int64_t)stats.dead);
     json_put_int(out, "unreadable", (int64_t)stats.unreadable);
     json_put_int(out, "gaps", (int64_t)stats.gaps);
+    (void)webhooks_route_describe(w, str_of(changelog_reader_name(r)), out);
     return out;
 }
 
 void api_routes_list(struct api_call *call)
 {
-    const struct changelog *c = api_services_of(call)->changelog;
+    const struct api_services *services = api_services_of(call);
+    const struct changelog *c = services->changelog;
     json_t *routes = json_array();
     for (size_t i = 0; i < changelog_reader_count(c); i++) {
-        json_push(routes, route_json(changelog_reader_at(c, i)));
+        json_push(routes, route_json(services->webhooks, changelog_reader_at(c, i)));
     }
     json_t *out = json_object();
     json_put(out, "routes", routes);

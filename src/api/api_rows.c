@@ -32,11 +32,6 @@ const struct field_spec api_rows_pages[3] = {
     F_INT("pages", 0),
 };
 
-const struct field_spec api_rows_custom_header[2] = {
-    F_STR("key", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024)),
-    F_STR("value", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(10240), F_DEFAULT("\"\"")),
-};
-
 const struct field_spec api_row_special_use[1] = {
     F_STR("specialUse", 0,
           F_ENUM("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent",

@@ -16,10 +16,11 @@ field_view api_row_as_shown;    /* in a reply: secrets are not only written */
 extern const struct field_spec api_row_account[1];          /* the {account} of a path */
 extern const struct field_spec api_rows_page[2];            /* asked: page, pageSize */
 extern const struct field_spec api_rows_pages[3];           /* told: total, page, pages */
-extern const struct field_spec api_rows_custom_header[2];   /* key, value */
 extern const struct field_spec api_row_special_use[1];      /* of a mailbox */
 extern const struct field_spec api_rows_mailbox_name[5];    /* delimiter … subscribed */
 extern const struct field_spec api_rows_mailbox_purpose[3]; /* specialUse … */
+
+extern const struct field_spec api_rows_route_health[6]; /* delivered … destinations */
 
 /* --- messages (api_message_specs.c) --- */
 

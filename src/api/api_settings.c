@@ -64,5 +64,6 @@ void api_settings_set(struct api_call *call)
     {
         json_push(task->json, json_str_repaired(str_of(key)));
     }
+    webhooks_settings_prepare(store_settings(task->services->store), call->body);
     (void)store_settings_set_start(task->services->store, call->body, on_saved, task);
 }

@@ -2,6 +2,7 @@
 #include "api_handlers.h"
 #include "api_rows.h"
 #include "postrider/base/check.h"
+#include "postrider/webhook/webhook_route.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ static const struct field_spec settings_fields[] = {
           F_DOC("Names of the events to be sent, or *")),
     F_ARR("webhooksCustomHeaders", 0, F_LABEL("WebhooksCustomHeaders"),
           F_ITEM(F_OBJ(NULL, 0, F_LABEL("WebhooksCustomHeader"),
-                       F_FIELDS(api_rows_custom_header))),
+                       F_FIELDS(webhook_header_rows))),
           F_DOC("Headers added to webhook requests")),
     F_ARR("notifyHeaders", 0, F_LABEL("NotifyHeaders"),
           F_ITEM(F_STR(NULL, 0, F_MAX_LEN(256))),

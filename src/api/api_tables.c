@@ -15,7 +15,9 @@ const struct api_table api_tables[] = {
     {api_stats_routes, API_STATS_ROUTES},
     {api_autoconfig_routes, API_AUTOCONFIG_ROUTES},
     {api_log_routes, API_LOG_ROUTES},
+    {api_delivery_routes, API_DELIVERY_ROUTES},
     {api_search_routes, API_SEARCH_ROUTES},
     {api_mailbox_routes, API_MAILBOX_ROUTES},
+    {api_webhook_routes, API_WEBHOOK_ROUTES},
 };
 const size_t api_tables_count = ARRAY_LEN(api_tables);

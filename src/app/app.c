@@ -168,11 +168,17 @@ static void make_readers(struct app *app)
         .connect_total = (uint32_t)c->sync.connect_total,
         .walk_concurrency = (uint32_t)c->sync.index_concurrency,
         .ca_file = c->tls.ca_file};
+    /* How many requests go to a host is decided per route, where waiting costs nothing. */
     struct httpc_config httpc = {.egress = (enum egress_policy)c->net.egress,
+                                 .host_connections = 1000,
+                                 .idle_connections = 256,
                                  .ca_file = c->tls.ca_file};
     struct webhook_config webhook = {.timeout_ms = c->webhook.timeout_ms,
                                      .retry_first_ms = c->webhook.retry_first_ms,
-                                     .retry_max_ms = c->webhook.retry_max_ms};
+                                     .retry_max_ms = c->webhook.retry_max_ms,
+                                     .give_up_ms = c->webhook.give_up_ms,
+                                     .target_active = (size_t)c->webhook.concurrency,
+                                     .target_rate = (unsigned)c->webhook.rate};
     app->accounts = accounts_new(app->net, app->store, &accounts);
     app->enricher = account_enricher(app->accounts);
     app->httpc = httpc_new(app->net, &httpc);

@@ -64,6 +64,7 @@ struct changelog_reader {
     char name[CHANGELOG_NAME_MAX + 1];
     char since[STORE_ENTRY_ID_SIZE]; /* stands for a cursor that is not stored */
     bool enabled;
+    bool paused;
     bool removed;       /* freed with its last track */
     size_t track_count; /* also those that are gone but not yet freed */
     struct map *tracks; /* account name → struct track */

@@ -145,7 +145,7 @@ void reader_rest(struct changelog_reader *r, struct track *t)
 static void fill_slots(struct changelog_reader *r)
 {
     const struct changelog *c = r->c;
-    while (r->enabled && !c->stopping && r->active < c->max_active) {
+    while (r->enabled && !r->paused && !c->stopping && r->active < c->max_active) {
         struct list *node = list_pop(&r->ready);
         if (node == NULL) {
             return;
@@ -252,6 +252,21 @@ bool changelog_reader_is_enabled(const struct changelog_reader *r)
     return r->enabled;
 }
 
+void changelog_reader_set_paused(struct changelog_reader *r, bool paused)
+{
+    if (r->paused != paused) {
+        r->paused = paused;
+        log_at(LOG_INFO, "changelog", paused ? "reader paused" : "reader resumed",
+               LOG_S("reader", r->name));
+        reader_pump(r);
+    }
+}
+
+bool changelog_reader_is_paused(const struct changelog_reader *r)
+{
+    return r->paused;
+}
+
 void reader_cancel_all(struct changelog_reader *r)
 {
     struct str name;
@@ -286,11 +301,9 @@ void changelog_reader_stats(const struct changelog_reader *r, struct changelog_s
     void *value;
     for (size_t it = 0; map_next(r->tracks, &it, &name, &value);) {
         const struct track *t = value;
-        out->waiting += t->state == TRACK_STATE_READY ||
-                                t->state == TRACK_STATE_WAITING ||
-                                t->state == TRACK_STATE_PARKED
-                            ? 1
-                            : 0;
+        bool delayed = t->state == TRACK_STATE_WAITING || t->state == TRACK_STATE_PARKED;
+        out->delayed += delayed ? 1 : 0;
+        out->waiting += delayed || t->state == TRACK_STATE_READY ? 1 : 0;
         bool older = t->behind_since_ms != 0 &&
                      (out->oldest_ms == 0 || t->behind_since_ms < out->oldest_ms);
         out->oldest_ms = older ? t->behind_since_ms : out->oldest_ms;

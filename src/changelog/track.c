@@ -320,10 +320,10 @@ static void take_page(struct track *t, const struct log_entry *entries, size_t c
     deliver_next(t);
 }
 
-/* Nothing new is begun while stopping, or when the reader was disabled meanwhile. */
+/* Nothing new is begun while stopping, or when the reader was disabled or paused meanwhile. */
 static bool must_rest(const struct track *t)
 {
-    return t->reader->c->stopping || !t->reader->enabled;
+    return t->reader->c->stopping || !t->reader->enabled || t->reader->paused;
 }
 
 static void on_log(struct store_log_read *op ATTR_UNUSED, const struct err *err,

@@ -17,43 +17,6 @@ enum {
     LINE_MAX = 256 * 1024
 };
 
-/* --- options --- */
-
-struct option {
-    const char *name;
-    const char **value;
-};
-
-/* False after a message. */
-static bool take_options(struct cli_call *call, const struct option *options)
-{
-    for (int i = 0; i < call->arg_count; i++) {
-        const struct option *o = options;
-        while (o->name != NULL && strcmp(o->name, call->args[i]) != 0) {
-            o++;
-        }
-        if (o->name == NULL) {
-            (void)cli_usage_error("unknown option", call->args[i]);
-            return false;
-        }
-        if (i + 1 >= call->arg_count) {
-            (void)cli_usage_error("a value is missing behind", call->args[i]);
-            return false;
-        }
-        *o->value = call->args[++i];
-    }
-    return true;
-}
-
-static int finish(struct cli_store *cs, const struct err *err)
-{
-    if (err->code != ERR_OK) {
-        fprintf(stderr, "postrider: %s\n", err->msg);
-    }
-    cli_store_close(cs);
-    return err->code == ERR_OK ? CLI_DONE : CLI_FAILED;
-}
-
 static bool find_account(struct cli_store *cs, const char *id, struct store_acct *out,
                          struct err *err)
 {
@@ -260,11 +223,13 @@ static bool tail_all(struct tail *t, const char *after, struct err *err)
 int cli_events_tail(struct cli_call *call)
 {
     const char *account = NULL, *after = NULL, *count = NULL;
-    const struct option options[] = {
-        {"--account", &account}, {"--after", &after}, {"--count", &count}, {NULL, NULL}};
+    const struct cli_option options[] = {{"--account", &account, NULL},
+                                         {"--after", &after, NULL},
+                                         {"--count", &count, NULL},
+                                         {NULL, NULL, NULL}};
     struct err err = {0};
     uint64_t left = UINT64_MAX;
-    if (!take_options(call, options)) {
+    if (!cli_options_take(call, options)) {
         return CLI_USAGE;
     }
     if (count != NULL && !num_u64(str_of(count), UINT64_MAX, &left)) {
@@ -280,7 +245,7 @@ int cli_events_tail(struct cli_call *call)
         }
     }
     store_acct_fini(&t->acct);
-    int status = finish(&t->cs, &err);
+    int status = cli_finish(&t->cs, &err);
     mem_free(t);
     return status;
 }
@@ -324,13 +289,15 @@ static bool parse_place(const struct store_acct *acct, const char *text,
 int cli_events_replay(struct cli_call *call)
 {
     const char *route = "default", *account = NULL, *from = NULL;
-    const struct option options[] = {
-        {"--route", &route}, {"--account", &account}, {"--from", &from}, {NULL, NULL}};
+    const struct cli_option options[] = {{"--route", &route, NULL},
+                                         {"--account", &account, NULL},
+                                         {"--from", &from, NULL},
+                                         {NULL, NULL, NULL}};
     struct replay r = {0};
     struct store_acct acct = {0};
     struct err err = {0};
     char place[STORE_ENTRY_ID_SIZE];
-    if (!take_options(call, options)) {
+    if (!cli_options_take(call, options)) {
         return CLI_USAGE;
     }
     if (from == NULL) {
@@ -348,5 +315,5 @@ int cli_events_replay(struct cli_call *call)
         }
     }
     store_acct_fini(&acct);
-    return finish(&r.cs, &err);
+    return cli_finish(&r.cs, &err);
 }

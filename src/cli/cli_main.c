@@ -7,6 +7,16 @@ static int cmd_version(struct cli_call *call);
 static int cmd_help(struct cli_call *call);
 static int cmd_serve(struct cli_call *call);
 
+#define ROUTE_OPTIONS                                                                    \
+    "  --description TEXT\n"                                                             \
+    "  --enabled true|false\n"                                                           \
+    "  --events NAMES       separated by commas; * = all\n"                              \
+    "  --filter EXPRESSION  only what it is true for is sent; \"\" removes it\n"         \
+    "  --mapping EXPRESSION its value is sent instead; \"\" removes it\n"                \
+    "  --payload FORM       full, thin or cloudevents\n"                                 \
+    "  --header 'NAME: VALUE'   as often as needed\n"                                    \
+    "docs/EXPRESSIONS.md describes expressions."
+
 const struct cli_command cli_commands[] = {
     {"serve", "", "run the daemon (also without any command)",
      "Runs in the foreground until SIGTERM. SIGHUP reads the configuration again.",
@@ -41,9 +51,31 @@ const struct cli_command cli_commands[] = {
      "the route of the settings, `default`; without --account all accounts. A running\n"
      "daemon goes on from there within a second.",
      cli_events_replay},
+    {"events routes list", "", "show the custom webhook routes, the oldest first",
+     "Prints one JSON object a line, with headers and URLs as they are.", cli_route_list},
+    {"events routes create", "--name NAME --url URL [OPTIONS]",
+     "make a custom webhook route and print it",
+     "It is told of what comes from now on. A running daemon takes it up within a "
+     "second.\n" ROUTE_OPTIONS,
+     cli_route_create},
+    {"events routes update", "ID [OPTIONS]", "change a custom webhook route and print it",
+     "It goes on where it was.\n  --name NAME, --url URL\n" ROUTE_OPTIONS,
+     cli_route_update},
+    {"events routes delete", "ID", "remove a custom webhook route",
+     "What it had still to deliver goes with it.", cli_route_delete},
     {"events routes", "", "show how far the webhook routes are, one JSON object a line",
      "Accounts with entries that a route has still to deliver, and since when.",
      cli_events_routes},
+    {"events letters", "[--route ID] [--account ID] [--entry ID]",
+     "print the events that routes gave up, one JSON object a line",
+     "Dead letters: what a webhook refused, or did not take for days, and why.",
+     cli_letters_list},
+    {"events requeue", "[--route ID] [--account ID] [--entry ID] [--all yes]",
+     "let a running daemon deliver dead letters once more",
+     "Those that the webhook takes disappear; the others stay with their new reason.",
+     cli_letters_requeue},
+    {"events drop", "[--route ID] [--account ID] [--entry ID] [--all yes]",
+     "drop dead letters for good", "Prints how many.", cli_letters_drop},
     {"check-config", "", "read the configuration and print the values in effect",
      "Secrets are masked. Exit status 1 names the file and line of the first mistake.",
      cli_check_config},

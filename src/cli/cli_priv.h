@@ -3,6 +3,7 @@
 
 #include "postrider/base/arena.h"
 #include "postrider/cli/cli.h"
+#include "postrider/json/json.h"
 #include "postrider/loop/loop.h"
 #include "postrider/store/store.h"
 
@@ -28,6 +29,15 @@ extern const struct cli_command cli_commands[];
 /* Says what is wrong and where help is; CLI_USAGE. */
 int cli_usage_error(const char *message, const char *what);
 
+/* An option takes the argument behind it. */
+struct cli_option {
+    const char *name;   /* NULL ends the list */
+    const char **value; /* or, if it may come several times, */
+    json_t *list;       /* strings are added here */
+};
+/* False after a message. */
+bool cli_options_take(struct cli_call *call, const struct cli_option *options);
+
 int cli_check_config(struct cli_call *call);
 int cli_health(struct cli_call *call);
 int cli_token_issue(struct cli_call *call);
@@ -38,6 +48,13 @@ int cli_token_import(struct cli_call *call);
 int cli_events_tail(struct cli_call *call);
 int cli_events_replay(struct cli_call *call);
 int cli_events_routes(struct cli_call *call);
+int cli_route_list(struct cli_call *call);
+int cli_route_create(struct cli_call *call);
+int cli_route_update(struct cli_call *call);
+int cli_route_delete(struct cli_call *call);
+int cli_letters_list(struct cli_call *call);
+int cli_letters_requeue(struct cli_call *call);
+int cli_letters_drop(struct cli_call *call);
 
 /* --- cli_store.c: the store without a daemon --- */
 
@@ -56,6 +73,8 @@ struct cli_store {
 /* Opens the store beside a running daemon, or starts the embedded Redis for the command. */
 bool cli_store_open(struct cli_store *cs, const struct config *config, struct err *err);
 void cli_store_close(struct cli_store *cs);
+/* Says the error, if there is one, and closes; the exit status. */
+int cli_finish(struct cli_store *cs, const struct err *err);
 /* Runs the loop until cs->done. */
 void cli_store_wait(struct cli_store *cs);
 

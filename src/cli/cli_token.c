@@ -58,15 +58,6 @@ static json_t *issue_record(struct cli_call *call)
     return record;
 }
 
-static int finish(struct cli_store *cs, const struct err *err)
-{
-    if (err->code != ERR_OK) {
-        fprintf(stderr, "postrider: %s\n", err->msg);
-    }
-    cli_store_close(cs);
-    return err->code == ERR_OK ? CLI_DONE : CLI_FAILED;
-}
-
 static void on_token(struct store_token_op *op ATTR_UNUSED, const struct err *err,
                      json_t *record ATTR_UNUSED, void *ctx)
 {
@@ -94,7 +85,7 @@ int cli_token_issue(struct cli_call *call)
         mem_wipe(text, sizeof text);
     }
     json_decref(record);
-    return finish(&cs, &err);
+    return cli_finish(&cs, &err);
 }
 
 static void on_list(struct store_tokens_list *op ATTR_UNUSED, const struct err *err,
@@ -125,7 +116,7 @@ int cli_token_list(struct cli_call *call)
         cli_store_wait(&cs);
         err = cs.err;
     }
-    return finish(&cs, &err);
+    return cli_finish(&cs, &err);
 }
 
 int cli_token_revoke(struct cli_call *call)
@@ -140,7 +131,7 @@ int cli_token_revoke(struct cli_call *call)
         cli_store_wait(&cs);
         err = cs.err;
     }
-    return finish(&cs, &err);
+    return cli_finish(&cs, &err);
 }
 
 /* --- to another installation --- */
@@ -190,7 +181,7 @@ int cli_token_export(struct cli_call *call)
         cli_store_wait(&export.cs);
         err = export.cs.err;
     }
-    return finish(&export.cs, &err);
+    return cli_finish(&export.cs, &err);
 }
 
 int cli_token_import(struct cli_call *call)
@@ -210,5 +201,5 @@ int cli_token_import(struct cli_call *call)
         err = cs.err;
     }
     json_decref(record);
-    return finish(&cs, &err);
+    return cli_finish(&cs, &err);
 }

@@ -185,7 +185,7 @@ static bool read_name(struct compiler *c)
 
 static bool read_key(struct compiler *c)
 {
-    if (c->token.kind != TOKEN_NAME && c->token.kind != TOKEN_STRING) {
+    if (c->token.text.ptr == NULL) {
         return fail(c, "expected a name or a text in quotes as the key");
     }
     emit_const(c, new_text(c->token.text));

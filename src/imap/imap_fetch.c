@@ -76,7 +76,7 @@ static bool wants_message(const struct imap_fetch *op, uint32_t seq, uint32_t ui
 {
     uint32_t n = op->params.by_uid ? uid : seq;
     const struct imap_range *last = &op->set.ranges[op->set.count - 1];
-    return n != 0 && (last->lo == UINT32_MAX || imap_set_contains(&op->set, n));
+    return n != 0 && (last->lo == UINT32_MAX || imap_set_has(&op->set, n));
 }
 
 static bool fetch_untagged(struct imap_op *base, struct imap_cmd *cmd,

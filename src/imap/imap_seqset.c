@@ -7,6 +7,7 @@
  * "*" is kept as UINT32_MAX: it stands for the largest number there is. */
 #include "imap_codec_priv.h"
 
+#include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 
 #include <stdlib.h>
@@ -92,6 +93,46 @@ static int range_order(const void *a, const void *b)
     return (x->lo > y->lo) - (x->lo < y->lo);
 }
 
+enum {
+    RADIX_BITS = 11,
+    RADIX_ROUNDS = 3,
+    RADIX_MIN = 4096 /* fewer are sorted faster by comparing */
+};
+
+/* By lo, in as many steps as there are ranges: a server may send a million of them. */
+static void radix_sort(struct imap_range *ranges, size_t count)
+{
+    const uint32_t mask = (1u << RADIX_BITS) - 1;
+    struct imap_range *other = mem_array(count, sizeof *other);
+    struct imap_range *from = ranges, *to = other;
+    for (unsigned shift = 0; shift < RADIX_ROUNDS * RADIX_BITS; shift += RADIX_BITS) {
+        size_t ends[(1u << RADIX_BITS) + 1] = {0};
+        for (size_t i = 0; i < count; i++) {
+            ends[(from[i].lo >> shift & mask) + 1]++;
+        }
+        for (size_t i = 1; i <= mask; i++) {
+            ends[i] += ends[i - 1];
+        }
+        for (size_t i = 0; i < count; i++) {
+            to[ends[from[i].lo >> shift & mask]++] = from[i];
+        }
+        struct imap_range *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    memcpy(ranges, from, count * sizeof *ranges);
+    mem_free(other);
+}
+
+static void sort_ranges(struct imap_set *set)
+{
+    if (set->count < RADIX_MIN) {
+        qsort(set->ranges, set->count, sizeof *set->ranges, range_order);
+    } else {
+        radix_sort(set->ranges, set->count);
+    }
+}
+
 static bool is_normal(const struct imap_set *set)
 {
     for (size_t i = 1; i < set->count; i++) {
@@ -108,7 +149,7 @@ void imap_set_normalize(struct imap_set *set)
     if (is_normal(set)) {
         return;
     }
-    qsort(set->ranges, set->count, sizeof *set->ranges, range_order);
+    sort_ranges(set);
     size_t n = 0;
     for (size_t i = 1; i < set->count; i++) {
         struct imap_range *last = &set->ranges[n];
@@ -130,6 +171,20 @@ bool imap_set_contains(const struct imap_set *set, uint32_t n)
         }
     }
     return false;
+}
+
+bool imap_set_has(const struct imap_set *set, uint32_t n)
+{
+    size_t lo = 0, hi = set->count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (set->ranges[mid].hi < n) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < set->count && set->ranges[lo].lo <= n;
 }
 
 uint64_t imap_set_count(const struct imap_set *set)

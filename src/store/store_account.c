@@ -505,12 +505,13 @@ static void delete_looked(struct store_account_op *a)
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position)
 {
-    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv", "th"};
+    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv", "th", "dl"};
     struct arena *arena = w->arena;
     store_words_lease_keys(w, s, acct->shard);
     store_word(w, store_key_shard(arena, s, acct->shard, "accounts"));
     store_word(w, store_key_shard(arena, s, acct->shard, "dirty"));
     store_word(w, store_key_shard(arena, s, acct->shard, "feed"));
+    store_word(w, store_key_shard(arena, s, acct->shard, "dead"));
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         store_word(w, store_key(arena, s, acct, kinds[i]));
     }

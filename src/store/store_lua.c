@@ -30,6 +30,8 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_BLOCKLIST_DELETE] = {ROW(blocklist_delete)},
     [STORE_LUA_BLOCKLIST_READ] = {ROW(blocklist_read)},
     [STORE_LUA_BLOCKLISTS] = {ROW(blocklists)},
+    [STORE_LUA_DEAD_PUT] = {ROW(dead_put), .owner_only = true},
+    [STORE_LUA_DEAD_DROP] = {ROW(dead_drop)},
 };
 
 static struct str source_of(struct store *s, const struct lua_row *row)

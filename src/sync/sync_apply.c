@@ -26,26 +26,6 @@ static struct sync_pass *pass_of(struct op *op)
 
 /* --- PREPARE --- */
 
-/* Live EXPUNGE numbers as ranks of the index, rising: each number counts the messages
- * that were left when it came. Valid because the index had every message of the view
- * before them. */
-static void expunged_to_ranks(struct sync_pass *p)
-{
-    uint32_t *ranks = p->expunged;
-    size_t count = 0;
-    for (size_t i = 0; i < p->expunged_count; i++) {
-        uint32_t rank = p->expunged[i] > 0 ? p->expunged[i] - 1 : 0;
-        size_t at = 0;
-        while (at < count && ranks[at] <= rank) {
-            rank++;
-            at++;
-        }
-        memmove(ranks + at + 1, ranks + at, (count - at) * sizeof *ranks);
-        ranks[at] = rank;
-        count++;
-    }
-}
-
 /* UIDs that the server has between the last stored row and this one. */
 static void late_before(struct sync_pass *p, uint32_t uid)
 {
@@ -93,7 +73,7 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
     if (p->searched) {
         late_before(p, row->uid);
         p->server_next = row->uid < UINT32_MAX ? row->uid + 1 : row->uid;
-        if (!imap_set_contains(&p->server_uids, row->uid)) {
+        if (!imap_set_has(&p->server_uids, row->uid)) {
             sync_diff_delete(&p->diff, row);
             return;
         }
@@ -179,41 +159,6 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
     sync_pass_run(p);
 }
 
-static void widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last)
-{
-    *lo = first < *lo ? first : *lo;
-    *hi = last > *hi ? last : *hi;
-}
-
-/* The UIDs of the segments that hold these ranks. */
-static void ranks_to_uids(const struct sync_pass *p, uint32_t first, uint32_t last,
-                          uint32_t *lo, uint32_t *hi)
-{
-    uint32_t base = 0;
-    for (size_t i = 0; i < p->m->segment_count; i++) {
-        const struct segment_entry *s = &p->m->segments[i];
-        if (base <= last && first < base + s->count) {
-            widen(lo, hi, s->first_uid, s->last_uid);
-        }
-        base += s->count;
-    }
-}
-
-/* Ranks are counted from the beginning of a segment: *lo is moved there. */
-static uint32_t rank_of_segment(const struct mailbox *m, uint32_t *lo)
-{
-    uint32_t rank = 0;
-    for (size_t i = 0; i < m->segment_count; i++) {
-        const struct segment_entry *s = &m->segments[i];
-        if (*lo <= s->last_uid) {
-            *lo = s->first_uid;
-            break;
-        }
-        rank += s->count;
-    }
-    return rank;
-}
-
 /* The stored rows that the batch can concern. False: none. */
 static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
 {
@@ -226,19 +171,20 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
         return p->m->count > 0 || p->searched;
     }
     if (p->expunged_count > 0 && !p->flushing) {
-        ranks_to_uids(p, p->expunged[0], p->expunged[p->expunged_count - 1], lo, hi);
+        sync_ranks_widen(p->m, p->expunged[0], p->expunged[p->expunged_count - 1], lo,
+                         hi);
     }
     if (p->numbered_count > 0) {
-        ranks_to_uids(p, p->numbered[0].number - 1,
-                      p->numbered[p->numbered_count - 1].number - 1, lo, hi);
+        sync_ranks_widen(p->m, p->numbered[0].number - 1,
+                         p->numbered[p->numbered_count - 1].number - 1, lo, hi);
     }
     if (b->flag_count > 0) {
-        widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
+        sync_uids_widen(lo, hi, b->flags[0].uid, b->flags[b->flag_count - 1].uid);
     }
     if (b->vanished_count > 0) {
-        widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
+        sync_uids_widen(lo, hi, b->vanished[0].lo, b->vanished[b->vanished_count - 1].hi);
     }
-    p->scan_rank = rank_of_segment(p->m, lo);
+    p->scan_rank = sync_ranks_begin(p->m, lo);
     return *hi > 0 && p->m->count > 0;
 }
 
@@ -273,7 +219,7 @@ enum step sync_apply_prepare(struct op *op)
         struct sync_batch filled = p->batch;
         p->batch = p->prior;
         p->prior = filled;
-        expunged_to_ranks(p);
+        sync_ranks_of_expunges(p->expunged, p->expunged_count);
     }
     if (prepare_prior(p)) {
         return STEP_WAIT;

@@ -167,7 +167,7 @@ static void on_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *row
     struct sync_audit *a = ctx;
     for (size_t i = 0; i < count; i++) {
         missing_below(a, rows[i].uid);
-        if (imap_set_contains(&a->uids, rows[i].uid)) {
+        if (imap_set_has(&a->uids, rows[i].uid)) {
             a->uid_next = (uint64_t)rows[i].uid + 1;
         } else {
             a->result.extra++;

@@ -346,7 +346,7 @@ void sync_diff_stored(struct sync_diff *d, const struct sync_batch *b, struct ma
                       const struct msg_row *stored)
 {
     struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
-    if (vanished.count > 0 && imap_set_contains(&vanished, stored->uid)) {
+    if (vanished.count > 0 && imap_set_has(&vanished, stored->uid)) {
         sync_diff_delete(d, stored);
         return;
     }

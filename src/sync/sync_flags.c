@@ -204,9 +204,9 @@ bool sync_flags_are_due(const struct mailbox_table *t, const struct mailbox *m)
 
 static uint8_t flags_of(struct sync_flag_sets sets, uint32_t uid)
 {
-    uint8_t flags = imap_set_contains(&sets.unseen, uid) ? 0 : IMAP_FLAG_SEEN;
+    uint8_t flags = imap_set_has(&sets.unseen, uid) ? 0 : IMAP_FLAG_SEEN;
     for (size_t i = 0; i < ARRAY_LEN(flag_table); i++) {
-        if (imap_set_contains(set_at(&sets, i), uid)) {
+        if (imap_set_has(set_at(&sets, i), uid)) {
             flags |= flag_table[i].flag;
         }
     }
@@ -224,7 +224,7 @@ static void put_keywords(const struct sync_flag_sets *sets, struct arena *arena,
         }
     }
     for (size_t i = 0; i < sets->keyword_count; i++) {
-        if (imap_set_contains(&sets->keywords[i], stored->uid)) {
+        if (imap_set_has(&sets->keywords[i], stored->uid)) {
             ids[count++] = sets->keyword_ids[i];
         }
     }

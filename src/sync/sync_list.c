@@ -309,15 +309,17 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         m->nonexistent = false;
     }
     dirty.m = m;
-    /* A pass that works on it stores the record itself. */
+    /* A pass that works on it stores the record itself, or the next listing does. */
     bool busy = is_busy(l, m);
-    bool differs = take_listing(m, row) && !busy;
+    m->listed_anew = take_listing(m, row) || m->listed_anew;
+    bool differs = m->listed_anew && !busy;
     enum sync_gone gone = look_if_gone(l, m, row);
     if (gone == SYNC_GONE_YES && !busy) {
         return;
     }
     bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
     if (differs || now_live || row->renamed) {
+        m->listed_anew = false;
         l->dirty[l->dirty_count++] = dirty;
     }
     const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;

@@ -1,8 +1,11 @@
 #include "sync_priv.h"
+#include "sync_tomb.h"
 
 #include "postrider/base/clock.h"
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
+
+#include <stdlib.h>
 
 enum {
     FORGET_MAX = 500,     /* tombstones that one commit forgets because of their age */
@@ -26,44 +29,19 @@ void sync_moves_init(struct sync_moves *mv, int64_t window_ms)
     *mv = (struct sync_moves){.window_ms = window_ms, .next_key = 1};
 }
 
-static void remove_items(struct sync_moves *mv, size_t at, size_t count)
-{
-    if (count == 0) {
-        return;
-    }
-    for (size_t i = at; i < at + count; i++) {
-        mem_free(mv->items[i].email_id);
-    }
-    mv->count -= count;
-    memmove(mv->items + at, mv->items + at + count, (mv->count - at) * sizeof *mv->items);
-}
-
 void sync_moves_fini(struct sync_moves *mv)
 {
-    remove_items(mv, 0, mv->count);
-    mem_free(mv->items);
+    sync_tombs_free(mv);
     mem_free(mv->own);
     mem_free(mv->seen);
     *mv = (struct sync_moves){0};
 }
 
-static void add_item(struct sync_moves *mv, const struct tombstone *t)
-{
-    mv->items = grow(mv->items, mv->count, &mv->cap, sizeof *mv->items);
-    struct sync_tombstone *item = &mv->items[mv->count++];
-    *item = (struct sync_tombstone){.t = *t};
-    if (t->email_id.ptr != NULL) {
-        item->email_id = mem_strndup(t->email_id.ptr, t->email_id.len);
-        item->t.email_id.ptr = item->email_id;
-    }
-    mv->next_key = t->key >= mv->next_key ? t->key + 1 : mv->next_key;
-}
-
 void sync_moves_load(struct sync_moves *mv, const struct tombstone *items, size_t count)
 {
-    remove_items(mv, 0, mv->count);
+    sync_tombs_clear(mv);
     for (size_t i = 0; i < count; i++) {
-        add_item(mv, &items[i]);
+        sync_tombs_add(mv, &items[i]);
     }
     for (size_t i = 0; i < mv->own_count; i++) {
         mv->own[i].arrived = false; /* perhaps told by a commit that failed */
@@ -75,11 +53,8 @@ void sync_moves_purge(struct sync_moves *mv)
     int64_t now_ms = clock_wall_ms();
     /* One by one they are forgotten by commits; when the last is this old, the store has
      * dropped them all. */
-    if (mv->count > 0 && mv->items[mv->count - 1].t.deadline_ms + SLACK_MS < now_ms) {
-        remove_items(mv, 0, mv->count);
-        mem_free(mv->items);
-        mv->items = NULL;
-        mv->cap = 0;
+    if (mv->used > 0 && mv->items[mv->used - 1].t.deadline_ms + SLACK_MS < now_ms) {
+        sync_tombs_free(mv);
     }
     size_t kept = 0;
     for (size_t i = 0; i < mv->own_count; i++) {
@@ -188,6 +163,7 @@ void sync_move_plan_fini(struct sync_move_plan *plan)
     arena_fini(&plan->arena);
     mem_free(plan->added);
     mem_free(plan->forgotten);
+    mem_free(plan->prints.items);
     *plan = (struct sync_move_plan){0};
 }
 
@@ -195,17 +171,16 @@ void sync_move_plan_clear(struct sync_move_plan *plan)
 {
     arena_reset(&plan->arena);
     plan->added_count = plan->forgotten_count = 0;
+    plan->prints.count = 0;
 }
 
-static void forget(struct sync_move_plan *plan, struct sync_moves *mv, size_t at,
-                   size_t count)
+static void forget(struct sync_move_plan *plan, struct sync_moves *mv,
+                   struct sync_tombstone *item)
 {
-    for (size_t i = at; i < at + count; i++) {
-        plan->forgotten = grow(plan->forgotten, plan->forgotten_count,
-                               &plan->forgotten_cap, sizeof *plan->forgotten);
-        plan->forgotten[plan->forgotten_count++] = mv->items[i].t.key;
-    }
-    remove_items(mv, at, count);
+    plan->forgotten = grow(plan->forgotten, plan->forgotten_count, &plan->forgotten_cap,
+                           sizeof *plan->forgotten);
+    plan->forgotten[plan->forgotten_count++] = item->t.key;
+    sync_tombs_remove(mv, item);
 }
 
 void sync_move_left(struct sync_move_plan *plan, const struct sync_ctx *sc,
@@ -237,7 +212,7 @@ void sync_move_left(struct sync_move_plan *plan, const struct sync_ctx *sc,
                           .fingerprint = row->fingerprint,
                           .email_id = row->email_id,
                           .deadline_ms = clock_wall_ms() + mv->window_ms};
-    add_item(mv, &t);
+    sync_tombs_add(mv, &t);
     t.email_id = arena_str(&plan->arena, row->email_id);
     plan->added =
         grow(plan->added, plan->added_count, &plan->added_cap, sizeof *plan->added);
@@ -251,12 +226,16 @@ void sync_move_plan_put(struct sync_move_plan *plan, struct sync_moves *mv,
         return;
     }
     sync_moves_purge(mv);
+    sync_tombs_compact(mv);
     size_t old = 0, many = mv->count > TOMBSTONES_MAX ? mv->count - TOMBSTONES_MAX : 0;
     int64_t now_ms = clock_wall_ms();
-    while (old < mv->count && old < FORGET_MAX && mv->items[old].t.deadline_ms < now_ms) {
+    while (old < mv->used && old < FORGET_MAX && mv->items[old].t.deadline_ms < now_ms) {
         old++;
     }
-    forget(plan, mv, 0, old > many ? old : many);
+    for (size_t i = 0; i < (old > many ? old : many); i++) {
+        forget(plan, mv, &mv->items[i]);
+    }
+    sync_tombs_compact(mv);
     params->tombstones = plan->added;
     params->tombstone_count = plan->added_count;
     params->tombstones_ttl_ms = mv->window_ms + SLACK_MS;
@@ -274,52 +253,53 @@ static bool same_message(const struct tombstone *t, const struct msg_row *row)
     return t->fingerprint != 0 && t->fingerprint == row->fingerprint;
 }
 
-static struct sync_tombstone *item_of(const struct sync_moves *mv, uint32_t box,
-                                      uint32_t uid)
+static int cmp_print(const void *a, const void *b)
 {
-    for (size_t i = mv->count; i > 0; i--) {
-        if (mv->items[i - 1].t.box == box && mv->items[i - 1].t.uid == uid) {
-            return &mv->items[i - 1];
-        }
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void prints_fill(struct sync_prints *prints, const struct sync_batch *b)
+{
+    prints->items = mem_realloc(prints->items, b->new_count * sizeof *prints->items);
+    prints->count = b->new_count;
+    for (size_t i = 0; i < b->new_count; i++) {
+        prints->items[i] = b->news[i].row.fingerprint;
     }
-    return NULL;
+    qsort(prints->items, prints->count, sizeof *prints->items, cmp_print);
+}
+
+static const uint32_t *prints_find(const struct sync_prints *prints, uint32_t print)
+{
+    return prints->count == 0 ? NULL
+                              : bsearch(&print, prints->items, prints->count,
+                                        sizeof *prints->items, cmp_print);
 }
 
 /* No other arrival of the batch looks the same. */
-static bool row_is_unique(const struct sync_batch *b, size_t at)
+static bool row_is_unique(struct sync_prints *prints, const struct sync_batch *b,
+                          size_t at)
 {
-    const struct msg_row *row = &b->news[at].row;
-    for (size_t i = 0; i < b->new_count; i++) {
-        if (i != at && b->news[i].row.fingerprint == row->fingerprint) {
-            return false;
-        }
+    uint32_t print = b->news[at].row.fingerprint;
+    const uint32_t *found = prints_find(prints, print);
+    if (prints->count != b->new_count || found == NULL) {
+        prints_fill(prints, b);
+        found = prints_find(prints, print);
     }
-    return true;
+    const uint32_t *end = prints->items + prints->count;
+    return found != NULL && (found == prints->items || found[-1] != print) &&
+           (found + 1 == end || found[1] != print);
 }
 
 /* The one tombstone that looks like the arrival; the newest of those with its EMAILID. */
 static struct sync_tombstone *item_like(const struct sync_moves *mv,
                                         const struct mailbox *m,
-                                        const struct sync_batch *b, size_t at)
+                                        const struct sync_batch *b, size_t at,
+                                        struct sync_prints *prints)
 {
-    const struct msg_row *row = &b->news[at].row;
-    const int64_t now_ms = clock_wall_ms();
-    struct sync_tombstone *found = NULL;
-    for (size_t i = mv->count; i > 0; i--) {
-        struct sync_tombstone *item = &mv->items[i - 1];
-        if (item->t.deadline_ms < now_ms || item->t.box == m->box ||
-            !same_message(&item->t, row)) {
-            continue;
-        }
-        if (item->t.email_id.ptr != NULL && row->email_id.ptr != NULL) {
-            return item;
-        }
-        if (found != NULL) {
-            return NULL;
-        }
-        found = item;
-    }
-    return found != NULL && row_is_unique(b, at) ? found : NULL;
+    bool sure;
+    struct sync_tombstone *found = sync_tombs_like(mv, m->box, &b->news[at].row, &sure);
+    return found == NULL || sure || row_is_unique(prints, b, at) ? found : NULL;
 }
 
 static void set_origin(struct sync_origin *out, const struct sync_ctx *sc, bool moved,
@@ -333,12 +313,12 @@ static void set_origin(struct sync_origin *out, const struct sync_ctx *sc, bool 
 }
 
 static void take_item(struct sync_move_plan *plan, const struct sync_ctx *sc,
-                      const struct sync_tombstone *item, struct sync_origin *out)
+                      struct sync_tombstone *item, struct sync_origin *out)
 {
     struct sync_moves *mv = sc->moves;
     set_origin(out, sc, true, item->t.box, item->t.uid);
     out->number = item->t.number; /* of the time when it left */
-    forget(plan, mv, (size_t)(item - mv->items), 1);
+    forget(plan, mv, item);
 }
 
 static bool pair_own(struct sync_move_plan *plan, const struct sync_ctx *sc,
@@ -355,7 +335,7 @@ static bool pair_own(struct sync_move_plan *plan, const struct sync_ctx *sc,
     if (own == NULL) {
         return false;
     }
-    const struct sync_tombstone *item = item_of(mv, own->from_box, own->from_uid);
+    struct sync_tombstone *item = sync_tombs_at(mv, own->from_box, own->from_uid);
     const struct sync_own_move was = *own;
     if (own->copy || item != NULL) {
         own_remove(mv, own);
@@ -386,7 +366,7 @@ bool sync_move_pair(struct sync_move_plan *plan, const struct sync_ctx *sc,
     }
     bool found = pair_own(plan, sc, m, row, out);
     if (!found) {
-        const struct sync_tombstone *item = item_like(mv, m, b, at);
+        struct sync_tombstone *item = item_like(mv, m, b, at, &plan->prints);
         if (item != NULL) {
             take_item(plan, sc, item, out);
             found = true;
@@ -439,13 +419,15 @@ bool sync_move_awaits(const struct sync_ctx *sc, const struct mailbox *m,
     if (mv == NULL || mv->window_ms == 0 || !sc->settled) {
         return false;
     }
-    for (size_t i = 0; i < b->new_count; i++) {
+    struct sync_prints prints = {0};
+    bool awaits = false;
+    for (size_t i = 0; i < b->new_count && !awaits; i++) {
         const struct sync_new_row *row = &b->news[i];
         bool old = row->internaldate_ms != 0 && row->internaldate_ms < now_ms - FRESH_MS;
-        if (row->announce && (old || looks_known(mv, m->box, &row->row)) &&
-            !is_expected(mv, m->box, row->row.uid) && item_like(mv, m, b, i) == NULL) {
-            return true;
-        }
+        awaits = row->announce && (old || looks_known(mv, m->box, &row->row)) &&
+                 !is_expected(mv, m->box, row->row.uid) &&
+                 item_like(mv, m, b, i, &prints) == NULL;
     }
-    return false;
+    mem_free(prints.items);
+    return awaits;
 }

@@ -17,8 +17,15 @@ struct sync_origin {
     const char *path; /* NULL: the mailbox is gone since. Borrowed from the table */
 };
 
+/* Fingerprints of all arrivals of a batch, sorted; as many as it has, or not filled yet. */
+struct sync_prints {
+    uint32_t *items;
+    size_t count;
+};
+
 struct sync_move_plan {
     struct arena arena;
+    struct sync_prints prints;
     struct tombstone *added;
     size_t added_count, added_cap;
     uint64_t *forgotten;

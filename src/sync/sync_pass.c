@@ -25,6 +25,7 @@
 
 enum {
     FLAG_WINDOW = 200,       /* newest messages whose flags a plain pass looks at */
+    FLAG_STEP = 2000,        /* looked at by one command when it is all of them */
     LATE_WINDOW = 64,        /* newest messages looked at where some show late */
     VANISHED_RANGES = 65536, /* kept of what is said to have gone */
     UNORDERED_ROWS = 20000   /* kept of rows that cannot be stored before the last came */
@@ -453,8 +454,8 @@ static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *er
     } else if (err->code == ERR_NO) {
         p->refused_changes = true;
     }
-    sync_pass_enter(p,
-                    p->state == PASS_STATE_NEW ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
+    bool more = p->state == PASS_STATE_NEW || (p->full_flags && p->flags_hi > 0);
+    sync_pass_enter(p, more ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
     sync_pass_run(p);
 }
 
@@ -540,6 +541,17 @@ static void newest(const struct sync_pass *p, uint32_t count, char set[40])
     (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
 }
 
+/* From the newest to the oldest: what goes meanwhile makes two steps overlap, and leaves no
+ * hole. Other commands come in between. */
+static void next_flags(struct sync_pass *p, char set[40])
+{
+    uint32_t exists = sync_pass_exists(p);
+    uint32_t hi = p->flags_hi != 0 && p->flags_hi < exists ? p->flags_hi : exists;
+    uint32_t lo = hi > FLAG_STEP ? hi - FLAG_STEP + 1 : 1;
+    (void)snprintf(set, 40, "%u:%u", lo, hi);
+    p->flags_hi = lo - 1;
+}
+
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
  * in every pass, all of them now and then. False: there is nothing to ask. */
 static bool changed_params(struct sync_pass *p, char set[40],
@@ -572,7 +584,11 @@ static bool changed_params(struct sync_pass *p, char set[40],
         if (sync_pass_exists(p) == 0) {
             return false;
         }
-        newest(p, p->full_flags ? UINT32_MAX : FLAG_WINDOW, set);
+        if (p->full_flags) {
+            next_flags(p, set);
+        } else {
+            newest(p, FLAG_WINDOW, set);
+        }
     }
     out->set = str_of(set);
     return true;

@@ -273,7 +273,8 @@ struct sync_pass {
     bool selects;      /* the pass begins with SELECT and may move the cursor */
     bool compare_all;  /* flags and deletes are compared with the server, not only live
                          data */
-    bool full_flags;   /* plain servers: this pass refreshes all flags */
+    bool full_flags;   /* plain servers: this pass refreshes all flags … */
+    uint32_t flags_hi; /* … above this number they are known; 0 = none yet, or all */
     bool resynced;     /* SELECT told all that changed since the cursor */
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
@@ -425,6 +426,18 @@ size_t sync_reset_begin(struct sync_pass *p, uint32_t uid_validity,
 enum step sync_rebuild_step(struct op *op);
 void sync_rebuild_cancel(struct sync_rebuild *r);
 void sync_rebuild_free(struct sync_rebuild **r);
+
+/* sync_ranks.c */
+
+/* Numbers of EXPUNGE, each of which counts the messages that were left when it came, become
+ * ranks of the index before them, rising. */
+void sync_ranks_of_expunges(uint32_t *numbers, size_t count);
+void sync_uids_widen(uint32_t *lo, uint32_t *hi, uint32_t first, uint32_t last);
+/* By the UIDs of the segments that hold these ranks. */
+void sync_ranks_widen(const struct mailbox *m, uint32_t first, uint32_t last,
+                      uint32_t *lo, uint32_t *hi);
+/* Ranks are counted from the beginning of a segment: *lo is moved there. */
+uint32_t sync_ranks_begin(const struct mailbox *m, uint32_t *lo);
 
 /* sync_apply.c: from what was learned to a commit */
 enum step sync_apply_prepare(struct op *op);

@@ -60,7 +60,6 @@ static void detached_try(struct detached *d)
                               .event = &d->event,
                               .delivery_id = d->event.id,
                               .url = d->url,
-                              .detached = true,
                               .tries = d->tries,
                               .first_tried_ms = d->first_tried_ms};
     d->send = webhook_send_new(d->w, &job, on_sent, d);

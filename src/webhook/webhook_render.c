@@ -4,9 +4,13 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
+#include "postrider/base/rand.h"
 #include "postrider/crypto/crypto.h"
 #include "postrider/json/json.h"
 
+#include "postrider/webhook/webhook.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 
 /* --- body */
@@ -105,7 +109,34 @@ void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
     buf_fini(&text);
 }
 
+struct str webhook_old_secret(const json_t *settings, int64_t now_ms)
+{
+    const json_t *old = json_get_obj(settings, WEBHOOK_SETTING_OLD_SECRET);
+    int64_t until_ms = 0;
+    return json_get_time(old, "until", &until_ms) && now_ms < until_ms
+               ? json_get_str(old, "secret")
+               : STR_NULL;
+}
+
 /* --- headers */
+
+void webhook_trace_parent(const char *event_id, struct buf *out)
+{
+    char trace[33];
+    size_t len = 0;
+    for (const char *c = event_id; *c != '\0' && *c != '.' && len < sizeof trace - 1;
+         c++) {
+        char l = ascii_lower(*c);
+        if (ascii_is_digit(l) || (l >= 'a' && l <= 'f')) {
+            trace[len++] = l;
+        }
+    }
+    trace[len] = '\0';
+    if (len == sizeof trace - 1 && strspn(trace, "0") < len) {
+        uint64_t span = rand_u64();
+        (void)buf_printf(out, "00-%s-%016" PRIx64 "-01", trace, span != 0 ? span : 1);
+    }
+}
 
 /* What a custom header must not replace: who sent what, and how the message is framed. */
 static const char *const fixed_names[] = {
@@ -176,9 +207,14 @@ static void put_signatures(struct header_list *l, const struct webhook_headers *
                            struct arena *a)
 {
     struct buf plain = BUF_INIT(128);
-    struct buf standard = BUF_INIT(128);
+    struct buf standard = BUF_INIT(256);
     webhook_sign_body(h->secret, h->body, &plain);
     webhook_sign_standard(h->secret, h->event_id, h->now_ms / 1000, h->body, &standard);
+    if (h->old_secret.len > 0) {
+        (void)buf_put_byte(&standard, ' ');
+        webhook_sign_standard(h->old_secret, h->event_id, h->now_ms / 1000, h->body,
+                              &standard);
+    }
     put(l, "X-EE-Wh-Signature", keep(a, &plain));
     put(l, "webhook-signature", keep(a, &standard));
 }
@@ -197,6 +233,12 @@ size_t webhook_render_headers(const struct webhook_headers *h, struct arena *a,
     put(&l, "X-EE-Wh-Event-Id", h->event_id);
     put(&l, "webhook-id", h->event_id);
     put(&l, "webhook-timestamp", arena_printf(a, "%lld", (long long)(h->now_ms / 1000)));
+    struct buf trace = BUF_INIT(64);
+    webhook_trace_parent(h->event_id, &trace);
+    if (trace.len > 0) {
+        put(&l, "traceparent", arena_str(a, buf_str(&trace)).ptr);
+    }
+    buf_fini(&trace);
     if (h->route_id != NULL) {
         put(&l, "X-EE-Wh-Custom-Route", h->route_id);
     }

@@ -1,5 +1,5 @@
 /* webhook_render: what a request says: body, signatures, headers. No I/O.
- * Spec     EmailEngine's X-EE-Wh-* headers; Standard Webhooks 1.0.0 */
+ * Spec     EmailEngine's X-EE-Wh-* headers; Standard Webhooks 1.0.0; W3C Trace Context */
 #ifndef POSTRIDER_WEBHOOK_RENDER_H
 #define POSTRIDER_WEBHOOK_RENDER_H
 
@@ -35,6 +35,13 @@ void webhook_sign_body(struct str secret, struct str body, struct buf *out);
 void webhook_sign_standard(struct str secret, const char *id, int64_t seconds,
                            struct str body, struct buf *out);
 
+/* The secret before the present one, while both count; absent otherwise. */
+struct str webhook_old_secret(const json_t *settings, int64_t now_ms);
+
+/* "00-" trace "-" span "-01" (W3C Trace Context): the trace is the event's id, so that all
+ * tries belong to one; the span is random. Appends nothing if the id is no UUID. */
+void webhook_trace_parent(const char *event_id, struct buf *out);
+
 struct webhook_headers {
     const char *content_type;
     const char *route_id; /* of a custom route, else NULL */
@@ -44,7 +51,8 @@ struct webhook_headers {
     int64_t queued_ms; /* wall clock of the event */
     int64_t now_ms;
     const char *user_agent;
-    struct str secret; /* absent or empty: nothing is signed */
+    struct str secret;     /* absent or empty: nothing is signed */
+    struct str old_secret; /* signs besides while a new one is being introduced */
     struct str body;
     const json_t *custom;     /* arrays of {key, value}, or NULL */
     const json_t *own_custom; /* the account's; they replace the global ones */

@@ -6,6 +6,7 @@
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/rand.h"
+#include "postrider/event/event.h"
 #include "postrider/expr/expr.h"
 
 #include <stdio.h>
@@ -15,6 +16,57 @@ enum {
     SETTING_NAME_SIZE = sizeof WEBHOOK_ROUTE_PREFIX + WEBHOOK_ROUTE_ID_SIZE,
     ID_BYTES = 12 /* 16 characters */
 };
+
+/* --- what may be said about one */
+
+static bool check_expression(const json_t *value, struct err *err)
+{
+    struct str source = str_from(json_string_value(value), json_string_length(value));
+    struct expr *e = NULL;
+    bool ok = expr_compile(source, &e, err);
+    expr_free(&e);
+    return ok || err_wrap(err, "does not compile");
+}
+
+static bool check_event(const json_t *value, struct err *err)
+{
+    struct str name = str_from(json_string_value(value), json_string_length(value));
+    enum event_type type;
+    return str_eq_c(name, "*") || event_type_parse(name, &type) ||
+           err_set(err, ERR_INVALID, "must be the name of an event, or *");
+}
+
+const struct field_spec webhook_header_rows[2] = {
+    F_STR("key", FIELD_REQUIRED | FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(1024)),
+    F_STR("value", FIELD_EMPTY_ABSENT | FIELD_TRIM, F_MAX_LEN(10240), F_DEFAULT("\"\"")),
+};
+
+const struct field_spec webhook_route_rows[WEBHOOK_ROUTE_ROWS] = {
+    F_STR("name", FIELD_REQUIRED | FIELD_TRIM, F_MAX_LEN(256), F_DOC("Shown name")),
+    F_STR("description", FIELD_EMPTY_OK | FIELD_TRIM, F_MAX_LEN(1024),
+          F_DOC("What it is for")),
+    F_BOOL("enabled", FIELD_LOOSE, F_DEFAULT("true"), F_DOC("Whether it delivers")),
+    F_STR("targetUrl", FIELD_REQUIRED, F_URI("http", "https"), F_MAX_LEN(4096),
+          F_DOC("URL that is told of events")),
+    F_ARR("customHeaders", 0, F_LABEL("WebhookRouteCustomHeaders"),
+          F_MAX_LEN(WEBHOOK_ROUTE_HEADERS_MAX),
+          F_ITEM(F_OBJ(NULL, 0, F_LABEL("WebhooksCustomHeader"),
+                       F_FIELDS(webhook_header_rows))),
+          F_DOC("Headers added to its requests")),
+    F_ARR("events", 0, F_LABEL("WebhookRouteEvents"), F_MAX_LEN(WEBHOOK_ROUTE_EVENTS_MAX),
+          F_ITEM(F_STR(NULL, 0, F_MAX_LEN(256), F_CHECK(check_event))),
+          F_DEFAULT("[\"*\"]"), F_DOC("Names of the events it is told of, or *")),
+    F_STR("filter", FIELD_NULLABLE | FIELD_EMPTY_ABSENT, F_MAX_LEN(EXPR_SOURCE_MAX),
+          F_CHECK(check_expression),
+          F_DOC("Expression over the payload: only what it is true for is sent")),
+    F_STR("mapping", FIELD_NULLABLE | FIELD_EMPTY_ABSENT, F_MAX_LEN(EXPR_SOURCE_MAX),
+          F_CHECK(check_expression),
+          F_DOC("Expression over the payload: its value is sent instead")),
+    F_STR("payload", 0, F_ENUM("full", "thin", "cloudevents"), F_DEFAULT("\"full\""),
+          F_DOC("With content, as the log has it, or as CloudEvents 1.0")),
+};
+
+/* --- where they are */
 
 static bool setting_name(struct str id, char out[SETTING_NAME_SIZE])
 {
@@ -62,17 +114,6 @@ json_t *webhook_routes_list(struct store *s)
 
 /* --- making one */
 
-static bool check_expression(const json_t *record, const char *member, struct err *err)
-{
-    struct str source = json_get_str(record, member);
-    struct expr *e = NULL;
-    if (source.ptr == NULL || expr_compile(source, &e, err)) {
-        expr_free(&e);
-        return true;
-    }
-    return err_wrap(err, "%s", member);
-}
-
 static void put_now(json_t *record, const char *member)
 {
     json_put_time(record, member, clock_wall_ms());
@@ -81,7 +122,7 @@ static void put_now(json_t *record, const char *member)
 static json_t *new_record(void)
 {
     uint8_t random[ID_BYTES];
-    struct buf id = BUF_INIT(WEBHOOK_ROUTE_ID_SIZE);
+    struct buf id = BUF_INIT(64);
     rand_bytes(random, sizeof random);
     CHECK(base64url_encode(&id, random, sizeof random));
     json_t *record = json_object();
@@ -112,7 +153,7 @@ bool webhook_route_make(struct store *s, const json_t *old, const json_t *change
     size_t count = json_array_size(all);
     json_decref(all);
     if (old == NULL && count >= WEBHOOK_ROUTES_MAX) {
-        return err_set(err, ERR_LIMIT, "there are %d routes, and no more are possible",
+        return err_set(err, ERR_CONFLICT, "there are %d routes, and no more are possible",
                        WEBHOOK_ROUTES_MAX);
     }
     json_t *record = old != NULL ? json_copy((json_t *)(uintptr_t)old) : new_record();
@@ -124,37 +165,33 @@ bool webhook_route_make(struct store *s, const json_t *old, const json_t *change
     if (json_has(changes, "enabled") || json_has(changes, "targetUrl")) {
         json_object_del(record, "webhookErrorFlag"); /* somebody has looked after it */
     }
-    if (!check_expression(record, "filter", err) ||
-        !check_expression(record, "mapping", err)) {
-        json_decref(record);
-        return false;
-    }
     *out = record;
     return true;
 }
 
 /* --- keeping it */
 
-struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,
-                                                   store_settings_cb *cb, void *ctx)
+/* Takes the value; null removes it. */
+static struct store_settings_op *set_one(struct store *s, struct str id, json_t *taken,
+                                         store_settings_cb *cb, void *ctx)
 {
     char name[SETTING_NAME_SIZE];
-    CHECK(setting_name(json_get_str(record, "id"), name));
+    CHECK(setting_name(id, name));
     json_t *changes = json_object();
-    json_put(changes, name, json_incref(record));
+    json_put(changes, name, taken);
     struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
     json_decref(changes);
     return op;
 }
 
+struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,
+                                                   store_settings_cb *cb, void *ctx)
+{
+    return set_one(s, json_get_str(record, "id"), json_incref(record), cb, ctx);
+}
+
 struct store_settings_op *webhook_route_remove_start(struct store *s, struct str id,
                                                      store_settings_cb *cb, void *ctx)
 {
-    char name[SETTING_NAME_SIZE];
-    CHECK(setting_name(id, name));
-    json_t *changes = json_object();
-    json_put(changes, name, json_null());
-    struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
-    json_decref(changes);
-    return op;
+    return set_one(s, id, json_null(), cb, ctx);
 }

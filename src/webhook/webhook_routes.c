@@ -22,6 +22,7 @@ static void deliver(struct changelog_delivery *d, struct changelog_item *item, v
 {
     struct webhook_route *r = ctx;
     struct webhook_job job = {.route = r,
+                              .acct = item->acct,
                               .account_id = str_of(item->acct->id),
                               .event = item->event,
                               .delivery_id = item->entry_id,
@@ -137,16 +138,32 @@ static void take_record(struct webhook_route *r, json_t *record)
     r->form = form_of(record);
     bool ok = compile(record, "filter", &r->filter);
     ok = compile(record, "mapping", &r->mapping) && ok;
-    changelog_reader_set_enabled(r->reader, ok && webhook_route_is_enabled(r));
+    if (r->reader != NULL) {
+        changelog_reader_set_enabled(r->reader, ok && webhook_route_is_enabled(r));
+    }
 }
 
-static struct webhook_route *route_add(struct webhooks *w, const char *id,
-                                       const char *since)
+static struct webhook_route *route_new(struct webhooks *w, const char *id)
 {
     struct webhook_route *r = MEM_NEW(struct webhook_route);
     r->w = w;
     r->refs = 1;
     (void)snprintf(r->id, sizeof r->id, "%s", id);
+    list_init(&r->node);
+    return r;
+}
+
+struct webhook_route *webhook_route_trial(const struct webhook_route *r, json_t *record)
+{
+    struct webhook_route *trial = route_new(r->w, r->id);
+    take_record(trial, record);
+    return trial;
+}
+
+static struct webhook_route *route_add(struct webhooks *w, const char *id,
+                                       const char *since)
+{
+    struct webhook_route *r = route_new(w, id);
     r->reader = changelog_reader_add(w->changelog,
                                      &(struct changelog_reader_params){.name = r->id,
                                                                        .since = since,
@@ -174,6 +191,8 @@ struct webhook_route *webhook_route_ref(struct webhook_route *r)
 void webhook_route_unref(struct webhook_route *r)
 {
     if (--r->refs == 0) {
+        webhook_dests_drop(r);
+        webhook_stats_add(&r->w->gone, &r->stats);
         json_decref(r->record);
         expr_free(&r->filter);
         expr_free(&r->mapping);
@@ -222,6 +241,14 @@ static void take_up(struct webhooks *w, json_t *record)
     }
 }
 
+static void pause_all(struct webhooks *w, bool paused)
+{
+    list_foreach (node, &w->routes) {
+        struct webhook_route *r = container_of(node, struct webhook_route, node);
+        changelog_reader_set_paused(r->reader, paused);
+    }
+}
+
 void webhook_routes_update(struct webhooks *w)
 {
     json_t *records = webhook_routes_list(w->store);
@@ -237,28 +264,12 @@ void webhook_routes_update(struct webhooks *w)
     json_decref(records);
     struct webhook_route *first = webhook_route_default(w);
     changelog_reader_set_enabled(first->reader, webhook_route_is_enabled(first));
+    pause_all(w, json_get_bool(store_settings(w->store), WEBHOOK_SETTING_PAUSED, false));
 }
 
 void webhook_routes_free(struct webhooks *w)
 {
     for (struct list *node; (node = list_pop(&w->routes)) != NULL;) {
         webhook_route_unref(container_of(node, struct webhook_route, node));
-    }
-}
-
-/* Each time another route comes first, so that none takes all the places. */
-void webhook_routes_wake(struct webhooks *w, uint64_t key, size_t count)
-{
-    size_t at = 0, woken = 0, turn = w->wake_turn++;
-    size_t routes = changelog_reader_count(w->changelog);
-    for (int round = 0; round < 2; round++) {
-        at = 0;
-        list_foreach (node, &w->routes) {
-            struct webhook_route *r = container_of(node, struct webhook_route, node);
-            bool first_half = at++ >= turn % routes;
-            if (first_half == (round == 0) && woken < count) {
-                woken += changelog_reader_wake(r->reader, key, count - woken);
-            }
-        }
     }
 }

@@ -21,10 +21,12 @@ struct webhook_send {
     size_t event_count, view_count;
     unsigned at;
     bool canceled;
-    bool in_flight; /* one of the three below, or its callback is still to come */
+    bool in_flight; /* one of the four below, or its callback is still to come */
     struct store_account_op *lookup;
+    struct store_dead_op *letter;
     struct enrich_request *enrich;
     struct httpc_req *req;
+    struct deferred next;
     uint64_t targets_version; /* when the look-up began */
     const char *url;
     bool url_is_own; /* the account's, not the global one */
@@ -71,7 +73,7 @@ static void leave(struct webhook_send *s)
     if (s->dest != NULL) {
         struct webhook_dest *dest = s->dest;
         s->dest = NULL;
-        webhook_dest_leave(s->w, dest);
+        webhook_dest_leave(dest);
     }
 }
 
@@ -80,6 +82,7 @@ void webhook_send_cancel(struct webhook_send *s)
     s->canceled = true;
     leave(s);
     store_account_cancel(s->lookup);
+    store_dead_cancel(s->letter);
     httpc_req_cancel(s->req);
     if (s->enrich != NULL) {
         s->w->enricher.cancel(s->enrich);
@@ -104,6 +107,7 @@ static bool back(struct webhook_send *s)
 {
     s->in_flight = false;
     s->lookup = NULL;
+    s->letter = NULL;
     s->enrich = NULL;
     s->req = NULL;
     if (s->canceled) {
@@ -115,37 +119,89 @@ static bool back(struct webhook_send *s)
 
 static void begin_event(struct webhook_send *s);
 
-/* --- what the reply means --- */
-
 /* What is being told. */
 static const struct event *event_of(const struct webhook_send *s)
 {
     return s->at < s->event_count ? s->events[s->at] : s->job.event;
 }
 
-static void note_failure(struct webhook_send *s, const struct err *err,
+static void note_failure(const struct webhook_send *s, const struct err *err,
                          const struct httpc_reply *reply, enum changelog_result result)
 {
-    struct webhook_stats *stats = &s->w->stats;
+    struct err why = *err;
     if (reply != NULL) {
-        (void)err_set(&stats->last_error, ERR_UNAVAILABLE,
+        (void)err_set(&why, ERR_UNAVAILABLE,
                       "the webhook's receiver replied with status %d", reply->status);
-    } else {
-        stats->last_error = *err;
     }
-    stats->last_error_ms = clock_wall_ms();
-    if (result == CHANGELOG_RETRY) {
-        stats->retries++;
-    } else {
-        stats->failed++;
-    }
+    webhook_note_failed(s->job.route,
+                        &(struct webhook_note){
+                            .account_name = s->job.acct != NULL ? s->job.acct->name : "",
+                            .event_id = event_of(s)->id,
+                            .err = &why,
+                            .status = reply != NULL ? reply->status : 0,
+                            .given_up = result == CHANGELOG_DEAD});
     /* Repetitions of the same failure are not news. */
     log_at(s->job.tries == 0 || result != CHANGELOG_RETRY ? LOG_WARN : LOG_DEBUG,
-           "webhook", "delivery failed", LOG_STR("account", s->job.account_id),
-           LOG_S("event", event_of(s)->id), LOG_I("tries", s->job.tries + 1),
-           LOG_S("result", changelog_result_name(result)),
-           LOG_ERR_FIELDS(&stats->last_error));
+           "webhook", "delivery failed", LOG_S("route", s->job.route->id),
+           LOG_STR("account", s->job.account_id), LOG_S("event", event_of(s)->id),
+           LOG_I("tries", s->job.tries + 1),
+           LOG_S("result", changelog_result_name(result)), LOG_ERR_FIELDS(&why));
 }
+
+/* --- giving up --- */
+
+static void on_letter(struct store_dead_op *op ATTR_UNUSED, const struct err *err,
+                      void *ctx)
+{
+    struct webhook_send *s = ctx;
+    if (back(s)) {
+        return;
+    }
+    if (err->code == ERR_OK) {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DEAD});
+    } else {
+        /* Never without a trace: the same entry again. */
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_RETRY,
+                                             .retry_ms = STORE_RETRY_MS});
+    }
+}
+
+/* The letter is written before the cursor passes the entry. */
+static void give_up(struct webhook_send *s, const struct err *err,
+                    const struct httpc_reply *reply)
+{
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "error", err->msg);
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
+        return;
+    }
+    note_failure(s, err, reply, CHANGELOG_DEAD);
+    leave(s);
+    if (s->job.acct == NULL || s->job.requeued) {
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_DEAD});
+        return;
+    }
+    json_t *about = json_object();
+    json_put_time(about, "date", clock_wall_ms());
+    json_put_cstr(about, "event", event_type_name(event_of(s)->type));
+    json_put_cstr(about, "eventId", event_of(s)->id);
+    json_put(about, "reason",
+             json_str_repaired(str_of(s->job.route->stats.last_error.msg)));
+    if (reply != NULL) {
+        json_put_int(about, "status", reply->status);
+    }
+    json_put_int(about, "tries", (int64_t)s->job.tries + 1);
+    json_put_int(about, "parts", s->at);
+    const struct store_letter letter = {.acct = s->job.acct,
+                                        .route = s->job.route->id,
+                                        .entry_id = s->job.delivery_id,
+                                        .about = about};
+    s->in_flight = true;
+    s->letter = store_dead_put_start(s->w->store, &letter, on_letter, s);
+    json_decref(about);
+}
+
+/* --- what the reply means --- */
 
 static struct changelog_outcome again(const struct webhook_send *s, int64_t retry_after_s,
                                       uint64_t key)
@@ -160,28 +216,64 @@ static struct changelog_outcome again(const struct webhook_send *s, int64_t retr
         .retry_ms = delay_ms > told_s * 1000 ? delay_ms : told_s * 1000};
 }
 
-static struct changelog_outcome judge(const struct webhook_send *s, const struct err *err,
-                                      const struct httpc_reply *reply)
+static struct changelog_outcome judge(const struct webhook_send *s,
+                                      enum webhook_verdict_kind verdict,
+                                      int64_t retry_after_s)
 {
     static const struct changelog_outcome dead = {.result = CHANGELOG_DEAD};
-    int64_t retry_after_s = reply != NULL ? reply->retry_after_s : 0;
     int64_t since_ms = s->job.first_tried_ms;
-    bool over = since_ms != 0 && clock_wall_ms() - since_ms >= WEBHOOK_RETRY_SPAN_MS;
-    switch (webhook_verdict(err, reply)) {
+    bool over = since_ms != 0 && clock_wall_ms() - since_ms >= s->w->give_up_ms;
+    switch (verdict) {
     case WEBHOOK_DELIVERED:
         return (struct changelog_outcome){.result = CHANGELOG_DONE};
     case WEBHOOK_GONE:
         /* An account's own URL is not the route: only this event is given up. */
-        return s->url_is_own ? dead
-                             : (struct changelog_outcome){.result = CHANGELOG_PAUSE};
+        return s->url_is_own || s->job.requeued
+                   ? dead
+                   : (struct changelog_outcome){.result = CHANGELOG_PAUSE};
     case WEBHOOK_AGAIN:
-        return over ? dead : again(s, retry_after_s, s->dest->retry_key);
+        return over ? dead : again(s, retry_after_s, webhook_dest_retry_key(s->dest));
     case WEBHOOK_AGAIN_FEW:
         return s->job.tries + 1 >= WEBHOOK_TRIES_MAX ? dead : again(s, retry_after_s, 0);
     case WEBHOOK_REFUSED:
         return dead;
     }
     check_failed("webhook verdict", __FILE__, __LINE__, __func__);
+}
+
+/* What the reply says about the receiver. */
+static void tell_dest(const struct webhook_send *s, enum webhook_verdict_kind verdict,
+                      const struct httpc_reply *reply)
+{
+    const char *name = s->job.acct != NULL ? s->job.acct->name : "";
+    int64_t hold_s = reply != NULL ? reply->retry_after_s : 0;
+    bool busy = reply != NULL && (reply->status == 429 || reply->status == 503) &&
+                hold_s > 0 && !s->url_is_own;
+    switch (verdict) {
+    case WEBHOOK_DELIVERED:
+        webhook_dest_told(s->dest, WEBHOOK_TOLD_TAKEN, name, 0);
+        break;
+    case WEBHOOK_AGAIN:
+        webhook_dest_told(s->dest, busy ? WEBHOOK_TOLD_BUSY : WEBHOOK_TOLD_FAILED, name,
+                          hold_s < RETRY_AFTER_MAX_S ? hold_s * 1000 : INT64_MAX);
+        break;
+    case WEBHOOK_AGAIN_FEW:
+    case WEBHOOK_GONE:
+    case WEBHOOK_REFUSED:
+        if (reply != NULL) {
+            webhook_dest_told(s->dest, WEBHOOK_TOLD_REJECTED, name, 0);
+        }
+        break;
+    }
+}
+
+/* One part of the event is delivered. */
+static void part_done(struct webhook_send *s)
+{
+    webhook_note_delivered(s->job.route);
+    s->at++;
+    leave(s);
+    begin_event(s);
 }
 
 static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
@@ -191,26 +283,21 @@ static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
     if (back(s)) {
         return;
     }
-    struct webhooks *w = s->w;
-    struct changelog_outcome outcome = judge(s, err, reply);
     enum webhook_verdict_kind verdict = webhook_verdict(err, reply);
-    if (verdict == WEBHOOK_DELIVERED || verdict == WEBHOOK_AGAIN) {
-        webhook_dest_told(w, s->dest, verdict == WEBHOOK_DELIVERED);
-    }
+    struct changelog_outcome outcome =
+        judge(s, verdict, reply != NULL ? reply->retry_after_s : 0);
+    tell_dest(s, verdict, reply);
     if (outcome.result == CHANGELOG_DONE) {
-        w->stats.delivered++;
-        err_clear(&w->stats.last_error);
-    } else {
-        note_failure(s, err, reply, outcome.result);
+        part_done(s);
+        return;
     }
+    if (outcome.result == CHANGELOG_DEAD) {
+        give_up(s, err, reply);
+        return;
+    }
+    note_failure(s, err, reply, outcome.result);
     if (outcome.result == CHANGELOG_PAUSE) {
         webhooks_disable(s->job.route);
-    }
-    if (outcome.result == CHANGELOG_DONE && s->at + 1 < s->event_count) {
-        s->at++;
-        leave(s);
-        begin_event(s);
-        return;
     }
     finish(s, outcome);
 }
@@ -220,6 +307,16 @@ static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
 static struct str setting_str(const struct webhooks *w, const char *name)
 {
     return json_get_str(store_settings(w->store), name);
+}
+
+/* A preview counts for nothing. */
+static void note_skip(struct webhook_send *s, const char *why)
+{
+    if (s->job.preview != NULL) {
+        webhook_preview_note(s->job.preview, "skipped", why);
+    } else {
+        webhook_note_skipped(s->job.route);
+    }
 }
 
 static struct webhook_payload payload_of(const struct webhook_send *s)
@@ -253,25 +350,54 @@ static bool render(struct webhook_send *s, struct buf *out, struct err *err)
     return webhook_payload_body(&p, out, err);
 }
 
+static void on_next(struct deferred *d)
+{
+    struct webhook_send *s = container_of(d, struct webhook_send, next);
+    if (!back(s)) {
+        s->at++;
+        begin_event(s);
+    }
+}
+
+/* Instead of sending: on to the next event. */
+static void show(struct webhook_send *s, const struct httpc_header *headers, size_t count,
+                 struct str body)
+{
+    webhook_preview_add(s->job.preview, &(struct webhook_shown){.event = event_of(s),
+                                                                .url = s->url,
+                                                                .headers = headers,
+                                                                .header_count = count,
+                                                                .body = body});
+    s->in_flight = true;
+    loop_defer(s->w->loop, &s->next, on_next);
+}
+
 static void post(struct webhook_send *s, struct str body)
 {
     struct webhooks *w = s->w;
     const struct webhook_route *r = s->job.route;
     const struct event *e = event_of(s);
-    struct webhook_headers h = {.content_type = webhook_payload_type(r),
-                                .route_id = r->record != NULL ? r->id : NULL,
-                                .delivery_id = s->job.delivery_id,
-                                .event_id = e->id,
-                                .tries = s->job.tries,
-                                .queued_ms = e->date_ms,
-                                .now_ms = clock_wall_ms(),
-                                .user_agent = w->user_agent,
-                                .secret = setting_str(w, "serviceSecret"),
-                                .body = body,
-                                .custom = webhook_route_headers(r),
-                                .own_custom = s->own_headers};
+    struct webhook_headers h = {
+        .content_type = webhook_payload_type(r),
+        .route_id = r->record != NULL ? r->id : NULL,
+        .delivery_id = s->job.delivery_id,
+        .event_id = e->id,
+        .tries = s->job.tries,
+        .queued_ms = e->date_ms,
+        .now_ms = clock_wall_ms(),
+        .user_agent = w->user_agent,
+        .secret = setting_str(w, "serviceSecret"),
+        .old_secret = webhook_old_secret(store_settings(w->store), clock_wall_ms()),
+        .body = body,
+        .custom = webhook_route_headers(r),
+        .own_custom = s->own_headers};
     struct httpc_header headers[WEBHOOK_HEADERS];
     size_t count = webhook_render_headers(&h, &s->arena, headers);
+    if (s->job.preview != NULL) {
+        show(s, headers, count, body);
+        return;
+    }
+    s->dest = webhook_dest_enter(s->job.route, s->origin.text);
     s->in_flight = true;
     s->req = httpc_req_start(w->httpc,
                              &(struct httpc_params){.method = "POST",
@@ -283,33 +409,52 @@ static void post(struct webhook_send *s, struct str body)
                              on_reply, s);
 }
 
-static void give_up(struct webhook_send *s, const struct err *err)
+/* False if it is not its turn: the send has ended or is ending. */
+static bool may_go(struct webhook_send *s)
 {
-    note_failure(s, err, NULL, CHANGELOG_DEAD);
-    finish(s, (struct changelog_outcome){.result = CHANGELOG_DEAD});
+    uint64_t key = 0;
+    if (s->job.acct == NULL) {
+        return true; /* outside the log nothing is parked, nor is a preview */
+    }
+    switch (
+        webhook_dest_admits(s->job.route, s->origin.text, s->job.event->date_ms, &key)) {
+    case WEBHOOK_ADMITTED:
+        return true;
+    case WEBHOOK_WAITS:
+        finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
+        return false;
+    case WEBHOOK_EXPIRED:
+        give_up(s,
+                &(struct err){.code = ERR_TIMEOUT,
+                              .msg = "the receiver has not answered for too long"},
+                NULL);
+        return false;
+    }
+    check_failed("webhook admission", __FILE__, __LINE__, __func__);
 }
 
 static void send_now(struct webhook_send *s)
 {
     struct buf body = BUF_INIT(WEBHOOK_BODY_MAX);
     struct err err = {0};
-    uint64_t key;
-    if (!s->job.detached && webhook_dest_is_full(s->w, s->origin.text, &key)) {
-        finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
-    } else if (!render(s, &body, &err)) {
-        give_up(s, &err);
-    } else {
-        s->dest = webhook_dest_enter(s->w, s->origin.text);
+    if (!may_go(s)) {
+        return;
+    }
+    if (render(s, &body, &err)) {
         post(s, buf_str(&body));
+    } else {
+        give_up(s, &err, NULL);
     }
     buf_fini(&body);
 }
 
 /* --- content, and the filter before or behind it --- */
 
+static const char refused[] = "the filter of the route refuses it";
+
 static bool must_ask(const struct webhook_send *s)
 {
-    return s->w->enricher.start != NULL &&
+    return s->w->enricher.start != NULL && !s->job.keeps_data &&
            webhook_payload_needs_content(s->job.route, event_of(s));
 }
 
@@ -338,9 +483,9 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
     if (!webhook_payload_filter_needs_data(s->job.route) || passes(s, &failure)) {
         send_now(s);
     } else if (failure.code != ERR_OK) {
-        give_up(s, &failure);
+        give_up(s, &failure, NULL);
     } else {
-        s->w->stats.skipped++;
+        note_skip(s, refused);
         s->at++;
         begin_event(s);
     }
@@ -349,12 +494,9 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
 static void get_content(struct webhook_send *s)
 {
     const struct webhooks *w = s->w;
-    uint64_t key;
     if (!must_ask(s)) {
         send_now(s);
-    } else if (webhook_dest_is_full(s->w, s->origin.text, &key)) {
-        finish(s, (struct changelog_outcome){.result = CHANGELOG_LATER, .key = key});
-    } else {
+    } else if (may_go(s)) { /* before anything is fetched for it */
         s->in_flight = true;
         s->enrich = w->enricher.start(w->enricher.impl, s->job.account_id, event_of(s),
                                       WEBHOOK_ENRICH_MS, on_enriched, s);
@@ -366,7 +508,7 @@ static bool is_refused(struct webhook_send *s, struct err *err)
 {
     const struct webhook_route *r = s->job.route;
     bool wants_content = webhook_payload_needs_content(r, event_of(s));
-    set_data(s, wants_content && !must_ask(s)
+    set_data(s, wants_content && !must_ask(s) && !s->job.keeps_data
                     ? webhook_mark_data(event_of(s), "enriched", false)
                     : NULL);
     if (r->filter == NULL || (must_ask(s) && webhook_payload_filter_needs_data(r))) {
@@ -380,11 +522,11 @@ static void begin_event(struct webhook_send *s)
 {
     struct err err = {0};
     while (s->at < s->event_count && is_refused(s, &err) && err.code == ERR_OK) {
-        s->w->stats.skipped++;
+        note_skip(s, refused);
         s->at++;
     }
     if (err.code != ERR_OK) {
-        give_up(s, &err);
+        give_up(s, &err, NULL);
     } else if (s->at < s->event_count) {
         get_content(s);
     } else {
@@ -394,9 +536,9 @@ static void begin_event(struct webhook_send *s)
 
 /* --- where to --- */
 
-static void skip(struct webhook_send *s)
+static void skip(struct webhook_send *s, const char *why)
 {
-    s->w->stats.skipped++;
+    note_skip(s, why);
     finish(s, (struct changelog_outcome){.result = CHANGELOG_DONE});
 }
 
@@ -408,7 +550,7 @@ static void set_target(struct webhook_send *s, const char *own_url, json_t *own_
         url = str_of(own_url);
     }
     if (url.len == 0) {
-        skip(s);
+        skip(s, "there is no URL");
         return;
     }
     s->url = arena_str(&s->arena, url).ptr;
@@ -416,7 +558,7 @@ static void set_target(struct webhook_send *s, const char *own_url, json_t *own_
     s->own_headers = json_incref(own_headers);
     struct err err;
     if (!httpc_origin_get(s->url, &s->origin, &err)) {
-        give_up(s, &err);
+        give_up(s, &err, NULL);
         return;
     }
     begin_event(s);
@@ -432,7 +574,7 @@ static void on_account(struct store_account_op *op ATTR_UNUSED, const struct err
         return;
     }
     if (err->code == ERR_NO_ACCOUNT) {
-        skip(s);
+        skip(s, "there is no such account");
         return;
     }
     if (err->code != ERR_OK) {
@@ -473,10 +615,10 @@ void webhook_send_run(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
     if (!choose_events(s)) {
-        skip(s);
+        skip(s, "the route is not told of events of this kind");
         return;
     }
-    if (s->job.detached) {
+    if (s->job.acct == NULL && s->job.preview == NULL) {
         set_target(s, s->job.url, NULL);
         return;
     }

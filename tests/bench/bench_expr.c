@@ -1,12 +1,11 @@
 /* bench_expr: evaluations per second of a filter and of a mapping over an event.
  * Not a test: numbers depend on the machine and say something in a release build only. */
 #include "postrider/base/check.h"
-#include "postrider/base/clock.h"
 #include "postrider/expr/expr.h"
 #include "postrider/json/json.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 enum {
     ROUNDS = 500 * 1000
@@ -37,15 +36,15 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct expr *e = NULL;
         CHECK(expr_compile(str_of(rows[i].source), &e, NULL));
-        int64_t began_us = clock_mono_us();
+        clock_t began = clock();
         for (int round = 0; round < ROUNDS; round++) {
             json_t *out = NULL;
             CHECK(expr_eval(e, event, &out, NULL));
             json_decref(out);
         }
-        int64_t us = clock_mono_us() - began_us;
-        printf("%-8s %9" PRId64 " evaluations/s\n", rows[i].name,
-               (int64_t)ROUNDS * 1000000 / (us > 0 ? us : 1));
+        double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+        printf("%-8s %9.0f evaluations/s of CPU time\n", rows[i].name,
+               seconds > 0 ? ROUNDS / seconds : 0);
         expr_free(&e);
     }
     json_decref(event);

@@ -523,8 +523,142 @@ def suite_churn(w):
     return churn.suite(w, rig.Relay)
 
 
-SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "sync": suite_sync,
-          "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn}
+# --- webhooks ---
+
+class Sink:
+    """tests/bench/http_sink.c: a receiver that answers at once, or badly."""
+
+    def __init__(self, w, *how):
+        program = os.path.join(w.dir, "http_sink")
+        program = program if os.path.exists(program) else build_client(w.dir, "http_sink")
+        self.process = subprocess.Popen([program, *how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        w.stack.callback(self.close)
+        self.url = f"http://{rig.HOST}:{self.process.stdout.readline().strip()}/hook"
+
+    def report(self):
+        """What came since the last report."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(5)
+
+
+HOOKED = 20  # accounts whose events are counted
+
+
+def default_route(w):
+    return next(r for r in w.daemon.get("/v1/webhooks/routes")["routes"] if r["id"] == "default")
+
+
+def wait_delivered(w, count, seconds=300):
+    rig.wait_until(lambda: default_route(w)["done"] >= count, seconds, f"{count} entries", pause=0.1)
+
+
+def drain_log(w, sink, clients, each, sign):
+    """Flags of all messages change while the queue is paused; then it is resumed."""
+    before = default_route(w)["done"]
+    w.daemon.put("/v1/settings/queue/notify", {"paused": True})
+    for client in clients:
+        client.uid("STORE", "1:*", sign + "FLAGS.SILENT", "(\\Flagged)")
+    rig.wait_until(lambda: w.daemon.get("/v1/settings/queue/notify")["jobs"]["paused"] >= len(clients), 120,
+                   "a log that waits", pause=0.2)
+    time.sleep(5 + each * len(clients) / 20000)  # until all of them are in it
+    sink.report()
+    pid = w.daemon.process.pid
+    busy = cpu_seconds(pid)
+    w.daemon.put("/v1/settings/queue/notify", {"paused": False})
+    wait_delivered(w, before + each * len(clients))
+    busy = cpu_seconds(pid) - busy
+    seen = sink.report()
+    return {"events": seen["count"], "events_per_s": seen["count"] / seen["seconds"],
+            "cpu_us_per_event": busy * 1e6 / seen["count"]}
+
+
+def steady(w, sink, clients, each, seconds=20, rate=500):
+    """About `rate` events a second, a few at a time and spread over the accounts."""
+    batch, sent, start = max(1, rate // 20), 0, time.monotonic()
+    before = default_route(w)["done"]
+    sink.report()
+    for turn in range(int(seconds * rate / batch)):
+        client, first = clients[turn % len(clients)], 1 + turn // len(clients) * batch % (each - batch)
+        sign = "+-"[turn // len(clients) * batch // (each - batch) % 2]
+        client.uid("STORE", f"{first}:{first + batch - 1}", sign + "FLAGS.SILENT", "($Bench)")
+        sent += batch
+        time.sleep(max(0, start + (turn + 1) * batch / rate - time.monotonic()))
+    wait_delivered(w, before + sent, 60)
+    return sink.report()
+
+
+def idle_cost(w, seconds=20):
+    """Share of a processor, and Redis commands a second, while nothing happens."""
+    def commands():
+        client = w.redis.client()
+        try:
+            return int(re.search(rb"^total_commands_processed:(\d+)", client("INFO", "stats"), re.M).group(1))
+        finally:
+            client.close()
+    pid = w.daemon.process.pid
+    busy, calls = cpu_seconds(pid), commands()
+    time.sleep(seconds)
+    return 100 * (cpu_seconds(pid) - busy) / seconds, (commands() - calls) / seconds
+
+
+def suite_webhooks(w):
+    each = 1000
+    w.start_dovecot()
+    say(f"writing {HOOKED} mailboxes of {each} messages")
+    for i in range(HOOKED):
+        w.dovecot.fill(f"hook{i}", (message(n) for n in range(each)))
+    good = Sink(w)
+    w.make_daemon().start()
+    w.daemon.hooks(good.url)
+    none = idle_cost(w)
+    for i in range(HOOKED):
+        w.daemon.add_account(f"hook{i}", w.dovecot)
+    for i in range(HOOKED):
+        w.daemon.wait_state(f"hook{i}", seconds=120)
+    clients = [w.dovecot.client(f"hook{i}") for i in range(HOOKED)]
+    for client in clients:
+        client.select("INBOX")
+    time.sleep(min(w.options.settle, 5))
+    say("webhooks: from a full log")
+    drained = [drain_log(w, good, clients, each, "+-"[i % 2]) for i in range(DRAINS)]
+    say("webhooks: 500 events a second, alone and beside routes that fail")
+    rows = []
+    for i in range(DRAINS):
+        alone = steady(w, good, clients, each)
+        bad = [Sink(w, how) for how in ("500", "stall")]
+        made = [w.daemon.post("/v1/webhooks/routes", {"name": how, "targetUrl": sink.url, "enabled": True,
+                                                                "events": ["*"]})["id"]
+                for how, sink in zip(("500", "stall"), bad)]
+        time.sleep(2)
+        beside = steady(w, good, clients, each)
+        for id in made:
+            w.daemon.delete(f"/v1/webhooks/routes/{id}")
+        rows.append((i + 1, alone["p50_ms"], alone["p99_ms"], beside["p50_ms"], beside["p99_ms"],
+                     beside["p99_ms"] / max(1, alone["p99_ms"])))
+    for client in clients:
+        client.shutdown()
+    say(f"webhooks: {w.options.hooked} idle accounts")
+    for i in range(w.options.hooked):
+        w.daemon.post("/v1/account", {"account": f"still{i}", "name": "Still"})
+    rig.wait_until(lambda: default_route(w)["accountsBehind"] == 0, 120, "an idle route", pause=0.5)
+    time.sleep(10)
+    many = idle_cost(w)
+    table(f"From the log to a local receiver, {HOOKED} accounts, {each} events of each",
+          ("run", "events", "events/s", "CPU µs/event"), [(i, *d.values()) for i, d in enumerate(drained, 1)])
+    table("500 events/s, from their date to the receiver", ("run", "p50 ms", "p99 ms", "p50 ms beside bad routes",
+                                                            "p99 ms beside bad routes", "p99 : p99"), rows)
+    table("Idle", ("accounts", "CPU percent", "Redis commands/s"),
+          [(0, *none), (HOOKED + w.options.hooked, *many)])
+    return {"drained": drained, "steady": rows, "idle": {"none": none, "many": many}}
+
+
+SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "webhooks": suite_webhooks,
+          "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn}
 LONG = {"churn"}  # only if asked for
 
 
@@ -554,6 +688,7 @@ def options():
     p.add_argument("--httpd", metavar="FILE", help="list: bench_httpd, for the answer that is always the same")
     p.add_argument("--many", type=int, default=100, help="start100: accounts (%(default)s)")
     p.add_argument("--burst", type=int, default=10000, help="neighbour: messages the other account gets (%(default)s)")
+    p.add_argument("--hooked", type=int, default=10000, help="webhooks: idle accounts (%(default)s)")
     p.add_argument("--settle", type=float, default=15, help="seconds of rest before memory is read (%(default)s)")
     p.add_argument("--limit", type=int, default=3600, help="seconds after which the program gives up (%(default)s)")
     p.add_argument("--json", metavar="FILE", help="write the line of JSON here too")

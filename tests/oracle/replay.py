@@ -33,6 +33,7 @@ class Replay:
     left: set[Key] = field(default_factory=set)
     ids: dict[str, Entry] = field(default_factory=dict)
     reset: dict[int, dict[Key, Row]] = field(default_factory=dict)  # boxes renumbered since the last settling
+    kept: dict[int, int] = field(default_factory=dict)  # of those that were there: told of under their new ids
     adopted: int = 0  # rows taken over silently from before a reset
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
     moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
@@ -93,6 +94,7 @@ class Replay:
             del old[key]
         else:
             self._row(e, key)
+            self.kept[e.box] = self.kept.get(e.box, 0) + 1
         self.left.add(key)
 
     def message_new(self, e: Entry) -> None:
@@ -110,6 +112,7 @@ class Replay:
             self._wrong(e, "changes nothing")
         if row is None:  # kept through a reset without an entry
             self.rows[key] = Row(e.box, value)
+            self.kept[e.box] = self.kept.get(e.box, 0) + 1
             return
         if added & row.flags or deleted - row.flags or (row.flags | added) - deleted != value:
             self._wrong(e, f"does not follow from the flags {sorted(row.flags)}")
@@ -138,6 +141,7 @@ class Replay:
         self._known_box(e)
         self.boxes.pop(e.box, None)
         self.reset.pop(e.box, None)
+        self.kept.pop(e.box, None)
         self.rows = {k: r for k, r in self.rows.items() if r.box != e.box}
 
     def mailbox_reset(self, e: Entry) -> None:
@@ -179,6 +183,7 @@ class Replay:
                 out.append(f"log: mailbox {box} is {self.boxes.get(box)!r} by the log, {m.path!r} in the index")
         out += [f"log: mailbox {box} {path!r} is not in the index" for box, path in self.boxes.items()
                 if box not in index.boxes]
+        out += self._kept(index)
         held = {(m.number, uid): (m, flags) for m in index.boxes.values() for uid, flags in m.rows.items()}
         for key, (m, flags) in held.items():
             row = self.rows.get(key)
@@ -193,6 +198,19 @@ class Replay:
                 for key, row in self.rows.items() if key not in held]
         return out
 
+    def _kept(self, index: Index) -> list[str]:
+        """A reset keeps a message without an entry if it was there before: each that was there is kept, or told of."""
+        out = []
+        for box, old in self.reset.items():
+            m = index.boxes.get(box)
+            silent = 0 if m is None else sum((m.number, uid) not in self.rows for uid in m.rows)
+            kept = silent + self.kept.get(box, 0)
+            # One that came and went between the new index and the look at what is new in it is told of as gone alone.
+            if m is not None and not silent <= len(old) <= kept:
+                out.append(f"log: after a reset {m.path!r} has {kept} messages of before without an entry, {len(old)} "
+                           "were there and are not told to be gone")
+        return out
+
     def settle(self, index: Index) -> None:
         """Index and log agree: what a reset kept silently is known from here."""
         for m in index.boxes.values():
@@ -201,6 +219,7 @@ class Replay:
                     self.adopted += 1
                     self.rows[m.number, uid] = Row(m.box, flags)
         self.reset.clear()
+        self.kept.clear()
         self.moved_from.clear()
         self.settled = True
 

@@ -99,6 +99,7 @@ struct changelog_stats {
     uint64_t done, retries, dead, unreadable, gaps;
     size_t active;  /* loading or delivering */
     size_t waiting; /* for a slot, a time or a key */
+    size_t delayed; /* of these, for a time or a key */
     int64_t
         oldest_ms; /* wall clock: when the oldest entry that is known to be unread came;
                           0 = none */
@@ -140,6 +141,9 @@ unsigned changelog_fill_percent(const struct changelog *c, const struct store_ac
 /* A reader that is disabled keeps its cursors; enabled again it goes on from there. */
 void changelog_reader_set_enabled(struct changelog_reader *r, bool enabled);
 bool changelog_reader_is_enabled(const struct changelog_reader *r);
+/* One that is paused takes nothing either, but the log is kept for it. */
+void changelog_reader_set_paused(struct changelog_reader *r, bool paused);
+bool changelog_reader_is_paused(const struct changelog_reader *r);
 /* Up to `count` accounts parked under the key become ready, the longest waiting first;
  * gives their number. */
 size_t changelog_reader_wake(struct changelog_reader *r, uint64_t key, size_t count);

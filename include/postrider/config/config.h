@@ -76,6 +76,9 @@ struct config_webhook {
     int64_t timeout_ms;
     int64_t retry_first_ms;
     int64_t retry_max_ms;
+    int64_t give_up_ms;
+    int64_t concurrency;
+    int64_t rate;
 };
 
 struct config {

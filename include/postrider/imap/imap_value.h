@@ -34,6 +34,8 @@ void imap_set_from_numbers(struct arena *arena, uint32_t *numbers, size_t count,
 /* Sorts and merges in place. */
 void imap_set_normalize(struct imap_set *set);
 bool imap_set_contains(const struct imap_set *set, uint32_t n) ATTR_PURE;
+/* The same of a set that was normalized, in a few steps however many ranges it has. */
+bool imap_set_has(const struct imap_set *set, uint32_t n) ATTR_PURE;
 uint64_t imap_set_count(const struct imap_set *set) ATTR_PURE;
 /* Appends "1:3,7"; stops before more than `max_bytes` of text and returns how many ranges
  * were written. An open range ends with 4294967295, not "*" (Cyrus hides expunged messages from "1:*"). */

@@ -116,7 +116,8 @@ struct mailbox {
     bool nonexistent; /* the server said so when it was to be selected, */
     int64_t refused_since_ms, refused_ms; /* for the first and the last time: wall time */
     bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
-    bool suspect; /* proved to differ: the next pass compares all of it */
+    bool listed_anew; /* a listing told of it what is not stored yet */
+    bool suspect;     /* proved to differ: the next pass compares all of it */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };

@@ -60,7 +60,7 @@ enum sync_quirk {
     SYNC_QUIRK_WINDOW = 1 << 2,
     /* the mailboxes below "Labels" hold copies of messages of others */
     SYNC_QUIRK_LABEL_COPIES = 1 << 3,
-    SYNC_QUIRK_SLOW_STATUS = 1 << 4,  /* STATUS often is no cheaper than SELECT */
+    SYNC_QUIRK_SLOW_STATUS = 1 << 4,   /* STATUS often is no cheaper than SELECT */
     SYNC_QUIRK_TRUE_VANISHED = 1 << 5, /* no fault: what it says went is gone */
     SYNC_QUIRK_WRONG_IDS = 1 << 6      /* tells wrong MAILBOXIDs */
 };

@@ -26,9 +26,18 @@ enum {
     SYNC_SEEN_MAX = 128
 };
 
+enum sync_tomb_link {
+    SYNC_TOMB_PLACE,
+    SYNC_TOMB_PRINT,
+    SYNC_TOMB_EMAIL,
+    SYNC_TOMB_LINKS
+};
+
 struct sync_tombstone {
     struct tombstone t;
     char *email_id; /* owned: what t.email_id shows */
+    bool dead;
+    uint32_t next[SYNC_TOMB_LINKS]; /* index + 1; 0 = the last one of its chain */
 };
 
 struct sync_own_move {
@@ -47,8 +56,10 @@ struct sync_seen {
 
 struct sync_moves {
     int64_t window_ms;            /* 0 = moves are not looked for */
-    struct sync_tombstone *items; /* rising keys and deadlines */
-    size_t count, cap;
+    struct sync_tombstone *items; /* rising keys and deadlines; some may be dead */
+    size_t count, used, cap;      /* count: of those that are not */
+    uint32_t *heads;              /* of the chains; NULL: there was none yet */
+    uint32_t head_count;          /* of each kind; a power of two */
     uint64_t next_key;
     struct sync_own_move *own;
     size_t own_count, own_cap;

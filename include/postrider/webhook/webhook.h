@@ -32,8 +32,15 @@ enum {
     WEBHOOK_ACCOUNTS_CACHED = 1024,
     WEBHOOK_BODY_MAX = 8 * 1024 * 1024,
     WEBHOOK_DETACHED_MAX = 1000,
+    WEBHOOK_FAILURES_KEPT = 10,
+    WEBHOOK_DESTS_SHOWN = 100,
+    WEBHOOK_SECRET_OVERLAP_HOURS = 24,
     WEBHOOK_ENRICH_MS = 30 * 1000
 };
+
+/* Settings that clients change only through routes of their own. */
+#define WEBHOOK_SETTING_PAUSED     "notifyPaused"          /* true: the queue is paused */
+#define WEBHOOK_SETTING_OLD_SECRET "serviceSecretPrevious" /* {secret, until} */
 
 struct webhook_config {
     int64_t timeout_ms;     /* of one request; 0 = 30 s */
@@ -41,6 +48,8 @@ struct webhook_config {
     int64_t retry_max_ms;   /* … up to this; 0 = 1 h */
     const char *user_agent; /* NULL = "Postrider/VERSION" */
     size_t target_active;   /* 0 = WEBHOOK_TARGET_ACTIVE */
+    unsigned target_rate;   /* requests a second to one destination; 0 = no limit */
+    int64_t give_up_ms;     /* 0 = WEBHOOK_RETRY_SPAN_MS */
 };
 
 struct webhook_stats {
@@ -67,6 +76,9 @@ void webhooks_stop(struct webhooks *w, webhooks_stop_cb *cb, void *ctx);
 void webhooks_free(struct webhooks **w);
 
 void webhooks_settings_changed(struct webhooks *w);
+/* Puts into a client's changes of settings what they bring with them: a new secret leaves
+ * the old one valid for WEBHOOK_SECRET_OVERLAP_HOURS, the same one again ends that. */
+void webhooks_settings_prepare(const json_t *settings, json_t *changes);
 /* The record of the account changed, or the account is gone. */
 void webhook_account_changed(struct webhooks *w, struct str account_id);
 /* An event that is in no log, because its account is gone (accountDeleted): sent from
@@ -74,6 +86,12 @@ void webhook_account_changed(struct webhooks *w, struct str account_id);
  * NULL. The event is taken. */
 void webhooks_send_detached(struct webhooks *w, struct str account_id, const char *target,
                             struct event *event);
+/* Sums over all routes. */
 void webhooks_stats_get(const struct webhooks *w, struct webhook_stats *out);
+/* Puts delivered, skipped, active, disabledReason, lastErrors and destinations of a route.
+ * False if there is no such route. */
+bool webhooks_route_describe(const struct webhooks *w, struct str route_id, json_t *out);
+/* Destinations that are left alone because they fail. */
+size_t webhooks_down_count(const struct webhooks *w);
 
 #endif

@@ -8,12 +8,11 @@
  * Calls    loop thread; for the API and the command line. A running node follows by
  *          webhooks_settings_changed.
  * Limits   WEBHOOK_ROUTES_MAX routes; expr.h's for filter and mapping
- * Errors   ERR_INVALID: an expression that does not compile, by member and position;
- *          ERR_LIMIT: too many routes; store_settings.h's */
+ * Errors   ERR_CONFLICT: too many routes; store_settings.h's */
 #ifndef POSTRIDER_WEBHOOK_WEBHOOK_ROUTE_H
 #define POSTRIDER_WEBHOOK_WEBHOOK_ROUTE_H
 
-#include "postrider/json/json.h"
+#include "postrider/json/spec.h"
 #include "postrider/store/store_log.h"
 #include "postrider/store/store_settings.h"
 
@@ -23,17 +22,23 @@
 enum {
     WEBHOOK_ROUTES_MAX = 200,
     WEBHOOK_ROUTE_ID_SIZE = 17,
+    WEBHOOK_ROUTE_ROWS = 9,
     WEBHOOK_ROUTE_EVENTS_MAX = 64,
     WEBHOOK_ROUTE_HEADERS_MAX = 32
 };
+
+/* What may be said about one; and a header: key, value. */
+extern const struct field_spec webhook_route_rows[WEBHOOK_ROUTE_ROWS];
+extern const struct field_spec webhook_header_rows[2];
 
 /* The record of that id, or NULL. */
 json_t *webhook_route_find(struct store *s, struct str id);
 /* All of them, the oldest first: a new array. */
 json_t *webhook_routes_list(struct store *s) ATTR_RETURNS_NONNULL;
 
-/* A new record of what the members of `changes` say; `old` NULL: of a new route, which
- * gets its id here and begins with what is logged from now on. A null removes. */
+/* A new record of what the members of `changes` say (normal form of the rows above); `old`
+ * NULL: of a new route, which gets its id here and begins with what is logged from now
+ * on. */
 bool webhook_route_make(struct store *s, const json_t *old, const json_t *changes,
                         json_t **out, struct err *err);
 struct store_settings_op *webhook_route_save_start(struct store *s, json_t *record,

@@ -15,6 +15,10 @@ class Delivery:
         self.headers = {k.lower(): v for k, v in headers.items()}
         self.json = json.loads(body)
 
+    def to_line(self):
+        """What a program that checks it needs, as one line of JSON."""
+        return json.dumps({"headers": self.headers, "body": self.body.decode()})
+
     def __repr__(self):
         return f"<{self.status} {self.event} {self.account} {self.id}>"
 
@@ -36,8 +40,8 @@ class Delivery:
 
 
 class Consumer:
-    """answer(delivery) -> status, or (status, headers); None breaks the connection.
-    delay: seconds before each answer."""
+    """answer(delivery) -> status, or (status, headers); None breaks the connection; a function
+    is given the handler and answers by itself. delay: seconds before each answer."""
 
     def __init__(self):
         self.deliveries, self.lock = [], threading.Lock()
@@ -68,12 +72,14 @@ class Consumer:
         delivery = Delivery(handler.path, handler.headers, body, None)
         answer = self.answer(delivery)
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
-        delivery.status = status
+        delivery.status = None if callable(status) else status
         if self.delay:
             time.sleep(self.delay)
         with self.lock:
             self.deliveries.append(delivery)
-        if status is None:
+        if callable(status):
+            status(handler)
+        if delivery.status is None:
             handler.close_connection = True
             return
         handler.send_response(status)

@@ -2,8 +2,10 @@
 #include "log_world.h"
 
 #include "postrider/base/attr.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/changelog/changelog.h"
+#include "postrider/changelog/cursor.h"
 
 #include <hiredis/hiredis.h>
 #include <setjmp.h>
@@ -283,13 +285,13 @@ static void parked_account_waits_for_its_key(void **state)
     begin(f, 0);
     append(f, 1, 1);
     wait_count(f, 2);
-    changelog_reader_wake(f->reader, 8, 10);
+    assert_int_equal(changelog_reader_wake(f->reader, 8, 10), 0);
     loop_fixture_run_for(f->w.loop, 50);
     assert_int_equal(f->count, 2);
     changelog_reader_stats(f->reader, &stats);
     assert_int_equal(stats.waiting, 1);
     assert_int_equal(stats.active, 0);
-    changelog_reader_wake(f->reader, 7, 10);
+    assert_int_equal(changelog_reader_wake(f->reader, 7, 10), 1);
     wait_count(f, 3);
     assert_int_equal(f->told[2].uid, 1);
     assert_int_equal(f->told[2].tries, 0);
@@ -468,6 +470,69 @@ static void old_entries_that_were_read_are_trimmed(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- a second reader */
+
+struct second {
+    unsigned count, canceled;
+    bool holds;
+};
+
+static void second_deliver(struct changelog_delivery *d, struct changelog_item *item,
+                           void *ctx)
+{
+    struct second *s = ctx;
+    assert_true(item->event->uid > 3);
+    s->count++;
+    if (!s->holds) {
+        changelog_delivery_done(d, &(struct changelog_outcome){.result = CHANGELOG_DONE});
+    }
+}
+
+static void second_cancel(struct changelog_delivery *d ATTR_UNUSED,
+                          struct changelog_item *item ATTR_UNUSED, void *ctx)
+{
+    struct second *s = ctx;
+    s->canceled++;
+}
+
+static void a_reader_comes_and_goes_while_others_read(void **state)
+{
+    struct fixture *f = *state;
+    struct second second = {0};
+    char since[STORE_ENTRY_ID_SIZE];
+    append(f, 1, 3);
+    begin(f, 0);
+    wait_count(f, 4);
+    for (int64_t now = clock_wall_ms(); clock_wall_ms() < now + 3;) {
+        /* entries are told apart by their millisecond */
+    }
+    changelog_entry_before(clock_wall_ms(), since);
+    struct changelog_reader *r = changelog_reader_add(
+        f->c, &(struct changelog_reader_params){.name = "second",
+                                                .since = since,
+                                                .enabled = true,
+                                                .deliver = second_deliver,
+                                                .cancel = second_cancel,
+                                                .ctx = &second});
+    append(f, 4, 2);
+    wait_count(f, 6);
+    loop_fixture_run_until_count(f->w.loop, &second.count, 2, WAIT_MS);
+    log_world_wait_clean(&f->w);
+    second.holds = true;
+    append(f, 6, 1);
+    wait_count(f, 7);
+    loop_fixture_run_until_count(f->w.loop, &second.count, 3, WAIT_MS);
+    changelog_reader_remove(&r);
+    assert_null(r);
+    assert_int_equal(second.canceled, 1);
+    assert_int_equal(changelog_reader_count(f->c), 1);
+    assert_null(changelog_reader_find(f->c, STR("second")));
+    append(f, 7, 1);
+    wait_count(f, 8);
+    log_world_wait_clean(&f->w);
+    assert_int_equal(second.count, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +551,7 @@ int main(void)
         T(damaged_entry_is_passed),
         T(gap_is_noticed),
         T(old_entries_that_were_read_are_trimmed),
+        T(a_reader_comes_and_goes_while_others_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

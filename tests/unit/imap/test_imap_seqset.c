@@ -1,9 +1,11 @@
 /* imap_seqset: parsing, printing, normalizing sets. */
+#include "postrider/base/mem.h"
 #include "postrider/imap/imap_value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -126,6 +128,43 @@ static void membership(void **state)
     }
 }
 
+static uint32_t next(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed;
+}
+
+static void large_sets_are_normalized_like_small_ones(void **state)
+{
+    enum {
+        LARGE = 20000,
+        PART = 500
+    };
+    (void)state;
+    struct imap_range *large = mem_array(LARGE, sizeof *large);
+    uint32_t seed = 3;
+    for (size_t i = 0; i < LARGE; i++) {
+        uint32_t lo = next(&seed) % (UINT32_MAX - 100);
+        large[i] = (struct imap_range){lo, lo + next(&seed) % 100};
+    }
+    struct imap_range *first = mem_array(PART, sizeof *first);
+    memcpy(first, large, PART * sizeof *first);
+    struct imap_set set = {.ranges = large, .count = LARGE};
+    imap_set_normalize(&set);
+    for (size_t i = 1; i < set.count; i++) {
+        assert_true((uint64_t)set.ranges[i - 1].hi + 1 < set.ranges[i].lo);
+    }
+    for (size_t i = 0; i < PART; i++) {
+        assert_true(imap_set_has(&set, first[i].lo) && imap_set_has(&set, first[i].hi));
+    }
+    for (size_t i = 0; i < PART; i++) {
+        uint32_t n = next(&seed);
+        assert_int_equal(imap_set_has(&set, n), imap_set_contains(&set, n));
+    }
+    mem_free(first);
+    mem_free(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +173,7 @@ int main(void)
         cmocka_unit_test(numbers_become_ranges),
         cmocka_unit_test(long_sets_print_in_pieces),
         cmocka_unit_test(membership),
+        cmocka_unit_test(large_sets_are_normalized_like_small_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

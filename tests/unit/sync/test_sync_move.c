@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -262,6 +263,40 @@ static void the_oldest_go_when_there_are_too_many(void **state)
     end(&w);
 }
 
+/* As when a whole mailbox is moved: each end finds the other without looking at the rest. */
+static void many_pair_in_no_time(void **state)
+{
+    enum {
+        MANY_MS =
+            3000 /* of a machine that does other things, too; the square takes more */
+    };
+    struct moving w;
+    struct store_commit_params params = {0};
+    (void)state;
+    begin(&w);
+    int64_t begin_ms = clock_mono_ms();
+    for (uint32_t uid = 1; uid <= TOMBSTONES_MAX; uid++) {
+        char email[16];
+        (void)snprintf(email, sizeof email, "M%u", uid);
+        left(&w, w.a, uid, uid, uid % 2 == 0 ? email : NULL);
+    }
+    sync_move_plan_clear(&w.plan);
+    for (uint32_t uid = 1; uid <= TOMBSTONES_MAX; uid++) {
+        char email[16];
+        (void)snprintf(email, sizeof email, "M%u", uid);
+        (void)arrival(&w, uid, uid, uid % 4 == 0 ? email : NULL);
+    }
+    for (uint32_t uid = 1; uid <= TOMBSTONES_MAX; uid++) {
+        assert_true(pair(&w, w.b, uid - 1));
+        assert_int_equal(w.origin.uid, uid);
+    }
+    sync_move_plan_put(&w.plan, &w.moves, &params);
+    assert_int_equal(w.moves.count, 0);
+    assert_int_equal(params.tombstone_key_count, TOMBSTONES_MAX);
+    assert_true(clock_mono_ms() - begin_ms < MANY_MS);
+    end(&w);
+}
+
 /* A pass waits for the removal of what was known or is old; never for mail that is new. */
 static void only_what_was_there_before_is_waited_for(void **state)
 {
@@ -325,6 +360,7 @@ int main(void)
         cmocka_unit_test(copyuid_of_several_is_verified),
         cmocka_unit_test(a_copy_names_its_original),
         cmocka_unit_test(the_oldest_go_when_there_are_too_many),
+        cmocka_unit_test(many_pair_in_no_time),
         cmocka_unit_test(only_what_was_there_before_is_waited_for),
         cmocka_unit_test(without_a_window_nothing_is_kept),
     };

@@ -6,6 +6,7 @@
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 #include "postrider/json/json.h"
+#include "postrider/store/store_dead.h"
 #include "postrider/store/store_settings.h"
 #include "postrider/webhook/webhook.h"
 
@@ -567,6 +568,189 @@ static void telling_takes_milliseconds(void **state)
     assert_true(http_fixture_at(f->server, 1)->at_ms - committed_ms < 50);
 }
 
+/* --- destinations and dead letters */
+
+static const char *dest_state(struct fixture *f, char out[16])
+{
+    json_t *shown = json_object();
+    assert_true(webhooks_route_describe(f->hooks, STR("default"), shown));
+    const json_t *dest = json_array_get(json_get_arr(shown, "destinations"), 0);
+    (void)snprintf(out, 16, "%s", dest != NULL ? json_get_cstr(dest, "state") : "none");
+    json_decref(shown);
+    return out;
+}
+
+static void receiver_that_fails_for_several_accounts_is_only_probed(void **state)
+{
+    struct fixture *f = *state;
+    enum {
+        ACCOUNTS = 8
+    };
+    char text[16];
+    struct store_acct accts[ACCOUNTS];
+    f->config.retry_first_ms = 200;
+    begin(f);
+    wait_requests(f, 1);
+    f->fail = (struct http_answer){.status = 500};
+    f->fail_count = 1000;
+    for (int i = 0; i < ACCOUNTS; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "acct%d", i);
+        accts[i] = store_world_account(&f->w, id);
+    }
+    wait_requests(f, 1 + 5);
+    loop_fixture_run_for(f->w.loop, 1000);
+    /* One after 200 ms, one after 400 more; each account alone would try thrice. */
+    assert_true(*http_fixture_count(f->server) <= 1 + ACCOUNTS + 3);
+    assert_string_not_equal(dest_state(f, text), "closed");
+    assert_int_equal(webhooks_down_count(f->hooks), 1);
+    f->fail_count = 0;
+    log_world_wait_clean(&f->w);
+    assert_int_equal(webhooks_down_count(f->hooks), 0);
+    for (int i = 0; i < ACCOUNTS; i++) {
+        store_acct_fini(&accts[i]);
+    }
+}
+
+struct letters {
+    size_t count;
+    json_t *first;
+    bool done;
+};
+
+static void on_letters(struct store_dead_list *op, const struct err *err,
+                       const struct store_dead_page *page, void *ctx)
+{
+    (void)op;
+    struct letters *l = ctx;
+    assert_int_equal(err->code, ERR_OK);
+    l->count = page->count;
+    if (page->count > 0) {
+        l->first = json_incref(page->letters[0].about);
+        assert_string_equal(page->letters[0].route, "default");
+        assert_string_equal(page->letters[0].acct->id, "world");
+    }
+    l->done = true;
+}
+
+static size_t letter_count(struct fixture *f, json_t **first_out)
+{
+    struct letters l = {0};
+    const struct store_dead_query query = {.limit = 10};
+    (void)store_dead_list_start(f->w.store, &query, on_letters, &l);
+    loop_fixture_run_until(f->w.loop, &l.done, WAIT_MS);
+    if (first_out != NULL) {
+        *first_out = l.first;
+    } else {
+        json_decref(l.first);
+    }
+    return l.count;
+}
+
+static void on_requested(struct store_settings_op *op, const struct err *err, void *ctx)
+{
+    (void)op;
+    (void)ctx;
+    assert_int_equal(err->code, ERR_OK);
+}
+
+static void dead_letter_is_tried_again_on_demand(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_dead_query all = {.limit = 1};
+    char given_up[256];
+    char again[256];
+    json_t *letter = NULL;
+    f->config.retry_first_ms = 1;
+    begin(f);
+    wait_requests(f, 1);
+    f->fail = (struct http_answer){.status = 400};
+    f->fail_count = WEBHOOK_TRIES_MAX + 1;
+    append(f, EVENT_MESSAGE_UPDATED, 1, 1);
+    wait_requests(f, 1 + WEBHOOK_TRIES_MAX);
+    log_world_wait_clean(&f->w);
+    assert_int_equal(letter_count(f, &letter), 1);
+    header_of(f, 1, "webhook-id", given_up);
+    assert_string_equal(json_get_cstr(letter, "eventId"), given_up);
+    assert_int_equal(json_get_int(letter, "status", 0), 400);
+    json_decref(letter);
+    (void)store_dead_requeue_start(f->w.store, &all, on_requested, NULL);
+    wait_requests(f, 2 + WEBHOOK_TRIES_MAX); /* refused once more */
+    loop_fixture_run_for(f->w.loop, 100);
+    assert_int_equal(letter_count(f, &letter), 1);
+    assert_int_equal(json_get_int(letter, "tries", 0), WEBHOOK_TRIES_MAX + 1);
+    json_decref(letter);
+    (void)store_dead_requeue_start(f->w.store, &all, on_requested, NULL);
+    wait_requests(f, 3 + WEBHOOK_TRIES_MAX);
+    header_of(f, 2 + WEBHOOK_TRIES_MAX, "webhook-id", again);
+    assert_string_equal(again, given_up);
+    loop_fixture_run_for(f->w.loop, 100);
+    assert_int_equal(letter_count(f, NULL), 0);
+}
+
+static void event_ends_as_a_dead_letter_when_its_time_is_over(void **state)
+{
+    struct fixture *f = *state;
+    f->config.retry_first_ms = 20;
+    f->config.retry_max_ms = 50;
+    f->config.give_up_ms = 300;
+    begin(f);
+    wait_requests(f, 1);
+    f->fail = (struct http_answer){.status = 503};
+    f->fail_count = 1000;
+    append(f, EVENT_MESSAGE_UPDATED, 1, 1);
+    log_world_wait_clean(&f->w);
+    assert_int_equal(letter_count(f, NULL), 1);
+}
+
+static void rate_bounds_the_requests_of_a_second(void **state)
+{
+    struct fixture *f = *state;
+    f->config.target_rate = 50;
+    begin(f);
+    append(f, EVENT_MESSAGE_UPDATED, 1, 20);
+    wait_requests(f, 21);
+    /* 21 at 50 a second, three of them at once */
+    assert_true(http_fixture_at(f->server, 20)->at_ms -
+                    http_fixture_at(f->server, 0)->at_ms >=
+                300);
+    log_world_wait_clean(&f->w);
+}
+
+static void pause_keeps_accounts_where_they_are(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    wait_requests(f, 1);
+    log_world_settings(&f->w, json_pack("{s:b}", WEBHOOK_SETTING_PAUSED, 1));
+    append(f, EVENT_MESSAGE_UPDATED, 1, 3);
+    nothing_more(f, 1);
+    log_world_settings(&f->w, json_pack("{s:n}", WEBHOOK_SETTING_PAUSED));
+    wait_requests(f, 4);
+    log_world_wait_clean(&f->w);
+}
+
+static void old_secret_signs_beside_the_new_one_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+    char value[256];
+    json_t *changes = json_pack("{s:s}", "serviceSecret", "another");
+    webhooks_settings_prepare(store_settings(f->w.store), changes);
+    assert_non_null(json_get_obj(changes, WEBHOOK_SETTING_OLD_SECRET));
+    log_world_settings(&f->w, changes);
+    begin(f);
+    wait_requests(f, 1);
+    header_of(f, 0, "webhook-signature", value);
+    assert_non_null(strchr(value, ' '));
+    changes = json_pack("{s:s}", "serviceSecret", "another");
+    webhooks_settings_prepare(store_settings(f->w.store), changes);
+    log_world_settings(&f->w, changes);
+    append(f, EVENT_MESSAGE_UPDATED, 1, 1);
+    wait_requests(f, 2);
+    header_of(f, 1, "webhook-signature", value);
+    assert_null(strchr(value, ' '));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -587,6 +771,12 @@ int main(void)
         T(recovery_of_the_receiver_ends_the_waiting),
         T(event_without_a_log_is_repeated_too),
         T(telling_takes_milliseconds),
+        T(receiver_that_fails_for_several_accounts_is_only_probed),
+        T(dead_letter_is_tried_again_on_demand),
+        T(event_ends_as_a_dead_letter_when_its_time_is_over),
+        T(rate_bounds_the_requests_of_a_second),
+        T(pause_keeps_accounts_where_they_are),
+        T(old_secret_signs_beside_the_new_one_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
