@@ -25,6 +25,7 @@ UNSEEN = (
     (r"signatures", "IMAP servers keep none"),
     (r"License answer\.details", "this license has no such thing"),
     (r"Stats (answer\.)?(node|imapflow|bullmq)", "names a part that is not in use"),
+    (r"webhookErrorFlag", "only while a route cannot deliver"),
     (r"redisWarnings", "only while Redis has a problem"),
     (r"syncError|lastError\.description|mailboxes\[\]\.status\.error|noInferiors|statusCode|responseText|flags\.result",
      "only in cases that the servers of this check do not bring about"),

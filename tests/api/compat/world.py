@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from rig import mail  # noqa: E402
 from rig.dovecot import PASSWORD  # noqa: E402
+from rig.process import wait_until  # noqa: E402
 
 USER = "compat"
 SPARE = 12
@@ -82,6 +83,8 @@ class World:
         self.rows = daemon.messages(USER)
         self._spare = [row["id"] for row in self.rows if row.get("subject", "").startswith("Message ")]
         self.rich = next(row["id"] for row in self.rows if row["messageId"] == "<rich@example.com>")
+        # Threads are found behind the first index.
+        wait_until(lambda: "threadId" in daemon.get(f"/v1/account/{USER}/message/{self.rich}"), 30, "threads")
         self.detail = daemon.get(f"/v1/account/{USER}/message/{self.rich}")
 
     def number(self):
