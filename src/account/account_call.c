@@ -108,11 +108,10 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     if (!op_is_running(&c->op)) {
         return;
     }
-    if (err->code != ERR_OK) {
-        call_fail_err(c, err);
-        return;
+    /* Without the store the rest can still be shown. */
+    if (err->code == ERR_OK) {
+        account_threads_put(c->shown, c->shown_count, threads, count);
     }
-    account_threads_put(c->shown, c->shown_count, threads, count);
     c->then(c);
 }
 
