@@ -290,6 +290,7 @@ static bool resume(struct account *a)
 static void connect_begin(struct account *a)
 {
     const char *off = account_is_off(a->record);
+    a->paused = false;
     if (off != NULL || account_limits_gave_up(a)) {
         a->phase = ACCOUNT_PHASE_WAITING;
         a->parked = false;

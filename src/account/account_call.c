@@ -118,10 +118,13 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
 {
     struct account_call *c = ctx;
     c->threads = NULL;
-    if (!call_goes_on(c, err)) {
+    if (!op_is_running(&c->op)) {
         return;
     }
-    account_threads_put(c->shown, c->shown_count, threads, count);
+    /* Without the store the rest can still be shown. */
+    if (err->code == ERR_OK) {
+        account_threads_put(c->shown, c->shown_count, threads, count);
+    }
     c->then(c);
 }
 

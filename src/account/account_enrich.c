@@ -203,11 +203,10 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     struct enrich_request *r = ctx;
     struct account *a = accounts_get(r->as, r->account_id);
     r->threads = NULL;
-    if (err->code != ERR_OK) {
-        op_fail_err(&r->op, err);
+    if (!op_is_running(&r->op)) {
         return;
     }
-    if (a != NULL) {
+    if (err->code == ERR_OK && a != NULL) {
         account_threads_put(&r->data, 1, threads, count);
     }
     add_parts(r);

@@ -155,6 +155,9 @@ size_t account_work_limit(const struct account *a)
 {
     bool cut = loop_now_ms(a->as->loop) < a->limits.work_less_until_ms;
     size_t subs = account_subs_count(a), less = cut ? a->limits.work_less : 0;
+    if (a->as->memory.level >= MEMORY_LEVEL_WORK) {
+        return 1;
+    }
     less += subs > 1 ? subs - 1 : 0; /* they count against what an account may open */
     return less < ACCOUNT_WORK_MAX ? ACCOUNT_WORK_MAX - less : 1;
 }

@@ -111,6 +111,32 @@ void account_walk_ended(struct account *a);
 /* None is to be made. */
 void account_walk_give(struct account *a);
 
+/* Has neither the log, Redis nor the memory of the process room for a first index? */
+bool account_walk_is_full(const struct account *a);
+
+/* --- memory of the process (account_memory.c) --- */
+
+enum memory_level {
+    MEMORY_LEVEL_OK,
+    MEMORY_LEVEL_WALKS, /* no first index begins */
+    MEMORY_LEVEL_WORK,  /* and an account gets one work connection */
+    MEMORY_LEVEL_PAUSE  /* and quiet accounts are paused */
+};
+struct accounts_memory {
+    uint64_t (*resident)(void);
+    struct timer look;
+    unsigned percent; /* of the limit */
+    enum memory_level level;
+    int64_t trimmed_ms;
+};
+enum memory_level accounts_memory_level(enum memory_level before, unsigned percent);
+void accounts_memory_init(struct accounts *as);
+void accounts_memory_fini(struct accounts *as);
+/* Looks now; there is a limit. */
+void accounts_memory_look(struct accounts *as);
+/* account_work.c: closes the work connections that nobody uses. */
+void account_work_close_idle(struct account *a);
+
 /* --- consequences of failures (account_limits.c) --- */
 
 enum {
@@ -287,6 +313,7 @@ struct account {
     bool heard;           /* INBOX was compared once since the start */
     bool settled;         /* everything was in sync once on this connection */
     bool parked;          /* the store failed: the watching connection waits for it */
+    bool paused;          /* memory was short: disconnected for a while */
     struct backoff backoffs[ACCOUNT_CLASS_COUNT];
     struct account_limits limits;
     enum account_walk walk;
@@ -472,9 +499,10 @@ struct accounts {
     struct list all;
     uint32_t handshakes; /* slots granted, of all hosts */
     int64_t started_ms;
-    size_t on_their_way; /* accounts not heard yet, when looked at last … */
-    int64_t progress_ms; /* … and when it had become less */
-    uint32_t walks;      /* granted */
+    size_t on_their_way;   /* accounts not heard yet, when looked at last … */
+    int64_t progress_ms;   /* … and when it had become less */
+    uint32_t walks;        /* granted */
+    uint32_t thread_parts; /* accounts that gather threads of older messages now */
     struct list walks_waiting;
     struct timer walks_look;
     struct accounts_audits audits;
@@ -485,6 +513,7 @@ struct accounts {
     struct timer dropped_log;
     struct changelog *log; /* NULL: not told yet */
     unsigned store_fill;   /* percent */
+    struct accounts_memory memory;
     struct content_cache *cache;
     size_t stopping;
     accounts_stop_cb *on_stopped;

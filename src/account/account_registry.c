@@ -39,6 +39,7 @@ struct accounts *accounts_new(struct net *net, struct store *store,
     list_init(&as->walks_waiting);
     list_init(&as->all);
     accounts_hold_init(as);
+    accounts_memory_init(as);
     return as;
 }
 
@@ -236,6 +237,7 @@ void accounts_free(struct accounts **asp)
     timer_stop(&as->walks_look);
     timer_stop(&as->dropped_log);
     accounts_hold_fini(as);
+    accounts_memory_fini(as);
     map_free(&as->by_id);
     map_free(&as->hosts);
     accounts_cache_free(as);
@@ -249,7 +251,8 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
                                     .walks = as->walks,
                                     .held = as->held,
                                     .audits = as->audits,
-                                    .holds = as->holds};
+                                    .holds = as->holds,
+                                    .memory_percent = as->memory.percent};
     list_foreach (node, &as->all) {
         const struct account *a = container_of(node, struct account, node);
         struct str state = str_of(a->state);
@@ -261,6 +264,7 @@ void accounts_totals_get(const struct accounts *as, struct accounts_totals *out)
         out->full += account_fill_percent(a) >= ACCOUNT_FULL_PASS;
         out->barred += account_limits_wait_ms(a) > 0;
         out->parked += a->parked;
+        out->paused += a->paused;
         int64_t age_ms = account_sync_age_ms(a);
         if (age_ms > out->oldest_any_ms) {
             out->oldest_any_ms = age_ms;

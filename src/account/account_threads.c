@@ -12,6 +12,7 @@
 
 enum {
     BEGIN_MS = 5000,  /* after the account is in sync */
+    TURN_MS = 1000,   /* before another look whether others are done */
     PAUSE_MS = 20,    /* between two parts */
     FAILED_MS = 60000 /* after a failure */
 };
@@ -63,6 +64,7 @@ static void part_ended(struct account *a, bool broken, const struct err *cause)
     const struct err *err = &why;
     account_work_end(&a->threads.work, broken);
     a->threads.box = 0;
+    a->as->thread_parts--;
     if (err->code != ERR_OK) {
         log_at(LOG_DEBUG, "account", "threads are not complete yet",
                LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
@@ -121,15 +123,22 @@ static bool may_begin(const struct account *a)
 {
     return a->phase == ACCOUNT_PHASE_ONLINE && a->settled && a->pending.count == 0 &&
            a->sync_work == NULL && a->threads.box == 0 && account_has_threads(a) &&
-           account_fill_percent(a) < ACCOUNT_FULL_WALK;
+           !account_walk_is_full(a);
 }
 
+/* A few accounts at a time, as first indexes: each needs a connection more. Who has begun
+ * comes back soonest, so it goes on until its messages are done. */
 static void on_wait(struct timer *timer)
 {
     struct account *a = container_of(timer, struct account, threads.wait);
+    if (may_begin(a) && a->as->thread_parts >= a->as->config.walk_concurrency) {
+        wait_ms(a, TURN_MS);
+        return;
+    }
     for (size_t i = 0; i < a->table.count && may_begin(a); i++) {
         if (is_rest(a, a->table.items[i])) {
             a->threads.box = a->table.items[i]->box;
+            a->as->thread_parts++;
             a->threads.asking =
                 store_thread_low_start(a->as->store, &a->acct, a->threads.box, on_low, a);
         }

@@ -44,6 +44,12 @@ unsigned account_fill_percent(const struct account *a)
     return store > log ? store : log;
 }
 
+bool account_walk_is_full(const struct account *a)
+{
+    return account_fill_percent(a) >= ACCOUNT_FULL_WALK ||
+           a->as->memory.level >= MEMORY_LEVEL_WALKS;
+}
+
 static void on_full(struct timer *t)
 {
     struct account *a = container_of(t, struct account, full);
@@ -80,7 +86,7 @@ static void walks_run(struct accounts *as)
     while (may && as->walks < as->config.walk_concurrency &&
            (node = list_pop(&as->walks_waiting)) != NULL) {
         struct account *a = container_of(node, struct account, walk_node);
-        if (account_fill_percent(a) >= ACCOUNT_FULL_WALK) {
+        if (account_walk_is_full(a)) {
             list_append(&full, node);
             continue;
         }

@@ -14,9 +14,9 @@ enum {
     OPEN_MS = 60000,
     SELECT_MS = 60000,
     REQUESTS_MAX = 256,
-    /* What only the first index used is not kept for long; later, where one change was
-     * another may follow. */
-    SYNC_IDLE_MS = 3000,
+    /* What only the first index or work in the background used is not kept for long; later,
+     * where one change was another may follow. */
+    BRIEF_MS = 3000,
     BAR_MS = 5 * 60 * 1000 /* before another login, after one that was refused */
 };
 
@@ -458,7 +458,8 @@ void account_work_end(struct account_work **wp, bool broken)
     timer_stop(&w->deadline);
     loop_undefer(&w->tell);
     list_remove(&w->node);
-    bool first_index = w->lane == ACCOUNT_LANE_SYNC && !a->settled;
+    bool brief =
+        w->lane == ACCOUNT_LANE_BULK || (w->lane == ACCOUNT_LANE_SYNC && !a->settled);
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {
@@ -473,8 +474,8 @@ void account_work_end(struct account_work **wp, bool broken)
     if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
         conn_drop(wc);
     } else {
-        timer_set(a->as->loop, &wc->idle,
-                  first_index ? SYNC_IDLE_MS : ACCOUNT_WORK_IDLE_MS, on_idle_timer);
+        timer_set(a->as->loop, &wc->idle, brief ? BRIEF_MS : ACCOUNT_WORK_IDLE_MS,
+                  on_idle_timer);
     }
     work_dispatch(a);
 }
@@ -503,6 +504,15 @@ struct work_conn *account_work_slot(struct account_work *w)
 }
 
 /* --- life --- */
+
+void account_work_close_idle(struct account *a)
+{
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        if (a->work[i] != NULL && a->work[i]->state == WORK_STATE_FREE) {
+            conn_drop(a->work[i]);
+        }
+    }
+}
 
 void account_work_init(struct account *a)
 {

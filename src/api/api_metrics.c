@@ -1,10 +1,10 @@
 /* GET /metrics: the state of this node as Prometheus text (format 0.0.4). */
 #include "api_handlers.h"
 #include "postrider/base/clock.h"
+#include "postrider/base/mem.h"
 #include "postrider/changelog/changelog.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     METRICS_MAX = 64 * 1024,
@@ -37,8 +37,12 @@ static void put_accounts(struct buf *out, struct store *store)
     size_t counts[ARRAY_LEN(states)] = {0};
     for (size_t i = 0; i < store_directory_count(store); i++) {
         const struct account_entry *entry = store_directory_at(store, i);
-        for (size_t j = 0; j < ARRAY_LEN(states); j++) {
-            counts[j] += strcmp(entry->state, states[j]) == 0 ? 1 : 0;
+        size_t j = 0;
+        while (j < ARRAY_LEN(states) && strcmp(entry->state, states[j]) != 0) {
+            j++;
+        }
+        if (j < ARRAY_LEN(states)) {
+            counts[j]++;
         }
     }
     put_head(out, name, "gauge", "Accounts by state.");
@@ -147,21 +151,6 @@ static void put_changelog(struct buf *out, const struct changelog *c)
             "Change logs at 80 percent of changelog.max_bytes or more.", sizes.full);
 }
 
-/* Pages in memory: the second number of the file. */
-static uint64_t resident_bytes(void)
-{
-    unsigned long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f == NULL) {
-        return 0;
-    }
-    if (fscanf(f, "%*u %llu", &pages) != 1) {
-        pages = 0;
-    }
-    (void)fclose(f);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void put_loop(struct buf *out, const struct loop *loop)
 {
     static const char name[] = "postrider_loop_turn_seconds";
@@ -203,6 +192,11 @@ static void put_totals(struct buf *out, const struct accounts_totals *t)
     put_one(out, "postrider_accounts_full", "gauge",
             "Accounts that index nothing new: their log or Redis is nearly full.",
             t->full);
+    put_one(out, "postrider_accounts_paused", "gauge",
+            "Accounts that are disconnected since memory is short.", t->paused);
+    put_one(out, "postrider_memory_fill_percent", "gauge",
+            "Resident memory, of sync.memory_max_mib; 0 without a limit.",
+            t->memory_percent);
     put_one(out, "postrider_backpressure", "gauge",
             "Whether mail servers are not read because the store cannot keep up.",
             t->held);
@@ -254,7 +248,7 @@ static void put_process(struct buf *out, struct api_services *services, struct a
     put_one(out, "postrider_api_requests_active", "gauge", "API requests under way.",
             api_active(api));
     put_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
-            resident_bytes());
+            mem_resident_bytes());
     put_head(out, "process_start_time_seconds", "gauge", "Start of the process.");
     (void)buf_printf(out, "process_start_time_seconds %lld\n",
                      (long long)(services->started_ms / MS_PER_S));

@@ -2,9 +2,12 @@
 
 #include "postrider/base/check.h"
 
+#include <malloc.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void *mem_alloc(size_t n)
 {
@@ -50,4 +53,26 @@ void mem_wipe(void *p, size_t n)
     if (n > 0) {
         explicit_bzero(p, n);
     }
+}
+
+/* Pages in memory: the second number of the file. */
+uint64_t mem_resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL) {
+        return 0;
+    }
+    if (fscanf(f, "%*u %llu", &pages) != 1) {
+        pages = 0;
+    }
+    (void)fclose(f);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

@@ -129,7 +129,7 @@ class Reader:
             path = self.r.choice(READS).format(user)
         reply = self.w.daemon.request("GET", path)
         # A message may have gone meanwhile, and a connection may just be broken.
-        if reply.status not in (200, 404, 503, 504):
+        if reply.status not in (200, 404, 502, 503, 504):
             raise RuntimeError(f"GET {path}: {reply}")
         self.counts.add(f"answers {reply.status}")
 

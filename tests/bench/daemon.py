@@ -26,6 +26,7 @@ import time
 
 import churn
 import listing
+import wire
 from report import message, percentile, resident_kib, say, table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -196,6 +197,9 @@ def suite_idle(w):
         w.daemon.add_account(f"idle{i}", w.dovecot, port=relay.port)
     rig.wait_until(lambda: len(w.consumer.seen("accountInitialized")) >= count, 900, f"{count} accounts", pause=0.2)
     connected = time.time() - start
+    say("waiting for work in the background to end")
+    with contextlib.suppress(AssertionError):
+        rig.wait_until(lambda: relay.count()[0] <= count, 300, "connections to close", pause=0.5)
     time.sleep(w.options.settle)
     full, (open_now, resumed) = w.resident(), relay.count()
     out = {"accounts": count, "messages_each": IDLE_MESSAGES, "rss_empty_kib": empty, "rss_kib": full,
@@ -523,6 +527,12 @@ def suite_churn(w):
     return churn.suite(w, rig.Relay)
 
 
+# --- wire ---
+
+def suite_wire(w):
+    return wire.suite(w, rig)
+
+
 # --- webhooks ---
 
 class Sink:
@@ -658,7 +668,8 @@ def suite_webhooks(w):
 
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "webhooks": suite_webhooks,
-          "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn}
+          "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn,
+          "wire": suite_wire}
 LONG = {"churn"}  # only if asked for
 
 
@@ -668,9 +679,9 @@ def load_rig(binary):
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
-    from rig import certs, consumer, daemon, dovecot, fake, imap, mail, process, redis, relay
+    from rig import certs, consumer, daemon, dovecot, fake, imap, mail, process, redis, relay, tap
     return argparse.Namespace(Authority=certs.Authority, Consumer=consumer.Consumer, Daemon=daemon.Daemon,
-                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Fake=fake.Fake, Neighbour=imap.Neighbour, mail=mail, HOST=process.HOST,
+                              Dovecot=dovecot.Dovecot, Redis=redis.Redis, Relay=relay.Relay, Tap=tap.Tap, Fake=fake.Fake, Neighbour=imap.Neighbour, mail=mail, HOST=process.HOST,
                               PASSWORD=dovecot.PASSWORD, wait_until=process.wait_until, run_cli=daemon.run_cli)
 
 
@@ -678,7 +689,7 @@ def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "postrider"), help="program to measure")
     p.add_argument("--suite", action="append", choices=SUITES, help="may be repeated; without it, all of them")
-    p.add_argument("--size", type=int, default=100000, help="sync: messages (%(default)s)")
+    p.add_argument("--size", type=int, default=100000, help="sync, wire: messages (%(default)s)")
     p.add_argument("--accounts", type=int, default=1000, help="idle, churn: accounts (%(default)s)")
     p.add_argument("--minutes", type=int, default=60, help="churn: how long (%(default)s)")
     p.add_argument("--rate", type=float, default=20, help="churn: deliveries, flag changes and deletions a second (%(default)s)")

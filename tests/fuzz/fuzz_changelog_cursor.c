@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     CHECK(!foreign || id[0] == '\0');
     changelog_cursor_format(&acct, id, cursor);
-    CHECK(changelog_cursor_parse(&acct, str_of(cursor), again, &foreign, &err) && !foreign);
+    CHECK(changelog_cursor_parse(&acct, str_of(cursor), again, &foreign, &err) &&
+          !foreign);
     if (id[0] == '\0') {
         CHECK(again[0] == '\0');
         return 0;

@@ -43,8 +43,7 @@ static void directory(struct arena *arena, struct str in, struct buf *out)
         const struct segment_entry *e = &a.chunks[i], *f = &b.chunks[i];
         CHECK(e->count > 0 && e->count <= SEGMENT_ROWS);
         CHECK(e->first_uid > (i > 0 ? a.chunks[i - 1].last_uid : 0));
-        CHECK(e->last_uid >= e->first_uid &&
-              e->last_uid - e->first_uid >= e->count - 1);
+        CHECK(e->last_uid >= e->first_uid && e->last_uid - e->first_uid >= e->count - 1);
         CHECK(e->first_uid == f->first_uid && e->last_uid == f->last_uid &&
               e->count == f->count);
     }

@@ -58,6 +58,7 @@ struct accounts_config {
     uint32_t connect_total;       /* handshakes at once over all hosts */
     uint32_t walk_concurrency;    /* accounts that build their first index at once */
     int64_t audit_interval_ms;    /* between proofs of a mailbox's index; 0 = none */
+    uint64_t memory_max_bytes;    /* of the process; 0 = any */
     const char *ca_file;          /* authorities for mail servers, or NULL */
 };
 
@@ -112,12 +113,14 @@ struct accounts_audits {
 struct accounts_totals {
     size_t accounts, connected, connecting, syncing, errors;
     size_t connections;
-    size_t handshakes;     /* connections on their way */
-    size_t walks;          /* accounts that build a first index */
-    size_t full;           /* accounts that index nothing since there is little room */
-    size_t barred, parked; /* left alone on the server's wish; waiting for the store */
-    bool held;             /* the store cannot keep up: nothing is read */
-    uint64_t holds;        /* times that happened */
+    size_t handshakes;       /* connections on their way */
+    size_t walks;            /* accounts that build a first index */
+    size_t full;             /* accounts that index nothing since there is little room */
+    size_t barred, parked;   /* left alone on the server's wish; waiting for the store */
+    size_t paused;           /* disconnected, since memory is short */
+    unsigned memory_percent; /* resident, of memory_max_bytes; 0 without a limit */
+    bool held;               /* the store cannot keep up: nothing is read */
+    uint64_t holds;          /* times that happened */
     struct accounts_audits audits;
     int64_t oldest_sync_ms; /* age of the oldest complete look of a connected account */
     int64_t oldest_any_ms;  /* the same of all that are switched on */

@@ -1,6 +1,7 @@
 /* position: how far a reader of all logs has come: a place in the feed of every shard.
  * Shape    an array; as text (base64url) it lists the shards that were read at all, so it
- *          is short while there are few accounts and at most CHANGELOG_POSITION_SIZE long
+ *          is short while there are few accounts, some thousand bytes when all shards are
+ *          in use, and at most CHANGELOG_POSITION_SIZE long
  * Owner    the caller's memory
  * Limits   CHANGELOG_POSITION_SIZE
  * Errors   false: not a position of ours */

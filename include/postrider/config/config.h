@@ -70,6 +70,7 @@ struct config_sync {
     int64_t connect_concurrency;
     int64_t connect_total;
     int64_t index_concurrency;
+    int64_t memory_max_mib;
 };
 
 struct config_webhook {

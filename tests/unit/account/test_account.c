@@ -1,5 +1,7 @@
 /* The actor and the sync engine against a real Dovecot and a real Redis: what the log says after
  * each change, and what the index holds. */
+#include "account_priv.h"
+
 #include "append_fixture.h"
 #include "dovecot_fixture.h"
 #include "store_fixture.h"
@@ -605,6 +607,43 @@ static void messages_can_be_listed_read_and_changed(void **state)
     world_free(w);
 }
 
+/* --- memory --- */
+
+static uint64_t resident;
+
+static uint64_t fake_resident(void)
+{
+    return resident;
+}
+
+static void quiet_accounts_are_paused_when_memory_is_short_and_come_back(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    other_open(w, "busy");
+    add_account(w, "busy");
+    add_account(w, "quiet");
+    wait_state(w, "busy", "connected");
+    wait_state(w, "quiet", "connected");
+    other_append(w, "INBOX", "news");
+    wait_event(w, "busy", EVENT_MESSAGE_NEW, 1, 1);
+    w->accounts->memory.resident = fake_resident;
+    w->accounts->config.memory_max_bytes = 100;
+    resident = 95;
+    for (int i = 0; i < 20; i++) {
+        accounts_memory_look(w->accounts);
+        loop_fixture_run_for(w->redis->loop, 20);
+    }
+    wait_state(w, "quiet", "paused");
+    wait_state(w, "busy", "connected");
+    assert_int_equal(account_connection_count(accounts_get(w->accounts, STR("quiet"))),
+                     0);
+    resident = 50;
+    accounts_memory_look(w->accounts);
+    wait_state(w, "quiet", "connected");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -616,6 +655,7 @@ int main(void)
         cmocka_unit_test(what_happened_meanwhile_is_found_at_the_next_start),
         cmocka_unit_test(other_mailboxes_are_polled),
         cmocka_unit_test(wrong_servers_are_told_once),
+        cmocka_unit_test(quiet_accounts_are_paused_when_memory_is_short_and_come_back),
         cmocka_unit_test(messages_can_be_listed_read_and_changed),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -27,6 +27,11 @@ static void what_is_printed_is_read_again(void **state)
     p.at[0] = (struct feed_place){1700000000000, 0};
     p.at[255] = (struct feed_place){1700000000123, 7};
     assert_survives(&p, 24);
+    /* With every event of a reader of all: an hour's places, few of them with a seq. */
+    for (size_t i = 0; i < STORE_SHARDS; i++) {
+        p.at[i] = (struct feed_place){1700000000000 - i * 14000, i % 32 == 0 ? 1 : 0};
+    }
+    assert_survives(&p, 1370);
     for (size_t i = 0; i < STORE_SHARDS; i++) {
         p.at[i] = (struct feed_place){1700000000000 + i * 1000003, i};
     }
@@ -44,15 +49,17 @@ static void what_is_no_position_is_refused(void **state)
     p.at[9] = (struct feed_place){300, 300};
     struct buf text = BUF_INIT(CHANGELOG_POSITION_SIZE);
     assert_true(changelog_position_format(&p, &text));
-    /* AawCCgCsAg: base 300, step 10, age 0, seq 300 */
+    /* AqwCCQMArAI: base 300, skip 9, one with a seq, age 0, seq 300 */
+    assert_true(str_eq_c(buf_str(&text), "AqwCCQMArAI"));
     static const char *const bad[] = {
         "",
         "A",
         "!",
-        "AgAA",
-        "AawCAACsAg",  /* no step */
-        "AawCgQIArAI", /* beyond the last shard */
-        "AawCCq0CrAI", /* before the beginning of time */
+        "AQAA",
+        "AqwCCQE",        /* no shard in the run */
+        "AqwC_wEFAAEAAQ", /* beyond the last shard */
+        "AqwCgQIDAAE",    /* skips more than there are */
+        "AqwCCQOtAqwC",   /* before the beginning of time */
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_false(changelog_position_parse(str_of(bad[i]), &kept));

@@ -98,7 +98,7 @@ static void defaults(void **state)
     assert_int_equal(c->sync.flags_refresh_s, 1800);
     assert_int_equal(c->sync.resets_per_day, 3);
     assert_int_equal(c->sync.batch_messages, 1000);
-    assert_int_equal(c->sync.connect_concurrency, 32);
+    assert_int_equal(c->sync.connect_concurrency, 64);
     assert_int_equal(c->webhook.timeout_ms, 30000);
     assert_int_equal(c->webhook.retry_first_ms, 5000);
     assert_int_equal(c->changelog.retention_days, 7);
