@@ -505,7 +505,8 @@ static void delete_looked(struct store_account_op *a)
 void store_account_delete_words(struct store_words *w, struct store *s,
                                 const struct store_acct *acct, struct str feed_position)
 {
-    static const char *const kinds[] = {"f", "a", "log", "cur", "q", "b", "mv", "th", "dl"};
+    static const char *const kinds[] = {"f", "a",  "log", "cur", "q",
+                                        "b", "mv", "th",  "dl"};
     struct arena *arena = w->arena;
     store_words_lease_keys(w, s, acct->shard);
     store_word(w, store_key_shard(arena, s, acct->shard, "accounts"));
