@@ -276,7 +276,7 @@ static void attacks_do_not_help_each_other(void **state ATTR_UNUSED)
         "<img src=x onerror=alert(1) style='background:url(//x)'>";
     for (size_t i = 0; i < ARRAY_LEN(openers); i++) {
         for (size_t j = 0; j < ARRAY_LEN(closers); j++) {
-            for (size_t k = 0; k < ARRAY_LEN(openers); k++) {
+            for (size_t k = (i + j) % 4; k < ARRAY_LEN(openers); k += 4) {
                 char text[512];
                 (void)snprintf(text, sizeof text, "%s%s%s%s%s%s", openers[i], active,
                                openers[k], closers[j], active, openers[i]);
