@@ -51,6 +51,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->watch.account = a;
     sync_moves_init(&a->moves, as->config.move_window_ms);
     list_init(&a->listing_calls);
+    list_init(&a->streams);
     account_work_init(a);
     return a;
 }
@@ -341,7 +342,10 @@ static void stop_check(struct account *a)
         }
         return;
     }
+    struct err why = {0};
+    (void)err_set(&why, ERR_UNAVAILABLE, "the account was closed");
     timer_stop(&a->stop_poll);
+    account_streams_end(a, &why);
     a->phase = ACCOUNT_PHASE_STOPPED;
     event_fini(&a->commit_event);
     accounts_stop_cb *cb = a->on_stopped;

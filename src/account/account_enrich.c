@@ -146,6 +146,9 @@ static void on_message(struct account_call *op ATTR_UNUSED, const struct err *er
 {
     struct enrich_request *r = ctx;
     r->call = NULL;
+    if (!op_is_running(&r->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         op_fail_err(&r->op, err);
         return;

@@ -252,6 +252,11 @@ bool account_work_is_stale(const struct err *err);
  * asks again gets one that is known to live. */
 void account_work_end_stale(struct account_work **w);
 
+/* --- downloads (account_stream.c) --- */
+
+/* The actor is about to go: downloads end that wait for their consumers. */
+void account_streams_end(struct account *a, const struct err *why);
+
 /* --- what is shown of it to who looks for a fault (account_diagnose.c) --- */
 
 enum {
@@ -389,6 +394,7 @@ struct account {
     size_t work_users;         /* account_work objects that exist */
     size_t calls;              /* account_call objects that exist: they use the table */
     struct list listing_calls; /* those that wait for a listing */
+    struct list streams;       /* those that wait for their consumers, and use nothing */
     /* stopping */
     struct timer stop_poll;
     accounts_stop_cb *on_stopped;
