@@ -51,6 +51,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->watch.account = a;
     sync_moves_init(&a->moves, as->config.move_window_ms);
     list_init(&a->listing_calls);
+    list_init(&a->streams);
     account_work_init(a);
     return a;
 }
@@ -80,6 +81,8 @@ void account_free(struct account **ap)
     account_threads_fini(a);
     account_server_fini(a);
     account_measures_free(&a->measures);
+    mem_free(a->errors);
+    mem_free(a->last_err);
     a->magic = 0;
     mem_free(a);
 }
@@ -339,7 +342,10 @@ static void stop_check(struct account *a)
         }
         return;
     }
+    struct err why = {0};
+    (void)err_set(&why, ERR_UNAVAILABLE, "the account was closed");
     timer_stop(&a->stop_poll);
+    account_streams_end(a, &why);
     a->phase = ACCOUNT_PHASE_STOPPED;
     event_fini(&a->commit_event);
     accounts_stop_cb *cb = a->on_stopped;
@@ -427,7 +433,8 @@ const char *account_state(const struct account *a)
 
 const struct err *account_last_err(const struct account *a)
 {
-    return &a->last_err;
+    static const struct err none = {.code = ERR_OK};
+    return a->last_err != NULL ? a->last_err : &none;
 }
 
 size_t account_connection_count(const struct account *a)

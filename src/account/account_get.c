@@ -329,7 +329,9 @@ static void on_marked(struct imap_store *op ATTR_UNUSED,
     struct account_call *c = ctx;
     c->store = NULL;
     /* Reading succeeded; a mailbox that refuses the flag changes nothing of that. */
-    getting_complete(c);
+    if (op_is_running(&c->op)) {
+        getting_complete(c);
+    }
 }
 
 static void mark_or_complete(struct account_call *c)

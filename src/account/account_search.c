@@ -397,10 +397,17 @@ static void add_box(struct searching *s, const struct mailbox *m)
     s->boxes[s->count++] = (struct searched_box){.box = m->box};
 }
 
+/* Asked for once, or there would be squares of work in few words. */
 static void add_all(struct searching *s, const struct account *a)
 {
+    bool first = s->count == 0;
     for (size_t i = 0; i < a->table.count; i++) {
-        if (mailbox_is_synced(a->table.items[i])) {
+        if (!mailbox_is_synced(a->table.items[i])) {
+            continue;
+        }
+        if (first) {
+            s->boxes[s->count++] = (struct searched_box){.box = a->table.items[i]->box};
+        } else {
             add_box(s, a->table.items[i]);
         }
     }
@@ -412,6 +419,7 @@ static bool find_boxes(struct account_call *c, const json_t *paths)
     struct searching *s = c->detail;
     size_t index;
     const json_t *path;
+    bool all = false;
     if (c->a->table.count == 0) {
         call_fail(c, ERR_UNAVAILABLE, "the mailboxes are not known yet");
         return false;
@@ -422,7 +430,10 @@ static bool find_boxes(struct account_call *c, const json_t *paths)
         struct str name = str_of(json_string_value(path));
         struct mailbox *m = account_mailbox_by_path(c->a, name);
         if (str_eq_c(name, "*")) {
-            add_all(s, c->a);
+            if (!all) {
+                add_all(s, c->a);
+            }
+            all = true;
         } else if (m == NULL) {
             call_fail(c, ERR_NO_MAILBOX, "Unknown path");
             return false;

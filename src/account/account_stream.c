@@ -53,8 +53,9 @@ struct account_stream {
     /* the piece on its way */
     bool whole; /* one FETCH of everything */
     uint64_t at, chunk, got;
-    bool was_paused, waits; /* waits: for the consumer, without a connection */
-    unsigned kept_up;       /* pieces in a row that the consumer took as they came */
+    bool was_paused;
+    struct list waiting; /* for the consumer, without a connection: in a->streams */
+    unsigned kept_up;    /* pieces in a row that the consumer took as they came */
     /* decoded bytes */
     uint64_t skip, left; /* left: UINT64_MAX = all there are */
 };
@@ -68,6 +69,7 @@ static void stream_abort(struct op *op)
 {
     struct account_stream *s = stream_of(op);
     s->broken = s->fetch != NULL;
+    list_remove(&s->waiting);
     imap_fetch_cancel(s->fetch);
 }
 
@@ -118,11 +120,20 @@ void account_stream_pause(struct account_stream *s)
 void account_stream_resume(struct account_stream *s)
 {
     s->paused = false;
-    if (s->waits && op_is_running(&s->op)) {
-        s->waits = false;
+    if (!list_is_empty(&s->waiting)) {
+        list_remove(&s->waiting);
         stream_borrow(s);
     } else if (holds_back(s)) {
         imap_fetch_resume(s->fetch);
+    }
+}
+
+/* Those with a connection end with it. */
+void account_streams_end(struct account *a, const struct err *why)
+{
+    struct list *node;
+    while ((node = list_pop(&a->streams)) != NULL) {
+        op_fail_err(&container_of(node, struct account_stream, waiting)->op, why);
     }
 }
 
@@ -266,7 +277,7 @@ static void next_piece(struct account_stream *s)
         s->chunk *= 2;
     }
     if (s->paused) {
-        s->waits = true;
+        list_append(&s->a->streams, &s->waiting);
         account_work_end(&s->work, false);
     } else {
         stream_borrow(s);
@@ -534,6 +545,7 @@ stream_start(struct account *a, struct str id, struct str path,
     struct account_stream *s = op_new(a->as->loop, &stream_type, deadline_ms);
     struct mailbox *m = NULL;
     s->a = a;
+    list_init(&s->waiting);
     s->events = events;
     s->ctx = ctx;
     s->path = arena_str(&s->op.arena, path);

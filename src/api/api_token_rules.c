@@ -50,7 +50,8 @@ static bool has_scope(const json_t *record, const struct api_token_use *use,
     return err_set(err, ERR_FORBIDDEN, "The token does not have the needed scope");
 }
 
-/* A narrowed token never reaches the group admin, even if it names no groups. */
+/* A narrowed token never reaches the group admin, even if it names no groups; nor what else
+ * would give it more than it has. */
 static bool has_permission(const json_t *record, const struct api_token_use *use,
                            json_t *details, struct err *err)
 {
@@ -61,7 +62,7 @@ static bool has_permission(const json_t *record, const struct api_token_use *use
     if (permissions == NULL || route->action == NULL || route->group == NULL) {
         return true;
     }
-    if (strcmp(route->group, "admin") != 0 &&
+    if (strcmp(route->group, "admin") != 0 && (route->flags & API_ADMIN) == 0 &&
         (actions == NULL || list_has(actions, route->action)) &&
         (groups == NULL || list_has(groups, route->group))) {
         return true;

@@ -43,6 +43,7 @@ struct frame {
     size_t at;      /* of the token that opened it */
     unsigned arg;   /* function or comparison; place of a jump to be filled in */
     unsigned count; /* arguments, items, pairs so far */
+    bool keyed;     /* FRAME_OBJECT: the value of a key is due */
 };
 
 struct compiler {
@@ -189,6 +190,7 @@ static bool read_key(struct compiler *c)
         return fail(c, "expected a name or a text in quotes as the key");
     }
     emit_const(c, new_text(c->token.text));
+    top(c)->keyed = true;
     if (!next(c)) {
         return false;
     }
@@ -223,7 +225,8 @@ static bool closes_empty(struct compiler *c)
     } rows[] = {{FRAME_CALL, TOKEN_PAREN_CLOSE},
                 {FRAME_ARRAY, TOKEN_BRACKET_CLOSE},
                 {FRAME_OBJECT, TOKEN_BRACE_CLOSE}};
-    for (size_t i = 0; f != NULL && f->count == 0 && i < ARRAY_LEN(rows); i++) {
+    bool empty = f != NULL && f->count == 0 && !f->keyed;
+    for (size_t i = 0; empty && i < ARRAY_LEN(rows); i++) {
         if (rows[i].frame == f->kind && rows[i].token == c->token.kind) {
             return true;
         }

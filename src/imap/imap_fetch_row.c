@@ -13,6 +13,10 @@
 
 #include "postrider/base/num.h"
 
+enum {
+    OBJECTID_MAX = 255
+};
+
 typedef bool read_item(struct imap_doc *doc, const struct imap_tok *value, uint32_t bit,
                        struct imap_row *row);
 
@@ -119,6 +123,9 @@ static bool read_id(struct imap_doc *doc, const struct imap_tok *value, uint32_t
     bool is_email = (bit & (IMAP_ITEM_EMAILID | IMAP_ITEM_GM_MSGID)) != 0;
     if (id.len == 0) {
         return tok == NULL || imap_tok_is_nil(doc, tok);
+    }
+    if (id.len > OBJECTID_MAX) {
+        return true; /* RFC 8474 §7 has no such id: as if none was told */
     }
     *(is_email ? &row->email_id : &row->thread_id) = id;
     row->has |= bit;

@@ -71,3 +71,15 @@ def test_a_change_is_not_made_twice(begin, user):
         reply = d.request("PUT", f"/v1/account/{user}/message/{first}", {"flags": {"add": ["\\Seen"]}})
         assert (reply.status == 200) == made, reply
         assert server.commands.count(b"UID STORE") == before + 1
+
+
+def test_reading_ends_while_the_flag_is_on_its_way(shared, fake, user):
+    def instead(server, command, tag, rest, s):
+        return command == b"UID STORE"  # never answered
+    shared.add_account(user, None, host="127.0.0.1", port=fake(Imap(instead)).port, secure=False)
+    shared.wait_state(user)
+    row = shared.messages(user)[0]
+    reply = shared.request("GET", f"/v1/account/{user}/message/{row['id']}?markAsSeen=true&textType=*",
+                           headers={"X-EE-Timeout": "600"})
+    assert reply.status == 504, reply
+    assert shared.request("GET", f"/v1/account/{user}/message/{row['id']}").status == 200

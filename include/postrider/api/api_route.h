@@ -44,7 +44,8 @@ enum api_route_flag {
     API_NO_DEADLINE = 1u << 4,  /* streams that live as long as the client */
     API_ACCOUNT_FREE = 1u << 5, /* a token bound to an account may call it although the
                                    path names none */
-    API_HIDDEN = 1u << 6        /* not in OpenAPI */
+    API_HIDDEN = 1u << 6,       /* not in OpenAPI */
+    API_ADMIN = 1u << 7         /* no narrowed token may call it, whatever its group */
 };
 
 /* What a request may look like, and the reply to it; about the account "example". JSON with

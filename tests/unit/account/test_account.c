@@ -9,6 +9,7 @@
 #include "postrider/account/account.h"
 #include "postrider/account/account_message.h"
 #include "postrider/base/mem.h"
+#include "postrider/json/json.h"
 #include "postrider/mime/mime.h"
 #include "postrider/store/store_log.h"
 
@@ -607,6 +608,81 @@ static void messages_can_be_listed_read_and_changed(void **state)
     world_free(w);
 }
 
+/* --- a download whose client takes nothing --- */
+
+struct download {
+    struct world *w;
+    struct account_stream *stream; /* NULL: it has ended */
+    enum err_code code;
+};
+
+static void on_held_begin(struct account_stream *s,
+                          const struct account_stream_info *info, void *ctx)
+{
+    (void)info;
+    ((struct download *)ctx)->stream = s;
+}
+
+static void on_held_data(struct account_stream *s, struct str data, void *ctx)
+{
+    (void)data;
+    (void)ctx;
+    account_stream_pause(s);
+}
+
+static void on_held_end(struct account_stream *s, const struct err *err, void *ctx)
+{
+    (void)s;
+    struct download *d = ctx;
+    d->stream = NULL;
+    d->code = err->code;
+}
+
+static void append_large(struct world *w)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    (void)buf_put_c(&text, "Subject: large\r\n\r\n");
+    for (unsigned i = 0; i < 20000; i++) {
+        (void)buf_put_c(&text, "one more line of the same kind\r\n");
+    }
+    append_fixture_run(w->redis->loop, w->other, "INBOX", buf_c(&text));
+    buf_fini(&text);
+}
+
+/* It holds no connection then, and ends with the account all the same. */
+static void a_download_that_waits_ends_with_its_account(void **state)
+{
+    (void)state;
+    static const struct account_stream_events events = {on_held_begin, on_held_data,
+                                                        on_held_end};
+    static const struct account_range range = {.first = 1, .last = INT64_MAX};
+    struct account_list_params list = {.path = STR("INBOX"), .page_size = 1};
+    struct world *w = world_new();
+    struct download d = {.w = w};
+    other_open(w, "held");
+    append_large(w);
+    add_account(w, "held");
+    wait_state(w, "held", "connected");
+    struct account *a = accounts_get(w->accounts, STR("held"));
+    (void)account_messages_list_start(a, &list, WAIT_MS, on_result, w);
+    wait_done(w);
+    struct str id =
+        json_get_str(json_array_get(json_get_arr(w->result, "messages"), 0), "id");
+    (void)account_source_start(a, id, &range, WAIT_MS, &events, &d);
+    loop_fixture_run_for(w->redis->loop, 1500);
+    assert_non_null(d.stream);
+    accounts_deleted(w->accounts, STR("held"), on_stopped, w);
+    wait_done(w);
+    if (d.stream != NULL) {
+        account_stream_resume(d.stream);
+        loop_fixture_run_for(w->redis->loop, 100);
+    }
+    assert_null(d.stream);
+    assert_int_equal(d.code, ERR_UNAVAILABLE);
+    json_decref(w->result);
+    world_free(w);
+}
+
 /* --- memory --- */
 
 static uint64_t resident;
@@ -657,6 +733,7 @@ int main(void)
         cmocka_unit_test(wrong_servers_are_told_once),
         cmocka_unit_test(quiet_accounts_are_paused_when_memory_is_short_and_come_back),
         cmocka_unit_test(messages_can_be_listed_read_and_changed),
+        cmocka_unit_test(a_download_that_waits_ends_with_its_account),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

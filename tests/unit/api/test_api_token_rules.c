@@ -16,6 +16,8 @@ static const struct api_route read_message = {
     .scope = "api", .action = "read", .group = "message"};
 static const struct api_route write_admin = {
     .scope = "api", .action = "write", .group = "admin"};
+static const struct api_route write_token = {
+    .scope = "api", .action = "write", .group = "logs", .flags = API_ADMIN};
 static const struct api_route metrics = {
     .scope = "metrics", .action = "read", .group = "diagnostics"};
 
@@ -52,6 +54,11 @@ static const struct rule_case rule_cases[] = {
     {"narrowed tokens never administer",
      "{\"scopes\":[\"api\"],\"permissions\":{\"actions\":[\"write\"]}}", &write_admin,
      "1.2.3.4", NULL, ERR_FORBIDDEN, "requiredPermission"},
+    {"nor make tokens under an old name",
+     "{\"scopes\":[\"api\"],\"permissions\":{\"groups\":[\"logs\"]}}", &write_token,
+     "1.2.3.4", NULL, ERR_FORBIDDEN, "requiredPermission"},
+    {"others make them", "{\"scopes\":[\"api\"]}", &write_token, "1.2.3.4", NULL, ERR_OK,
+     NULL},
     {"address",
      "{\"scopes\":[\"api\"],\"restrictions\":{\"addresses\":[\"::1\",\"1.2.0.0/16\"]}}",
      &read_message, "1.2.3.4", NULL, ERR_OK, NULL},

@@ -183,6 +183,8 @@ static const struct {
     {"()", "line 1, column 2: expected a value"},
     {"a[]", "line 1, column 3: expected a value"},
     {"[1,]", "line 1, column 4: expected a value"},
+    {"{a:}", "line 1, column 4: expected a value"},
+    {"[{'a': }]", "line 1, column 8: expected a value"},
     {"{a}", "line 1, column 3: expected : behind the key"},
     {"{1: 2}", "line 1, column 2: expected a name or a text in quotes as the key"},
     {"a ? b", "line 1, column 3: this ? has no :"},

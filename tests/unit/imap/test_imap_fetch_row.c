@@ -7,6 +7,10 @@
 
 #include <cmocka.h>
 
+#define X16  "xxxxxxxxxxxxxxxx"
+#define X64  X16 X16 X16 X16
+#define X256 X64 X64 X64 X64
+
 static const struct imap_case rows_cases[] = {
     {.name = "flags row",
      .input = "* 3 FETCH (UID 117 FLAGS (\\Seen $x) MODSEQ (90060115194045001))\r\n",
@@ -29,6 +33,9 @@ static const struct imap_case rows_cases[] = {
          "NIL\"]\n"},
     {.name = "ids bare and NIL",
      .input = "* 3 FETCH (EMAILID M1 THREADID NIL UID 3)\r\n",
+     .expected = "fetch seq=3 has=81 uid=3 email=\"M1\"\n"},
+    {.name = "an id that is too long is none",
+     .input = "* 3 FETCH (EMAILID M1 THREADID (" X256 ") UID 3)\r\n",
      .expected = "fetch seq=3 has=81 uid=3 email=\"M1\"\n"},
     {.name = "unknown items are one value",
      .input = "* 3 FETCH (X-A (a (b \"c\")) UID 4 X-B {3}\r\n"
