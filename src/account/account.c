@@ -81,6 +81,8 @@ void account_free(struct account **ap)
     account_threads_fini(a);
     account_server_fini(a);
     account_measures_free(&a->measures);
+    mem_free(a->errors);
+    mem_free(a->last_err);
     a->magic = 0;
     mem_free(a);
 }
@@ -431,7 +433,8 @@ const char *account_state(const struct account *a)
 
 const struct err *account_last_err(const struct account *a)
 {
-    return &a->last_err;
+    static const struct err none = {.code = ERR_OK};
+    return a->last_err != NULL ? a->last_err : &none;
 }
 
 size_t account_connection_count(const struct account *a)

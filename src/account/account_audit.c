@@ -108,7 +108,7 @@ static void learn_boxes(struct account *a)
             continue;
         }
         if (u->count == u->cap) {
-            u->cap = u->cap > 0 ? u->cap * 2 : 8;
+            u->cap = u->count + (a->table.count - i);
             u->boxes = mem_realloc(u->boxes, u->cap * sizeof *u->boxes);
         }
         int64_t wait_ms = rand_below((uint32_t)at_most(interval_ms(a), INT32_MAX) + 1);

@@ -103,9 +103,9 @@ void call_fail_err(struct account_call *c, const struct err *err)
 bool call_goes_on(struct account_call *c, const struct err *err)
 {
     if (op_is_running(&c->op) && err->code != ERR_OK) {
-        call_fail_err(c, err);
+        call_fail_err(c, err); /* or begins again: then this step is over, too */
     }
-    return op_is_running(&c->op);
+    return err->code == ERR_OK && op_is_running(&c->op);
 }
 
 bool call_goes_on_past_no(struct account_call *c, const struct err *err)

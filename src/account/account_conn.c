@@ -101,5 +101,8 @@ void account_conn_hold(struct account_conn *c, bool held)
 
 void account_conn_close(struct account_conn *c)
 {
+    if (c == &c->account->watch) {
+        account_server_keep(c->account);
+    }
     imap_conn_close(&c->conn);
 }

@@ -27,12 +27,15 @@ static const char *const scope_names[] = {
 
 void account_errors_note(struct account *a, const char *role, const struct err *err)
 {
-    struct account_errors *e = &a->errors;
-    struct account_error *last =
-        e->count > 0 ? &e->items[(e->count - 1) % ACCOUNT_ERRORS_MAX] : NULL;
     if (err->code == ERR_OK || err->code == ERR_CANCELED) {
         return;
     }
+    if (a->errors == NULL) {
+        a->errors = MEM_NEW(struct account_errors);
+    }
+    struct account_errors *e = a->errors;
+    struct account_error *last =
+        e->count > 0 ? &e->items[(e->count - 1) % ACCOUNT_ERRORS_MAX] : NULL;
     if (last == NULL || last->code != err->code || strcmp(last->role, role) != 0 ||
         strcmp(last->peer_code, err->peer_code) != 0) {
         last = &e->items[e->count++ % ACCOUNT_ERRORS_MAX];
@@ -58,10 +61,17 @@ static char *copy_of(const char *text)
 void account_server_note(struct account *a, const struct imap_conn *conn)
 {
     account_server_fini(a);
-    a->server.name = copy_of(imap_conn_server_name(conn));
-    a->server.caps = copy_of(imap_conn_caps_text(conn));
     a->server.enabled = imap_conn_enabled(conn);
     a->server.quirks = sync_quirks(conn);
+}
+
+void account_server_keep(struct account *a)
+{
+    const struct imap_conn *conn = a->watch.conn;
+    if (conn != NULL && a->server.name == NULL) {
+        a->server.name = copy_of(imap_conn_server_name(conn));
+        a->server.caps = copy_of(imap_conn_caps_text(conn));
+    }
 }
 
 int64_t account_sync_age_ms(const struct account *a)
@@ -156,14 +166,14 @@ static json_t *connections_json(const struct account *a)
 
 static json_t *backoff_json(const struct account *a)
 {
-    bool failed = a->last_err.code != ERR_OK;
-    enum account_class klass = account_class_of(&a->last_err);
+    const struct err *err = account_last_err(a);
+    bool failed = err->code != ERR_OK;
+    enum account_class klass = account_class_of(err);
     json_t *out = json_object();
     bool waits = a->phase == ACCOUNT_PHASE_WAITING && timer_is_set(&a->retry);
     put_due(out, "nextTry", a, waits ? a->retry.due_ms : 0);
     json_put(out, "class",
-             failed ? json_string(account_reaction_get(&a->last_err)->name)
-                    : json_null());
+             failed ? json_string(account_reaction_get(err)->name) : json_null());
     json_put_int(out, "attempts", failed ? (int64_t)a->backoffs[klass].tries : 0);
     put_due(out, "barredUntil", a, a->limits.barred_until_ms);
     put_due(out, "throttledUntil", a, a->poll.throttled_until_ms);
@@ -197,10 +207,11 @@ static json_t *server_json(const struct account *a)
             json_push(names, json_string(enabled[i].name));
         }
     }
-    json_put(out, "name",
-             a->server.name != NULL ? json_str_repaired(str_of(a->server.name))
-                                    : json_null());
-    json_put(out, "capabilities", words_json(a->server.caps));
+    const struct imap_conn *conn = a->watch.conn;
+    const char *name = conn != NULL ? imap_conn_server_name(conn) : a->server.name;
+    json_put(out, "name", name != NULL ? json_str_repaired(str_of(name)) : json_null());
+    json_put(out, "capabilities",
+             words_json(conn != NULL ? imap_conn_caps_text(conn) : a->server.caps));
     json_put(out, "enabled", names);
     json_put_bool(out, "idle", a->idle != NULL);
     json_put_cstr(out, "notify", scope_names[a->notify_scope]);
@@ -256,9 +267,9 @@ static json_t *error_json(const struct account_error *e)
 /* The newest first. */
 static json_t *errors_json(const struct account *a)
 {
-    const struct account_errors *e = &a->errors;
+    const struct account_errors *e = a->errors;
     json_t *out = json_array();
-    for (size_t i = 0; i < ACCOUNT_ERRORS_MAX && i < e->count; i++) {
+    for (size_t i = 0; e != NULL && i < ACCOUNT_ERRORS_MAX && i < e->count; i++) {
         json_push(out, error_json(&e->items[(e->count - 1 - i) % ACCOUNT_ERRORS_MAX]));
     }
     return out;
@@ -294,7 +305,7 @@ static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
 
 static json_t *last_error_json(const struct err *err, int64_t at_ms)
 {
-    if (err->code == ERR_OK) {
+    if (err == NULL || err->code == ERR_OK) {
         return json_null();
     }
     const char *code =
@@ -322,7 +333,7 @@ json_t *account_diagnose(const struct account *a)
     json_put(out, "lag", age_ms >= 0 ? json_integer(age_ms / MS_PER_S) : json_null());
     put_time(out, "lastProof", a->audit.proof_ms);
     put_time(out, "lastDrift", a->audit.drift_ms);
-    json_put(out, "lastError", last_error_json(&a->last_err, a->last_err_at_ms));
+    json_put(out, "lastError", last_error_json(account_last_err(a), a->last_err_at_ms));
     json_put(out, "connections", connections_json(a));
     json_put(out, "backoff", backoff_json(a));
     json_put(out, "server", server_json(a));
@@ -346,6 +357,6 @@ json_t *account_diagnose_stored(const struct account_entry *entry, const json_t 
     put_time(out, "syncTime", entry->sync_time_ms);
     put_time(out, "lastProof", proof_ms);
     put_time(out, "lastDrift", drift_ms);
-    json_put(out, "lastError", last_error_json(&entry->last_error, error_ms));
+    json_put(out, "lastError", last_error_json(entry->last_error, error_ms));
     return out;
 }

@@ -186,7 +186,7 @@ static void look(struct enrich_request *r)
     struct account *a = accounts_get(r->as, r->account_id);
     if (a == NULL) {
         op_fail(&r->op, ERR_UNAVAILABLE, "the account is not here");
-    } else if (is_coming(a) && a->last_err.code == ERR_OK) {
+    } else if (is_coming(a) && account_last_err(a)->code == ERR_OK) {
         timer_set(r->as->loop, &r->again, LOOK_AGAIN_MS, on_look);
     } else if (a->phase != ACCOUNT_PHASE_ONLINE) {
         op_fail(&r->op, ERR_UNAVAILABLE, "the account is %s", a->state);

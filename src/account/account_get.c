@@ -17,6 +17,8 @@ struct getting {
     bool headers; /* the answer is a whole message */
     bool mark_seen;
     bool web_safe, fold_quotes; /* the HTML is made safe to show */
+    bool embed;
+    struct account_images *images; /* NULL: none to put in */
     json_t *message;
     /* text parts, plain first; encodings copied, since rows are borrowed */
     struct getting_part {
@@ -39,6 +41,7 @@ static void getting_fini(struct account_call *c)
     json_decref(g->message);
     buf_fini(&g->plain);
     buf_fini(&g->html);
+    account_images_free(&g->images);
 }
 
 /* --- texts --- */
@@ -166,18 +169,20 @@ static bool has_text(const struct getting *g, bool html)
     return false;
 }
 
-/* safe: what stands for the HTML; absent if it was not asked for. */
-static json_t *texts_json(struct getting *g, struct str safe)
+/* made: what stands for the HTML; absent if it was not asked for. */
+static json_t *texts_json(struct getting *g, struct str made)
 {
     json_t *out = json_object();
     if (has_text(g, false)) {
         json_put_str(out, "plain", buf_str(&g->plain));
     }
-    if (safe.ptr != NULL) {
-        json_put_str(out, "html", safe);
-        json_put_bool(out, "webSafe", true);
+    if (made.ptr != NULL) {
+        json_put_str(out, "html", made);
     } else if (has_text(g, true)) {
         json_put_str(out, "html", buf_str(&g->html));
+    }
+    if (made.ptr != NULL && g->web_safe) {
+        json_put_bool(out, "webSafe", true);
     }
     json_put_bool(out, "hasMore", g->has_more);
     return out;
@@ -189,16 +194,16 @@ static void answer_message(struct account_call *c)
     call_complete(c, json_incref(g->message));
 }
 
-static void answer(struct account_call *c, struct str safe)
+static void answer(struct account_call *c, struct str made)
 {
     struct getting *g = c->detail;
     if (!g->headers) {
-        call_complete(c, texts_json(g, safe));
+        call_complete(c, texts_json(g, made));
         return;
     }
     if (g->type != ACCOUNT_TEXT_NONE && g->part_count > 0) {
         json_t *text = json_object_get(g->message, "text");
-        json_t *decoded = texts_json(g, safe);
+        json_t *decoded = texts_json(g, made);
         json_object_update(text, decoded);
         json_decref(decoded);
     }
@@ -208,14 +213,17 @@ static void answer(struct account_call *c, struct str safe)
 static void getting_complete(struct account_call *c)
 {
     struct getting *g = c->detail;
-    if (!g->web_safe || g->part_count == 0) {
+    if (g->part_count == 0 || (!g->web_safe && g->images == NULL)) {
         answer(c, STR_NULL);
         return;
     }
     const struct account_safe_params params = {
         .plain = buf_str(&g->plain),
         .html = has_text(g, true) ? str_of(buf_c(&g->html)) : STR_NULL,
-        .fold_quotes = g->fold_quotes};
+        .fold_quotes = g->fold_quotes,
+        .only_embed = !g->web_safe,
+        .images = g->images};
+    g->images = NULL;
     account_safe_start(c, &params, answer);
 }
 
@@ -256,6 +264,50 @@ static void mark_or_complete(struct account_call *c)
     c->store = imap_store_start(c->conn, &params, CALL_COMMAND_MS, on_marked, c);
 }
 
+static void on_image_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                         void *ctx)
+{
+    struct account_call *c = ctx;
+    struct getting *g = c->detail;
+    for (size_t i = 0; row->uid == c->uid && i < row->section_count; i++) {
+        account_images_take(g->images, row->sections[i].name, row->sections[i].data);
+    }
+}
+
+static void on_images(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct account_call *c = ctx;
+    c->fetch = NULL;
+    if (op_is_running(&c->op) && call_goes_on_past_no(c, err)) {
+        mark_or_complete(c);
+    }
+}
+
+/* The texts are there: their images, then what is left. */
+static void fetch_images(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_image_row,
+                                                    .on_end = on_images};
+    struct getting *g = c->detail;
+    struct str paths[ACCOUNT_IMAGES_MAX];
+    size_t count =
+        g->images != NULL ? account_images_named(g->images, buf_str(&g->html), paths) : 0;
+    if (count == 0) {
+        account_images_free(&g->images);
+        mark_or_complete(c);
+        return;
+    }
+    char uid[16];
+    (void)snprintf(uid, sizeof uid, "%u", c->uid);
+    struct imap_fetch_params params = {.by_uid = true,
+                                       .set = str_of(uid),
+                                       .items = IMAP_ITEM_UID,
+                                       .sections = paths,
+                                       .section_count = count,
+                                       .partial_bytes = ACCOUNT_IMAGE_BYTES};
+    c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
+}
+
 static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct account_call *c = ctx;
@@ -267,7 +319,7 @@ static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
         call_fail_err(c, err);
         return;
     }
-    mark_or_complete(c);
+    fetch_images(c);
 }
 
 static void fetch_texts(struct account_call *c)
@@ -308,6 +360,7 @@ static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
     json_put_cstr(g->message, "specialUse", use);
     if (g->type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
         take_parts(c, row->structure);
+        g->images = g->embed ? account_images_find(row->structure) : NULL;
         if (!g->headers) {
             take_asked(g, row);
         }
@@ -330,7 +383,7 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     } else if (g->part_count > 0 && !g->taken) {
         fetch_texts(c);
     } else {
-        mark_or_complete(c);
+        fetch_images(c);
     }
 }
 
@@ -343,6 +396,7 @@ static void fetch_message(struct account_call *c)
     char uid[16];
     json_decref(g->message);
     g->message = NULL;
+    account_images_free(&g->images);
     g->part_count = 0;
     g->has_more = false;
     buf_clear(&g->plain);
@@ -390,7 +444,8 @@ struct account_call *account_message_get_start(struct account *a,
                           .headers = true,
                           .mark_seen = params->mark_seen,
                           .web_safe = params->web_safe || params->fold_quotes,
-                          .fold_quotes = params->fold_quotes};
+                          .fold_quotes = params->fold_quotes,
+                          .embed = params->embed_images};
     return getting_start(a, params->id, how, deadline_ms, cb, ctx);
 }
 
@@ -403,7 +458,8 @@ struct account_call *account_text_get_start(struct account *a,
                                                                     : params->text,
                           .max_bytes = params->max_bytes,
                           .web_safe = params->web_safe || params->fold_quotes,
-                          .fold_quotes = params->fold_quotes};
+                          .fold_quotes = params->fold_quotes,
+                          .embed = params->embed_images};
     struct arena arena = {0};
     struct str id = STR(""), rest = STR("");
     (void)render_part_id_parse(&arena, params->id, &id, &rest);

@@ -178,7 +178,7 @@ json_t *account_limits_json(const struct account *a)
     }
     char since[CLOCK_ISO_SIZE];
     clock_format_iso(l->refused_since_ms, since);
-    const struct backoff *b = &a->backoffs[account_class_of(&a->last_err)];
+    const struct backoff *b = &a->backoffs[account_class_of(account_last_err(a))];
     return json_pack("{s:s, s:s, s:I}", "since", since, "of", l->refused, "tries",
                      (json_int_t)b->tries);
 }
@@ -192,21 +192,22 @@ static int64_t time_of(const json_t *object, const char *key)
 
 static void restore_error(struct account *a, const json_t *last)
 {
-    struct err *err = &a->last_err;
+    struct err err;
     const char *code = json_string_value(json_object_get(last, "serverResponseCode"));
     const char *text = json_string_value(json_object_get(last, "response"));
     const char *name = json_string_value(json_object_get(last, "code"));
-    err_clear(err);
+    err_clear(&err);
     if (err_code_by_name(name) == ERR_OK) {
         return;
     }
-    (void)err_set(err, err_code_by_name(name), "%s", text != NULL ? text : "");
-    const char *own = err_info_get(err->code)->api_code;
+    (void)err_set(&err, err_code_by_name(name), "%s", text != NULL ? text : "");
+    const char *own = err_info_get(err.code)->api_code;
     if (code != NULL && (own == NULL || strcmp(code, own) != 0)) {
-        err_set_peer_code(err, code, strlen(code));
+        err_set_peer_code(&err, code, strlen(code));
     }
+    account_set_last_err(a, &err);
     a->last_err_at_ms = time_of(last, "date");
-    a->error_told = account_reaction_get(err)->tells;
+    a->error_told = account_reaction_get(&err)->tells;
 }
 
 /* The last login may have been a moment ago, by the process before this one. */
@@ -222,21 +223,21 @@ static void restore_refusal(struct account *a, const json_t *refused)
     }
     memcpy(l->refused, of, sizeof of);
     l->refused_since_ms = time_of(refused, "since");
-    a->backoffs[account_class_of(&a->last_err)].tries =
+    a->backoffs[account_class_of(account_last_err(a))].tries =
         tries > 1 ? (uint32_t)tries - 1 : 0;
-    int64_t delay_ms = account_reaction_delay_ms(&a->last_err, a->backoffs);
+    int64_t delay_ms = account_reaction_delay_ms(account_last_err(a), a->backoffs);
     int64_t passed_ms = clock_wall_ms() - a->last_err_at_ms;
     if (passed_ms >= 0 && passed_ms < delay_ms) {
-        account_limits_bar(a, a->last_err.code, delay_ms - passed_ms);
+        account_limits_bar(a, account_last_err(a)->code, delay_ms - passed_ms);
     }
 }
 
 void account_limits_restore(struct account *a, const json_t *state)
 {
-    if (a->last_err.code == ERR_OK && !a->error_told) {
+    if (account_last_err(a)->code == ERR_OK && !a->error_told) {
         restore_error(a, json_object_get(state, "lastError"));
         const json_t *refused = json_object_get(state, "refused");
-        if (json_is_object(refused) && a->last_err.code != ERR_OK) {
+        if (json_is_object(refused) && account_last_err(a)->code != ERR_OK) {
             restore_refusal(a, refused);
         }
     }

@@ -135,8 +135,8 @@ static void resume_some(struct accounts *as)
 
 /* --- looking --- */
 
-/* Freed memory that the allocator keeps counts as used; after many handshakes and first
- * indexes that is a fifth. */
+/* Freed memory that the allocator keeps counts as used: some megabytes after many
+ * handshakes and first indexes. */
 static void trim(struct accounts *as)
 {
     struct accounts_memory *m = &as->memory;

@@ -279,7 +279,7 @@ struct account_errors {
 
 /* What the last watching connection found. */
 struct account_server {
-    char *name; /* NULL: none was ever up */
+    char *name; /* these two once it is closed; NULL: none ever was */
     char *caps;
     uint32_t enabled; /* enum imap_cap bits */
     uint32_t quirks;  /* enum sync_quirk bits */
@@ -287,6 +287,8 @@ struct account_server {
 
 void account_errors_note(struct account *a, const char *role, const struct err *err);
 void account_server_note(struct account *a, const struct imap_conn *conn);
+/* Before the watching connection is closed: what it can be asked for until then. */
+void account_server_keep(struct account *a);
 void account_server_fini(struct account *a);
 
 /* --- the actor --- */
@@ -297,8 +299,8 @@ struct account {
     struct list node;
     struct store_acct acct;
     enum account_phase phase;
-    const char *state; /* as the API shows it */
-    struct err last_err;
+    const char *state;    /* as the API shows it */
+    struct err *last_err; /* NULL: none; see account_last_err */
     int64_t last_err_at_ms;
     bool error_told;  /* the event for last_err is in the log */
     bool reload;      /* the memory of the store is stale: load before connecting */
@@ -357,7 +359,7 @@ struct account {
     struct account_threads threads;
     struct account_audit audit;
     struct account_server server;
-    struct account_errors errors;
+    struct account_errors *errors;     /* NULL: there was none */
     struct account_measures *measures; /* NULL: nothing was measured */
     struct sub_conn *subs[ACCOUNT_SUB_MAX];
     /* passes of the other mailboxes, one after the other on a work connection */
@@ -460,6 +462,8 @@ void account_fail(struct account *a, const struct err *err);
 
 /* account_state.c */
 void account_set_state(struct account *a, const char *state);
+/* err: NULL = it is over. */
+void account_set_last_err(struct account *a, const struct err *err);
 /* Commits state, last error and, when it is news, the event. */
 void account_tell_error(struct account *a, const struct err *err);
 void account_tell_initialized(struct account *a);

@@ -9,20 +9,30 @@ struct safe_job {
     struct worker *worker;
     account_safe_cb *cb;
     struct buf input, output;
-    bool from_plain, fold_quotes;
+    struct account_images *images;
+    bool from_plain, fold_quotes, only_embed;
 };
+
+static bool make(struct safe_job *job)
+{
+    const struct html_sanitize_params params = {
+        .fold_quotes = job->fold_quotes,
+        .on_cid = job->images != NULL ? account_images_put : NULL,
+        .ctx = job->images};
+    struct str input = buf_str(&job->input);
+    if (job->only_embed) {
+        return html_embed(&job->output, input, account_images_put, job->images);
+    }
+    return job->from_plain ? html_from_text(&job->output, input, job->fold_quotes)
+                           : html_sanitize(&job->output, input, &params);
+}
 
 static void safe_work(void *data, struct err *err)
 {
     struct safe_job *job = data;
-    const struct html_sanitize_params params = {.fold_quotes = job->fold_quotes};
-    bool whole =
-        job->from_plain
-            ? html_from_text(&job->output, buf_str(&job->input), job->fold_quotes)
-            : html_sanitize(&job->output, buf_str(&job->input), &params);
-    if (!whole) {
+    if (!make(job)) {
         (void)err_set(err, ERR_TOO_LARGE,
-                      "the HTML of this message is too large to clean");
+                      "the HTML of this message is too large to prepare");
     }
 }
 
@@ -39,6 +49,7 @@ static void on_worked(struct worker *w, const struct err *err, void *ctx)
             call_fail_err(c, err);
         }
     }
+    account_images_free(&job->images);
     buf_fini(&job->input);
     buf_fini(&job->output);
     mem_free(job);
@@ -53,7 +64,9 @@ void account_safe_start(struct account_call *c, const struct account_safe_params
                              .input = BUF_INIT(SIZE_MAX / 4),
                              .output = BUF_INIT((size_t)HTML_INPUT_MAX * 4),
                              .from_plain = params->html.ptr == NULL,
-                             .fold_quotes = params->fold_quotes};
+                             .fold_quotes = params->fold_quotes,
+                             .only_embed = params->only_embed,
+                             .images = params->images};
     buf_put_str(&job->input, job->from_plain ? params->plain : params->html);
     c->safe = job;
     job->worker =

@@ -5,6 +5,7 @@
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
+#include "postrider/base/mem.h"
 #include "postrider/json/json.h"
 
 #include <stdio.h>
@@ -36,17 +37,16 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
 
 static json_t *last_error_json(const struct account *a)
 {
-    if (a->last_err.code == ERR_OK) {
+    const struct err *err = account_last_err(a);
+    if (err->code == ERR_OK) {
         return json_null();
     }
     char date[CLOCK_ISO_SIZE];
     clock_format_iso(a->last_err_at_ms, date);
-    const char *code = a->last_err.peer_code[0] != '\0'
-                           ? a->last_err.peer_code
-                           : err_info_get(a->last_err.code)->api_code;
-    return json_pack("{s:s, s:s*, s:s, s:s}", "response", a->last_err.msg,
-                     "serverResponseCode", code, "code", err_code_name(a->last_err.code),
-                     "date", date);
+    const char *code =
+        err->peer_code[0] != '\0' ? err->peer_code : err_info_get(err->code)->api_code;
+    return json_pack("{s:s, s:s*, s:s, s:s}", "response", err->msg, "serverResponseCode",
+                     code, "code", err_code_name(err->code), "date", date);
 }
 
 /* Writes the state as it is now; one commit at a time, the last state wins. */
@@ -83,7 +83,8 @@ void account_set_state(struct account *a, const char *state)
     log_at(LOG_INFO, "account", "state changed", LOG_S("account", a->acct.name),
            LOG_S("from", a->state), LOG_S("to", state));
     a->state = state;
-    store_directory_set_state(a->as->store, str_of(a->acct.id), state, &a->last_err);
+    store_directory_set_state(a->as->store, str_of(a->acct.id), state,
+                              account_last_err(a));
     if (strcmp(state, "connecting") != 0 && a->acct.incarnation[0] != '\0') {
         commit_run(a); /* passing through is not worth a write */
     }
@@ -100,12 +101,25 @@ static void account_event(struct account *a, enum event_type type, json_t *data,
                    a->commit_event.id);
 }
 
+void account_set_last_err(struct account *a, const struct err *err)
+{
+    if (err == NULL) {
+        mem_free(a->last_err);
+        a->last_err = NULL;
+        return;
+    }
+    if (a->last_err == NULL) {
+        a->last_err = MEM_NEW(struct err);
+    }
+    *a->last_err = *err;
+}
+
 void account_tell_error(struct account *a, const struct err *err)
 {
     const struct account_reaction *reaction = account_reaction_get(err);
-    bool same = a->error_told && a->last_err.code == err->code &&
-                strcmp(a->last_err.peer_code, err->peer_code) == 0;
-    a->last_err = *err;
+    bool same = a->error_told && account_last_err(a)->code == err->code &&
+                strcmp(account_last_err(a)->peer_code, err->peer_code) == 0;
+    account_set_last_err(a, err);
     a->last_err_at_ms = clock_wall_ms();
     if (reaction->tells && !same) {
         bool auth = strcmp(reaction->state, "authenticationError") == 0;
@@ -124,12 +138,13 @@ void account_tell_error(struct account *a, const struct err *err)
     if (before == a->state && a->commit_event.data != NULL) {
         commit_run(a);
     }
-    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state,
+                              account_last_err(a));
 }
 
 void account_tell_initialized(struct account *a)
 {
-    a->last_err = (struct err){.code = ERR_OK};
+    account_set_last_err(a, NULL);
     a->error_told = false;
     a->limits.refused_since_ms = 0;
     if (!a->initialized) {
@@ -138,7 +153,8 @@ void account_tell_initialized(struct account *a)
                       (uint64_t)a->notify_from_ms); /* a flush moves it: another event */
     }
     account_set_state(a, "connected");
-    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state, &a->last_err);
+    store_directory_set_state(a->as->store, str_of(a->acct.id), a->state,
+                              account_last_err(a));
 }
 
 void account_tell_synced(struct account *a)

@@ -357,8 +357,8 @@ static bool check_online(struct account_call *c)
 {
     if (c->a->watch.conn == NULL || c->a->table.count == 0) {
         call_fail(c, ERR_UNAVAILABLE, "account is %s%s%s", c->a->state,
-                  c->a->last_err.code != ERR_OK ? ": " : "",
-                  c->a->last_err.code != ERR_OK ? c->a->last_err.msg : "");
+                  account_last_err(c->a)->code != ERR_OK ? ": " : "",
+                  account_last_err(c->a)->msg);
         return false;
     }
     return true;

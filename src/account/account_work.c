@@ -433,8 +433,8 @@ struct account_work *account_work_start(struct account *a, enum account_lane lan
     struct err err = {0};
     if (a->phase != ACCOUNT_PHASE_ONLINE) {
         (void)err_set(&err, ERR_UNAVAILABLE, "account is %s%s%s", a->state,
-                      a->last_err.code != ERR_OK ? ": " : "",
-                      a->last_err.code != ERR_OK ? a->last_err.msg : "");
+                      account_last_err(a)->code != ERR_OK ? ": " : "",
+                      account_last_err(a)->msg);
         request_end(w, &err);
     } else if (request_count(a) > REQUESTS_MAX) {
         (void)err_set(&err, ERR_UNAVAILABLE, "too many requests wait for this account");

@@ -71,7 +71,7 @@ static void put_state(json_t *out, const struct account *a,
         err = account_last_err(a);
         json_put_cstr(out, "state", account_state(a));
     } else if (entry != NULL) {
-        err = &entry->last_error;
+        err = entry->last_error;
         json_put_cstr(out, "state", entry->state);
     }
     bool failed = err != NULL && err->code != ERR_OK;

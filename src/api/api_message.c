@@ -96,7 +96,9 @@ static struct account_get_params get_params(const struct api_call *call, struct 
         .max_bytes = (size_t)json_get_int(call->query, "maxBytes", 0),
         .mark_seen = json_get_bool(call->query, "markAsSeen", false),
         .web_safe = web_safe,
-        .fold_quotes = web_safe || json_get_bool(call->query, "preProcessHtml", false)};
+        .fold_quotes = web_safe || json_get_bool(call->query, "preProcessHtml", false),
+        .embed_images =
+            web_safe || json_get_bool(call->query, "embedAttachedImages", false)};
 }
 
 void api_message_get(struct api_call *call)

@@ -26,8 +26,8 @@ static struct follower *follower_of(struct api_flow *flow)
 
 static json_t *payload_of(const struct account_entry *entry)
 {
-    const struct err *err = &entry->last_error;
-    if (err->code == ERR_OK || !str_has_suffix(str_of(entry->state), "Error")) {
+    const struct err *err = entry->last_error;
+    if (err == NULL || !str_has_suffix(str_of(entry->state), "Error")) {
         return json_null();
     }
     json_t *error = json_object();

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    BLOCK_MIN = 1024,
+    BLOCK_MIN = 256,
     BLOCK_MAX = 64 * 1024
 };
 

@@ -139,6 +139,21 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool percent_decode(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        uint8_t byte;
+        if (c == '%' && i + 2 < text.len &&
+            hex_decode(str_from(text.ptr + i + 1, 2), &byte, 1)) {
+            c = (char)byte;
+            i += 2;
+        }
+        buf_put_byte(out, c);
+    }
+    return !out->overflow;
+}
+
 bool hex_decode(struct str text, void *out, size_t len)
 {
     uint8_t *p = out;

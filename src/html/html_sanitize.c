@@ -139,7 +139,7 @@ static void put_image(struct sanitizer *s, const char *name)
         buf_clear(&s->made);
         bool found = s->params->on_cid(s->params->ctx, str_tail(url, 4), &s->made) &&
                      !s->made.overflow;
-        url = found ? buf_str(&s->made) : STR_NULL;
+        url = found ? buf_str(&s->made) : url;
         if (found && is_web(url)) {
             put_attr(s, name, url); /* the caller's own address of it */
             return;

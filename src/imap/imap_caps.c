@@ -84,7 +84,9 @@ void imap_caps_set_text(struct imap_caps *caps, struct str text)
             buf_put_str(&words, word);
         }
     }
-    caps->text = buf_take(&words, NULL);
+    /* As long as it is: there is one for each connection. */
+    caps->text = words.len > 0 ? mem_strndup(words.bytes, words.len) : NULL;
+    buf_fini(&words);
 }
 
 void imap_caps_set_words(struct imap_caps *caps, const struct str *words, size_t count)

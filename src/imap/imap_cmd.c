@@ -181,7 +181,7 @@ void *imap_op_new(struct imap_conn *c, const struct op_type *type, int64_t deadl
     op->deadline_ms = deadline_ms;
     list_init(&op->cmds);
     if (c->state >= IMAP_CONN_DEAD) {
-        op_fail_err(&op->op, &c->end);
+        op_fail_err(&op->op, c->end);
     } else if (c->held) {
         imap_op_suspend(op);
     }

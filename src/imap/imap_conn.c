@@ -80,6 +80,7 @@ static void conn_free(struct imap_conn *c)
     imap_mailbox_free(&c->mailbox);
     imap_caps_clear(&c->caps);
     mem_free(c->server_name);
+    mem_free(c->end);
     arena_fini(&c->arena);
     mem_wipe(c, sizeof *c);
     mem_free(c);
@@ -113,7 +114,10 @@ static void fail_commands(struct imap_conn *c, const struct err *err)
 static void shut(struct imap_conn *c, enum imap_conn_state state, const struct err *err)
 {
     c->state = state;
-    c->end = *err;
+    if (c->end == NULL) {
+        c->end = MEM_NEW(struct err);
+    }
+    *c->end = *err;
     if (c->feeding) {
         imap_parser_stop(c->parser);
     }
@@ -129,7 +133,7 @@ static void on_ending(struct deferred *d)
 {
     struct imap_conn *c = container_of(d, struct imap_conn, ending);
     if (c->events.on_closed != NULL) {
-        c->events.on_closed(c->events_ctx, &c->end);
+        c->events.on_closed(c->events_ctx, c->end);
     }
 }
 

@@ -54,7 +54,7 @@ struct imap_parser {
     void *ctx;
     struct imap_limits limits;
     bool utf8, stop;
-    struct err failure;
+    struct err *failure; /* FAILED: why */
 
     /* the response so far */
     const char *text; /* in the chunk, or the carry's bytes */
@@ -105,6 +105,7 @@ void imap_parser_free(struct imap_parser **pp)
     imap_toks_fini(&p->toks);
     imap_setlex_fini(&p->set);
     arena_fini(&p->arena);
+    mem_free(p->failure);
     p->magic = 0;
     mem_free(p);
 }
@@ -555,8 +556,16 @@ static bool step(struct imap_parser *p, struct input *in, struct err *err)
     case STATE_FAILED:
         break;
     }
-    *err = p->failure;
+    *err = *p->failure;
     return false;
+}
+
+/* The reason is kept apart: parsers are many, and few of them fail. */
+static void fail(struct imap_parser *p, const struct err *why)
+{
+    p->state = STATE_FAILED;
+    p->failure = MEM_NEW(struct err);
+    *p->failure = *why;
 }
 
 bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
@@ -564,16 +573,20 @@ bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
 {
     CHECK_MAGIC(p, PARSER_MAGIC);
     struct input in = {.at = data, .end = data + len};
+    struct err failure;
+    err_clear(&failure);
     bool ok = p->state != STATE_FAILED;
     p->stop = false;
     while (ok && in.at < in.end && !p->stop) {
-        ok = step(p, &in, &p->failure);
+        ok = step(p, &in, &failure);
     }
     *used_out = (size_t)(in.at - data);
     if (!ok) {
-        p->state = STATE_FAILED;
+        if (p->state != STATE_FAILED) {
+            fail(p, &failure);
+        }
         if (err != NULL) {
-            *err = p->failure;
+            *err = *p->failure;
         }
         return false;
     }

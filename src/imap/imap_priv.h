@@ -302,7 +302,7 @@ struct imap_conn {
     struct imap_trace_state trace;
     struct arena arena; /* small things that last as long as the connection */
     struct deferred ending;
-    struct err end;
+    struct err *end; /* DEAD, CLOSED: why */
 };
 
 struct imap_conn *imap_conn_new(struct loop *loop,

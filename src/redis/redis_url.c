@@ -19,7 +19,7 @@ static bool bad(struct err *err, const char *why)
 }
 
 /* RFC 3986 §2.1; a NUL cannot be part of what we need. */
-static bool percent_decode(struct arena *a, struct str s, const char **out)
+static bool decoded_part(struct arena *a, struct str s, const char **out)
 {
     char *text = arena_alloc(a, s.len + 1);
     size_t n = 0;
@@ -54,11 +54,11 @@ static bool parse_userinfo(struct str *rest, struct arena *a, struct redis_addre
     *rest = str_tail(*rest, at);
     size_t colon = str_find_byte(info, ':');
     struct str user = colon != SIZE_MAX ? str_from(info.ptr, colon) : info;
-    if (user.len > 0 && !percent_decode(a, user, &out->user)) {
+    if (user.len > 0 && !decoded_part(a, user, &out->user)) {
         return false;
     }
     return colon == SIZE_MAX ||
-           percent_decode(a, str_tail(info, colon + 1), &out->password);
+           decoded_part(a, str_tail(info, colon + 1), &out->password);
 }
 
 static bool parse_db(struct str text, struct redis_address *out)

@@ -12,7 +12,8 @@
 struct item {
     struct directory_row row;
     char *state;
-    struct account_entry entry; /* what readers see: borrows from the two above */
+    struct err *last_error;     /* NULL = none */
+    struct account_entry entry; /* what readers see: borrows from the three above */
     uint64_t load;              /* the load that last saw it */
     bool confirmed;             /* the shard's set of accounts has it */
 };
@@ -40,6 +41,7 @@ static void item_free(struct item *item)
 {
     directory_row_fini(&item->row);
     mem_free(item->state);
+    mem_free(item->last_error);
     mem_free(item);
 }
 
@@ -202,6 +204,18 @@ static void set_state(struct item *item, const char *state)
     refresh_entry(item);
 }
 
+/* Kept apart: accounts are many, and few of them have one. */
+static void set_error(struct item *item, const struct err *err)
+{
+    mem_free(item->last_error);
+    item->last_error = NULL;
+    if (err != NULL && err->code != ERR_OK) {
+        item->last_error = MEM_NEW(struct err);
+        *item->last_error = *err;
+    }
+    item->entry.last_error = item->last_error;
+}
+
 void store_directory_set_state(struct store *s, struct str id, const char *state,
                                const struct err *last_error)
 {
@@ -213,11 +227,7 @@ void store_directory_set_state(struct store *s, struct str id, const char *state
     if (state != NULL) {
         set_state(item, state);
     }
-    if (last_error != NULL) {
-        item->entry.last_error = *last_error;
-    } else {
-        err_clear(&item->entry.last_error);
-    }
+    set_error(item, last_error);
     if (changed && s->state_cb != NULL) {
         s->state_cb(s, &item->entry, s->state_ctx);
     }

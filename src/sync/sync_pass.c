@@ -207,7 +207,7 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .threads = p->facts,
                                          .thread_count = p->fact_count,
                                          .next_number = next_number};
-    if (!sync_reset_rests(p->m)) {
+    if (!sync_reset_rests(p->m) && !p->outdated) {
         p->m->stored_ms = clock_wall_ms();
     }
     sync_move_plan_put(&p->moved, p->sc.moves, &params);

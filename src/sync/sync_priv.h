@@ -330,6 +330,7 @@ struct sync_pass {
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
+    bool outdated;                /* of UIDs that the server does not have any more */
     struct sync_walk_chunk chunks[SYNC_WALK_CHUNKS]; /* a ring, oldest first */
     size_t chunk_first, chunk_count;
     /* children in flight */

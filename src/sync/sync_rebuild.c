@@ -7,7 +7,15 @@
  * memory. Matched messages are silent but for flags; of the others, new ones are told if
  * they came after the last look at the mailbox, and old ones count as deleted if nearly
  * all messages can be recognised. What a part tells comes in a fixed order, and the record
- * counts how much of it was told: after a crash the rest follows, with the same event ids. */
+ * counts how much of it was told: after a crash the rest follows, with the same event ids.
+ *
+ * A row without a partner that the server does not show any more leaves the index as
+ * silently as it came: nobody knows of that message, so nobody may hear that it changed or
+ * went. If it is there after all, the pass finds it as one that appeared late.
+ *
+ * UIDVALIDITY may change once more while something is already told: the server cannot be
+ * asked for these UIDs then. The comparison ends without it (p->outdated), with no row but
+ * those that are known, and what it leaves becomes the next shadow. */
 #include "sync_match.h"
 #include "sync_priv.h"
 
@@ -16,12 +24,13 @@
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
     PART_ROWS = 20000,
     TELL_SLICE = 500,  /* events in one commit */
     FETCH_SLICE = 500, /* new messages asked for at a time */
-    FETCH_REPEATS =
-        4, /* times as many rows are taken: changes of flags come in between */
     ARRIVED_SLACK_MS = 10 * 60 * 1000
 };
 
@@ -48,11 +57,13 @@ struct sync_rebuild {
     struct sync_match old;       /* rows of the part */
     struct sync_change *changes; /* matched, other flags */
     size_t change_count, change_cap;
-    uint32_t *fresh; /* UIDs of new rows without a partner */
-    size_t fresh_count, fresh_cap, fresh_at;
+    uint32_t *fresh; /* UIDs of new rows without a partner, rising */
+    size_t fresh_count, fresh_cap;
+    size_t fresh_at, fresh_end; /* those asked for at a time */
+    uint32_t gone[FETCH_SLICE]; /* of these: not shown any more */
+    size_t gone_count;
     struct arena arena; /* keywords of changes */
-    size_t tell_at;     /* of the changes and leftovers of this part */
-    size_t news_at;     /* of the rows fetched */
+    size_t tell_at; /* of the changes, leftovers and then the fresh rows of this part */
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -93,6 +104,15 @@ static void *grow(void *items, size_t count, size_t *cap, size_t size)
 
 /* --- LOAD, COUNT --- */
 
+/* Whatever its date, a message that such an index did not have was never told: it never
+ * got complete, or was complete and empty. Fast indexes are empty and tell nothing. */
+static bool knows_nothing(const struct mailbox *shadow)
+{
+    return shadow->phase == MAILBOX_PHASE_LIVE
+               ? shadow->count == 0 && shadow->low_uid <= 1
+               : shadow->epoch == 0;
+}
+
 static void on_shadow(struct store_shadow *op ATTR_UNUSED, const struct err *err,
                       struct mailbox *shadow, void *ctx)
 {
@@ -109,6 +129,10 @@ static void on_shadow(struct store_shadow *op ATTR_UNUSED, const struct err *err
         /* Nothing to compare with: what there is now counts as known. */
         log_at(LOG_WARN, "sync", "the former index is not to be had",
                LOG_S("account", p->sc.acct->name), LOG_ERR_FIELDS(err));
+    }
+    if (shadow != NULL && p->outdated) {
+        /* For the next comparison: since when is it that messages are news? */
+        p->m->stored_ms = knows_nothing(shadow) ? 1 : shadow->stored_ms;
     }
     r->state = shadow != NULL ? REBUILD_STATE_COUNT_OLD : REBUILD_STATE_FINISH;
     sync_pass_run(p);
@@ -195,7 +219,7 @@ static void begin_part(struct sync_rebuild *r)
 {
     sync_match_clear(&r->old);
     arena_reset(&r->arena);
-    r->change_count = r->fresh_count = r->fresh_at = r->news_at = 0;
+    r->change_count = r->fresh_count = r->fresh_at = r->fresh_end = 0;
     r->state = r->part < r->parts ? REBUILD_STATE_OLD : REBUILD_STATE_FINISH;
 }
 
@@ -277,6 +301,9 @@ static enum step step_tell(struct sync_pass *p)
     }
     size_t all = r->change_count + r->old.count;
     if (r->tell_at >= all) {
+        /* Behind these stand the fresh rows that a run before this one was done with. */
+        size_t done = r->tell_at - all;
+        r->fresh_at = done < r->fresh_count ? done : r->fresh_count;
         r->state = REBUILD_STATE_FETCH;
         return STEP_MORE;
     }
@@ -299,28 +326,62 @@ static enum step step_tell(struct sync_pass *p)
 
 /* --- FETCH, TELL_NEW: rows without a partner --- */
 
-static void on_fresh_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                         void *ctx)
+static int by_uid(const void *a, const void *b)
 {
-    struct sync_pass *p = ctx;
-    const struct mailbox *shadow = p->rebuild->shadow;
-    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE;
-    /* What an index that never got complete did not show was never told. */
-    bool unseen = shadow->phase != MAILBOX_PHASE_LIVE && shadow->epoch == 0;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* It is shown, so it stays. Rows come once each, and mostly in order: then it is the first. */
+static void forget_gone(struct sync_rebuild *r, uint32_t uid)
+{
+    uint32_t *at = r->gone_count > 0
+                       ? bsearch(&uid, r->gone, r->gone_count, sizeof *r->gone, by_uid)
+                       : NULL;
+    if (at != NULL) {
+        size_t behind = r->gone_count - (size_t)(at - r->gone) - 1;
+        memmove(at, at + 1, behind * sizeof *at);
+        r->gone_count--;
+    }
+}
+
+/* Of messages that another session expunged, Dovecot shows what is left: nothing. */
+static bool is_torn(const struct imap_row *row)
+{
+    const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
+    return (row->has & marks) == marks && row->internaldate_ms <= 0 && row->size == 0;
+}
+
+static bool is_news(const struct mailbox *shadow, const struct imap_row *row)
+{
     bool late = shadow->stored_ms != 0 &&
                 row->internaldate_ms >= shadow->stored_ms - ARRIVED_SLACK_MS;
-    if ((row->has & need) == need && (unseen || late) &&
-        p->batch.new_count < (size_t)FETCH_SLICE * FETCH_REPEATS &&
+    return late || knows_nothing(shadow);
+}
+
+static void on_fresh_row(void *ctx, const struct imap_row *row)
+{
+    struct sync_pass *p = ctx;
+    struct sync_rebuild *r = p->rebuild;
+    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE;
+    if (is_torn(row)) {
+        return;
+    }
+    forget_gone(r, row->uid);
+    if ((row->has & need) == need && is_news(r->shadow, row) &&
         sync_new_content(&p->sc, p->m, row)) {
         sync_batch_new(&p->batch, p->m, row, true);
     }
 }
 
-static void on_fresh_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+static void on_fresh_end(struct sync_rescue *op ATTR_UNUSED, const struct err *err,
                          void *ctx)
 {
     struct sync_pass *p = ctx;
-    p->fetch = NULL;
+    p->rescue = NULL;
+    if (!op_is_running(&p->op)) {
+        return;
+    }
     if (err->code != ERR_OK && err->code != ERR_NO) {
         sync_pass_fail(p, err, "fetch messages");
         return;
@@ -332,65 +393,64 @@ static void on_fresh_end(struct imap_fetch *op ATTR_UNUSED, const struct err *er
 
 static enum step step_fetch(struct sync_pass *p)
 {
-    static const struct imap_fetch_events events = {.on_row = on_fresh_row,
-                                                    .on_end = on_fresh_end};
     struct sync_rebuild *r = p->rebuild;
-    if (p->fetch != NULL) {
+    if (p->rescue != NULL) {
         return STEP_WAIT;
     }
     sync_batch_clear(&p->batch);
-    size_t left = r->fresh_count - r->fresh_at;
+    size_t left = r->old.overflow ? 0 : r->fresh_count - r->fresh_at;
     size_t n = left < FETCH_SLICE ? left : FETCH_SLICE;
-    if (n == 0 || r->old.overflow) {
-        r->fresh_at = r->fresh_count;
+    r->fresh_end = r->old.overflow ? r->fresh_count : r->fresh_at + n;
+    r->gone_count = n;
+    if (n > 0) {
+        memcpy(r->gone, r->fresh + r->fresh_at, n * sizeof *r->gone);
+    }
+    if (n == 0 || p->outdated) {
         r->state = REBUILD_STATE_TELL_NEW;
         return STEP_MORE;
     }
-    struct arena arena = {0};
-    struct imap_set set;
-    struct buf text = BUF_INIT(64 * 1024);
-    imap_set_from_numbers(&arena, r->fresh + r->fresh_at, n, &set);
-    (void)imap_set_print(&text, &set, 0, 60 * 1024);
-    struct imap_fetch_params params = {.by_uid = true,
-                                       .set = buf_str(&text),
-                                       .items =
-                                           sync_row_items(p->conn) | p->sc.new_items};
-    r->fresh_at += n;
     sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
-    buf_fini(&text);
-    arena_fini(&arena);
+    p->rescue = sync_rescue_start(p->conn, r->fresh + r->fresh_at, n,
+                                  sync_row_items(p->conn) | p->sc.new_items, on_fresh_row,
+                                  on_fresh_end, p);
     return STEP_WAIT;
 }
 
 static enum step step_tell_new(struct sync_pass *p)
 {
     struct sync_rebuild *r = p->rebuild;
-    bool last = r->fresh_at == r->fresh_count;
+    bool last = r->fresh_end == r->fresh_count;
     struct event events[FETCH_SLICE];
     struct msg_row rows[FETCH_SLICE];
-    size_t n = 0;
     if (p->commit != NULL) {
         return STEP_WAIT;
     }
-    for (size_t i = 0; i < p->batch.new_count && n < FETCH_SLICE; i++) {
-        sync_event_new(&p->sc, p->m, &p->batch.news[i], NULL, &events[n]);
-        rows[n++] = p->batch.news[i].row; /* its flags may be others than before */
+    size_t n = p->batch.new_count;
+    CHECK(n <= FETCH_SLICE);
+    for (size_t i = 0; i < n; i++) {
+        sync_event_new(&p->sc, p->m, &p->batch.news[i], NULL, &events[i]);
+        rows[i] = p->batch.news[i].row; /* its flags may be others than before */
     }
+    struct mailbox_change change = {.upserts = rows,
+                                    .upsert_count = n,
+                                    .deletes = r->gone,
+                                    .delete_count = r->gone_count};
     if (last) {
         r->part++;
         r->tell_at = 0;
         p->m->rebuild = r->part + 1;
-        p->m->rebuild_told = 0;
         begin_part(r);
     } else {
+        /* Those that stay are found again, in this order. */
+        r->tell_at += r->fresh_end - r->fresh_at - r->gone_count;
+        r->fresh_at = r->fresh_end;
         r->state = REBUILD_STATE_FETCH;
     }
+    p->m->rebuild_told = (uint32_t)r->tell_at;
     /* The end of the last part is stored together with the end of it all. */
-    if (n == 0 && (!last || r->state == REBUILD_STATE_FINISH)) {
+    if (n + change.delete_count == 0 && (!last || r->state == REBUILD_STATE_FINISH)) {
         return STEP_MORE;
     }
-    struct mailbox_change change = {.upserts = rows, .upsert_count = n};
     sync_pass_commit(p, &change, events, n, 0, on_told);
     return STEP_WAIT;
 }
@@ -416,6 +476,12 @@ static enum step step_done(struct sync_pass *p)
         return STEP_WAIT;
     }
     sync_rebuild_free(&p->rebuild);
+    if (p->outdated) {
+        p->outdated = false;
+        p->m->phase = MAILBOX_PHASE_NEW;
+        sync_pass_enter(p, PASS_STATE_COMPARE);
+        return STEP_MORE;
+    }
     /* What happened meanwhile is found by comparing, as after any absence. */
     p->compare_all = true;
     p->uid_next = 0;

@@ -2,6 +2,8 @@
  *
  *   SELECT tells another one ──► SELECT again ──┬─ the former one ─► nothing happened
  *                                               ├─ too often ──────► left alone for hours
+ *                                               ├─ in the middle of telling what the last
+ *                                               │  one did ► that comes to its end first
  *                                               └─ still another ──► a new epoch begins:
  *   one commit: epoch + 1, new public number, mailboxReset, the former index becomes the
  *   shadow ──► initial index, silent ──► sync_rebuild.c compares the two, the shadow goes
@@ -67,6 +69,15 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
     }
     if (is_too_often(&p->sc, m)) {
         begin_rest(p);
+        return false;
+    }
+    if (m->rebuild > 1 || m->rebuild_told > 0) {
+        /* Part of what the change before this one did is told: the rest has to be. */
+        p->outdated = true;
+        p->resynced = false;
+        sync_batch_clear(&p->batch);
+        sync_pass_enter(p, PASS_STATE_REBUILD);
+        sync_pass_run(p);
         return false;
     }
     m->phase = MAILBOX_PHASE_NEW;

@@ -1,4 +1,6 @@
 """Reading and changing messages through the API, against what the mail server holds."""
+import base64
+
 import pytest
 from rig import mail
 from rig.process import wait_until
@@ -209,3 +211,31 @@ def test_web_safe_html_is_made_from_plain_text(box):
     text = box.message(box.put(raw)[0]["id"], webSafeHtml="true")["text"]
     assert text["webSafe"] is True and "1 &lt; 2" in text["html"]
     assert '<a href="http://x.example/a"' in text["html"] and text["plain"].startswith("1 < 2")
+
+
+def with_image(html, image, cid="pic%1@example.com", kind=b"image/png"):
+    return (b"From: a@example.com\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n" + html +
+            b"\r\n--b\r\nContent-Type: " + kind + b"\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <" +
+            cid.encode() + b">\r\n\r\n" + base64.encodebytes(image).replace(b"\n", b"\r\n") + b"--b--\r\n")
+
+
+def test_attached_images_are_embedded_on_request(shared, box):
+    image = mail.binary(3000)
+    html = b'<p onclick=x><img src="cid:pic%251@example.com"><img src=cid:none>'
+    row = box.put(with_image(html, image))[0]
+    url = "data:image/png;base64," + base64.b64encode(image).decode()
+    assert "cid:pic" in box.message(row["id"], textType="html")["text"]["html"]
+    raw = box.message(row["id"], textType="html", embedAttachedImages="true")["text"]
+    assert raw["html"].startswith(f'<p onclick=x><img src="{url}"><img src=cid:none>') and "webSafe" not in raw
+    safe = box.message(row["id"], webSafeHtml="true")["text"]
+    assert safe["html"].startswith(f'<p><img src="{url}"><img src="cid:none">') and safe["webSafe"] is True
+    assert shared.get(box.path(f"text/{safe['id']}"), webSafeHtml="true")["html"] == safe["html"]
+    assert "html" not in box.message(row["id"], embedAttachedImages="true").get("text", {})
+
+
+def test_images_that_could_act_or_are_too_large_stay_outside(box):
+    rows = box.put(with_image(b"<img src=cid:p>", b"<svg onload=alert(1)/>", "p", b"image/svg+xml"),
+                   with_image(b"<img src=cid:p>", bytes(3 * 1024 * 1024), "p"))
+    for row in rows:
+        assert box.message(row["id"], webSafeHtml="true")["text"]["html"].startswith('<img src="cid:p">')

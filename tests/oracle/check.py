@@ -139,15 +139,20 @@ class Checker:
 
     def _excuse_torn(self) -> None:
         """Dovecot's own fault: of a mailbox that is renamed while it is selected it tells empty messages of 1970, older
-        than anything that is to be announced, and then that they went. Excused is the departure of a message that
-        was shown so in that mailbox."""
+        than anything that is to be announced, and then that they went; the same of what another session expunged.
+        Excused is the departure of a message that was shown so in that mailbox, and after a reset that it was there."""
         told = [e for e in self.replay.strangers if e.type == "messageDeleted"]
+        kept = [e for entries in self.replay.kept.values() for e in entries]
         self.replay.strangers.clear()
-        shown = messages_of_1970(list(self.world.proxy.traffic)) if told else set()
-        for e in told:
-            if any((path, e.uid) in shown for path in self.names.get(e.box, set()) | {e.path}):
-                self.replay.problems = [p for p in self.replay.problems if str(e) not in p]
-                self.torn += 1
+        shown = messages_of_1970(list(self.world.proxy.traffic)) if told or kept else set()
+        for e in told + kept:
+            key = message_key(e.data["id"])
+            if key in self.replay.torn or not any((path, e.uid) in shown for path in self.names.get(e.box, set()) | {e.path}):
+                continue
+            self.replay.problems = [p for p in self.replay.problems if str(e) not in p]
+            if e in kept:
+                self.replay.torn.add(key)
+            self.torn += 1
 
     def _server_is_stale(self, since: float) -> bool:
         """Dovecot's own fault: the daemon's session is answered, or told, what is not so, and a new one knows better. No

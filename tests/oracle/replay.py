@@ -33,7 +33,9 @@ class Replay:
     left: set[Key] = field(default_factory=set)
     ids: dict[str, Entry] = field(default_factory=dict)
     reset: dict[int, dict[Key, Row]] = field(default_factory=dict)  # boxes renumbered since the last settling
-    kept: dict[int, int] = field(default_factory=dict)  # of those that were there: told of under their new ids
+    # Told of under their new ids, but never as new: those must have been there.
+    kept: dict[int, list[Entry]] = field(default_factory=dict)
+    torn: set[Key] = field(default_factory=set)  # of those, what the server itself showed as no message
     adopted: int = 0  # rows taken over silently from before a reset
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
     moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
@@ -68,6 +70,10 @@ class Replay:
             self._wrong(e, "is about a message that was never told of")
         return row
 
+    def _keep(self, e: Entry) -> None:
+        if e.box in self.reset:
+            self.kept.setdefault(e.box, []).append(e)
+
     def _arrive(self, e: Entry, box: int, key: Key, flags: frozenset[str]) -> None:
         if key in self.rows:
             self._wrong(e, "tells of a message that is there already")
@@ -94,7 +100,7 @@ class Replay:
             del old[key]
         else:
             self._row(e, key)
-            self.kept[e.box] = self.kept.get(e.box, 0) + 1
+            self._keep(e)
         self.left.add(key)
 
     def message_new(self, e: Entry) -> None:
@@ -112,7 +118,7 @@ class Replay:
             self._wrong(e, "changes nothing")
         if row is None:  # kept through a reset without an entry
             self.rows[key] = Row(e.box, value)
-            self.kept[e.box] = self.kept.get(e.box, 0) + 1
+            self._keep(e)
             return
         if added & row.flags or deleted - row.flags or (row.flags | added) - deleted != value:
             self._wrong(e, f"does not follow from the flags {sorted(row.flags)}")
@@ -204,9 +210,9 @@ class Replay:
         for box, old in self.reset.items():
             m = index.boxes.get(box)
             silent = 0 if m is None else sum((m.number, uid) not in self.rows for uid in m.rows)
-            kept = silent + self.kept.get(box, 0)
-            # One that came and went between the new index and the look at what is new in it is told of as gone alone.
-            if m is not None and not silent <= len(old) <= kept:
+            kept = silent + len(self.kept.get(box, ()))
+            torn = sum(message_key(e.data["id"]) in self.torn for e in self.kept.get(box, ()))
+            if m is not None and not kept - torn <= len(old) <= kept:
                 out.append(f"log: after a reset {m.path!r} has {kept} messages of before without an entry, {len(old)} "
                            "were there and are not told to be gone")
         return out

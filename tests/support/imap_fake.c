@@ -17,7 +17,7 @@
 enum {
     LINE_MAX_BYTES = 64 * 1024,
     OUT_MAX = 64 * 1024 * 1024,
-    UIDVALIDITY = 7,
+    FIRST_UIDVALIDITY = 7,
     LOG_MAX = 256,
     SET_MAX = 1024
 };
@@ -35,7 +35,7 @@ struct imap_fake {
     size_t count, cap;
     struct gone *gone;
     size_t gone_count, gone_cap;
-    uint32_t uid_next;
+    uint32_t uid_next, uid_validity;
     uint64_t modseq;
     uint32_t *view; /* the session's: UIDs by sequence number */
     size_t view_count;
@@ -72,6 +72,14 @@ static struct fake_message *find(const struct imap_fake *f, uint32_t uid)
         }
     }
     return lo < f->count && f->messages[lo].uid == uid ? &f->messages[lo] : NULL;
+}
+
+void imap_fake_reset(struct imap_fake *f, uint32_t uid_validity)
+{
+    lock(f);
+    f->uid_validity = uid_validity;
+    f->gone_count = 0;
+    unlock(f);
 }
 
 uint32_t imap_fake_add(struct imap_fake *f, size_t count)
@@ -270,10 +278,12 @@ static void put_row(struct imap_fake *f, size_t seq, const struct fake_message *
     if (strstr(items, "INTERNALDATE") != NULL) {
         char date[40];
         struct tm tm;
-        time_t t = (time_t)m->date_s;
+        bool torn = m->trouble == FAKE_TORN;
+        time_t t = torn ? 0 : (time_t)m->date_s;
         (void)gmtime_r(&t, &tm);
         (void)strftime(date, sizeof date, "%d-%b-%Y %H:%M:%S +0000", &tm);
-        buf_printf(&f->out, " INTERNALDATE \"%s\" RFC822.SIZE %u", date, 100 + m->uid);
+        buf_printf(&f->out, " INTERNALDATE \"%s\" RFC822.SIZE %u", date,
+                   torn ? 0 : 100 + m->uid);
     }
     buf_put_c(&f->out, ")\r\n");
 }
@@ -351,8 +361,8 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
         &f->out,
         "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
         "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha "
-        "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n",
-        f->view_count, UIDVALIDITY);
+        "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %u] ok\r\n",
+        f->view_count, f->uid_validity);
     if ((f->config.quirks & FAKE_NO_UIDNEXT) == 0) {
         buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n", f->uid_next);
     }
@@ -367,7 +377,7 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
     unsigned validity = 0;
     if (qresync != NULL && has_modseq(f) &&
         sscanf(qresync, "QRESYNC (%u %llu", &validity, &since) == 2 &&
-        validity == UIDVALIDITY) {
+        validity == f->uid_validity) {
         put_vanished(f, since);
         for (size_t i = 0; i < f->view_count; i++) {
             const struct fake_message *m = find(f, f->view[i]);
@@ -654,6 +664,7 @@ struct imap_fake *imap_fake_start(const struct imap_fake_config *config)
     struct imap_fake *f = MEM_NEW(struct imap_fake);
     f->config = *config;
     f->uid_next = 1;
+    f->uid_validity = FIRST_UIDVALIDITY;
     f->modseq = 10;
     buf_init(&f->out, OUT_MAX);
     CHECK(pthread_mutex_init(&f->lock, NULL) == 0);

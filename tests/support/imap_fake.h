@@ -15,7 +15,8 @@ enum fake_trouble {
     FAKE_NOTHING,
     FAKE_REFUSES,  /* NO to every FETCH that names it, unless flags alone are wanted */
     FAKE_STUBBORN, /* NO even then */
-    FAKE_HIDDEN    /* visible late: not shown yet */
+    FAKE_HIDDEN,   /* visible late: not shown yet */
+    FAKE_TORN /* shown without size, of 1970 (Dovecot: another session expunged it) */
 };
 
 struct fake_message {
@@ -55,6 +56,8 @@ uint16_t imap_fake_port(const struct imap_fake *f);
 struct imap_fake_config *imap_fake_config(struct imap_fake *f);
 
 /* The truth. */
+/* Another UIDVALIDITY; the messages keep their UIDs. */
+void imap_fake_reset(struct imap_fake *f, uint32_t uid_validity);
 uint32_t imap_fake_add(struct imap_fake *f, size_t count); /* returns the last UID */
 void imap_fake_expunge(struct imap_fake *f, uint32_t lo, uint32_t hi);
 void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyword);

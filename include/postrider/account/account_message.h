@@ -59,7 +59,8 @@ struct account_get_params {
     size_t max_bytes;            /* of each text; 0 = ACCOUNT_TEXT_MAX */
     bool mark_seen;
     bool web_safe; /* HTML made safe to show; made from plain text if there is no other */
-    bool fold_quotes; /* the same, and quoted mail is folded */
+    bool fold_quotes;  /* the same, and quoted mail is folded */
+    bool embed_images; /* images of the message stand in its HTML as data: URLs */
 };
 /* The message object of the API, with headers. */
 struct account_call *account_message_get_start(struct account *a,

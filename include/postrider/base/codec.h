@@ -14,6 +14,8 @@ bool base64url_encode(struct buf *out, const void *data, size_t len); /* no padd
 bool base64url_decode(struct buf *out, struct str text);
 /* RFC 3986 §2.1: everything but unreserved characters becomes %XX. */
 bool percent_encode(struct buf *out, struct str text);
+/* A % that no two digits follow stays. */
+bool percent_decode(struct buf *out, struct str text);
 bool hex_encode(struct buf *out, const void *data, size_t len); /* lower case */
 /* Exactly 2 × len digits, any case. */
 bool hex_decode(struct str text, void *out, size_t len);

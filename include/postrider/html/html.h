@@ -26,9 +26,10 @@ enum {
     HTML_STYLE_MAX = 8 * 1024 /* bytes of one style attribute; longer ones go */
 };
 
-/* Appends the URL that stands for an image of the message itself; false: there is none.
- * `cid` is the id without angle brackets. What it appends must be a data: URL of an image,
- * or http(s): anything else is dropped. */
+/* Appends the URL that stands for an image of the message itself; false, and nothing
+ * appended: there is none, the cid: URL stays. `cid` is the id without angle brackets, with
+ * its percent-encoding. What it appends must be a data: URL of an image, or http(s): the
+ * sanitizer drops anything else. */
 typedef bool html_cid_fn(void *ctx, struct str cid, struct buf *out);
 
 struct html_sanitize_params {
@@ -44,6 +45,10 @@ struct html_sanitize_params {
  * sanitized again with the same parameters stays as it is. */
 bool html_sanitize(struct buf *out, struct str input,
                    const struct html_sanitize_params *params);
+
+/* Appends the document as it is, with other URLs for images of the message itself. It is
+ * as unsafe as before. */
+bool html_embed(struct buf *out, struct str input, html_cid_fn *on_cid, void *ctx);
 
 /* Appends a safe fragment that shows plain text: escaped, lines kept, web and mail
  * addresses made links, quoted lines in blockquotes (folded by the sanitizer's rules if

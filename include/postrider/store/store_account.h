@@ -56,7 +56,7 @@ struct account_entry {
     int64_t created_ms;
     int64_t sync_time_ms;                    /* end of the last complete look; 0 = none */
     uint64_t event_counts[EVENT_TYPE_COUNT]; /* committed since the account exists */
-    struct err last_error;                   /* code ERR_OK = none */
+    const struct err *last_error;            /* NULL = none */
 };
 
 size_t store_directory_count(struct store *s);

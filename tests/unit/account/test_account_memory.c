@@ -133,10 +133,38 @@ static void what_is_not_online_is_not_paused(void **state)
     }
 }
 
+/* Idle accounts are many: what few of them need is allocated once there is some. */
+static void an_account_without_errors_keeps_no_room_for_them(void **state)
+{
+    (void)state;
+    struct account *a = MEM_NEW(struct account);
+    struct err err = {.code = ERR_OK};
+    assert_in_range(sizeof *a, 1, 2560);
+    assert_int_equal(account_last_err(a)->code, ERR_OK);
+    account_errors_note(a, "watch", &err);
+    assert_null(a->errors);
+
+    (void)err_set(&err, ERR_CLOSED, "gone");
+    account_errors_note(a, "watch", &err);
+    account_errors_note(a, "watch", &err);
+    assert_int_equal(a->errors->count, 1);
+    assert_int_equal(a->errors->items[0].times, 2);
+    account_set_last_err(a, &err);
+    assert_string_equal(account_last_err(a)->msg, "gone");
+    account_set_last_err(a, account_last_err(a));
+    assert_string_equal(account_last_err(a)->msg, "gone");
+    account_set_last_err(a, NULL);
+    assert_null(a->last_err);
+    assert_int_equal(account_last_err(a)->code, ERR_OK);
+    mem_free(a->errors);
+    mem_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_begin_at_their_percent_and_end_a_little_below),
+        cmocka_unit_test(an_account_without_errors_keeps_no_room_for_them),
         cmocka_unit_test_setup_teardown(first_indexes_wait_for_room, setup, teardown),
         cmocka_unit_test_setup_teardown(an_account_gets_one_work_connection, setup,
                                         teardown),

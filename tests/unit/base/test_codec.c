@@ -72,12 +72,22 @@ static void hexadecimal_comes_back(void **state)
     buf_fini(&b);
 }
 
+static void percent_signs_are_decoded_where_digits_follow(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(100);
+    assert_true(percent_decode(&b, STR("a%40b%2Fc%zz%4")));
+    assert_string_equal(buf_c(&b), "a@b/c%zz%4");
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_follows_the_rfc),
         cmocka_unit_test(malformed_text_changes_nothing),
         cmocka_unit_test(hexadecimal_comes_back),
+        cmocka_unit_test(percent_signs_are_decoded_where_digits_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,9 +176,31 @@ static void images_of_the_message_are_put_in(void **state)
     static const struct html_sanitize_params params = {.on_cid = one_image};
     static const struct row rows[] = {
         {"<img src=\"cid:a@b\"><img src=\"cid:other\">",
-         "<img src=\"data:image/png;base64,AAAA\"><img>"},
+         "<img src=\"data:image/png;base64,AAAA\"><img src=\"cid:other\">"},
     };
     expect(rows, 1, &params);
+}
+
+static void images_are_put_into_a_document_that_stays_as_it_is(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"<img src=\"cid:a@b\" x>", "<img src=\"data:image/png;base64,AAAA\" x>"},
+        {"<img src='CID:a&#64;b'>", "<img src='data:image/png;base64,AAAA'>"},
+        {"<img src=cid:a@b>", "<img src=data:image/png;base64,AAAA>"},
+        {"<p style=\"background:url(cid:a@b)\">",
+         "<p style=\"background:url(data:image/png;base64,AAAA)\">"},
+        {"<img src=\"cid:other\"><script>x", "<img src=\"cid:other\"><script>x"},
+        {"<p>incid:a@b cid:", "<p>incid:a@b cid:"},
+        {"cid:a@b", "cid:a@b"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out = BUF_INIT(1000);
+        assert_true(html_embed(&out, str_of(rows[i].in), one_image, NULL));
+        assert_string_equal(buf_c(&out), rows[i].want);
+        buf_fini(&out);
+    }
 }
 
 /* Deep and wide input takes linear time, and the output is no deeper than browsers bear. */
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test(remote_images_stay_when_asked_for),
         cmocka_unit_test(quotes_are_folded_once),
         cmocka_unit_test(images_of_the_message_are_put_in),
+        cmocka_unit_test(images_are_put_into_a_document_that_stays_as_it_is),
         cmocka_unit_test(depth_and_time_are_bounded),
         cmocka_unit_test(text_of_html),
         cmocka_unit_test(html_of_text),

@@ -1,0 +1,231 @@
+/* After UIDVALIDITY changed: each message that was there is kept or told to be gone, each
+ * other one is told as new before anything else of it, whatever happens meanwhile. */
+#include "fake_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const servers[] = {"CONDSTORE QRESYNC ESEARCH", "CONDSTORE", ""};
+
+enum {
+    ANOTHER = 8, /* UIDVALIDITY */
+    YET_ANOTHER = 9,
+    DAY_S = 24 * 3600
+};
+
+/* --- what happens while the former index is compared --- */
+
+struct meddler {
+    unsigned from, at; /* FETCHes of UIDs since the reset */
+    void (*act)(struct imap_fake *f);
+};
+
+static void meddle(struct imap_fake *f, const char *command, void *ctx)
+{
+    struct meddler *m = ctx;
+    if (strncmp(command, "UID FETCH", 9) == 0 && ++m->at == m->from) {
+        m->act(f);
+    }
+}
+
+static void set_meddler(const struct fake_world *t, struct meddler *m)
+{
+    imap_fake_config(t->fake)->hook = meddle;
+    imap_fake_config(t->fake)->ctx = m;
+}
+
+/* --- the log --- */
+
+static void expect(const struct fake_world *t, size_t news, size_t deleted)
+{
+    struct sync_world *w = t->w;
+    world_read_log(w);
+    assert_int_equal(w->m->rebuild, 0);
+    assert_int_equal(w->m->phase, MAILBOX_PHASE_LIVE);
+    assert_int_equal(w->m->count, imap_fake_count(t->fake));
+    assert_int_equal(replay_count(w->replay, w->m->box), w->m->count);
+    assert_int_equal(w->events[EVENT_MESSAGE_NEW], news);
+    assert_int_equal(w->events[EVENT_MESSAGE_DELETED], deleted);
+}
+
+static struct fake_world begin(const char *server, size_t count)
+{
+    struct imap_fake_config config = {.capabilities = server};
+    struct fake_world t = fake_world_begin(config, count);
+    expect(&t, count, 0);
+    return t;
+}
+
+static void set_old(const struct fake_world *t, uint32_t lo, uint32_t hi)
+{
+    for (uint32_t uid = lo; uid <= hi; uid++) {
+        struct fake_message old = *imap_fake_find(t->fake, uid);
+        old.date_s -= DAY_S;
+        imap_fake_swap(t->fake, uid, &old);
+    }
+}
+
+static void sync_anew(struct fake_world *t)
+{
+    fake_world_reconnect(t);
+    world_sync(t->w);
+}
+
+/* --- tests --- */
+
+static void lose_two(struct imap_fake *f)
+{
+    imap_fake_flags(f, 31, IMAP_FLAG_SEEN, false);
+    imap_fake_flags(f, 32, IMAP_FLAG_SEEN, false);
+    imap_fake_expunge(f, 31, 32);
+}
+
+static void what_went_before_it_could_be_told_is_not_told_at_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct fake_world t = begin(servers[i], 30);
+        struct meddler meddler = {.from = 1, .act = lose_two};
+        imap_fake_expunge(t.fake, 11, 30);
+        imap_fake_add(t.fake, 12);
+        imap_fake_reset(t.fake, ANOTHER);
+        set_meddler(&t, &meddler);
+        sync_anew(&t);
+        assert_true(meddler.at >= meddler.from);
+        expect(&t, 30 + 10, 20);
+        fake_world_end(&t);
+    }
+}
+
+static void lose_torn(struct imap_fake *f)
+{
+    imap_fake_expunge(f, 4, 5);
+}
+
+/* Indexed while nothing but remains of them was shown: they are not what was known. */
+static void what_is_shown_without_content_is_gone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct fake_world t = begin(servers[i], 10);
+        struct meddler meddler = {.from = 2, .act = lose_torn};
+        imap_fake_reset(t.fake, ANOTHER);
+        imap_fake_trouble(t.fake, 4, FAKE_TORN);
+        imap_fake_trouble(t.fake, 5, FAKE_TORN);
+        set_meddler(&t, &meddler);
+        sync_anew(&t);
+        assert_true(meddler.at >= meddler.from);
+        expect(&t, 10, 2);
+        fake_world_end(&t);
+    }
+}
+
+/* Nothing was known of it, so all is news, however old it is. */
+static void all_is_new_where_nothing_was(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct fake_world t = begin(servers[i], 0);
+        imap_fake_add(t.fake, 3);
+        set_old(&t, 1, 2);
+        imap_fake_reset(t.fake, ANOTHER);
+        sync_anew(&t);
+        expect(&t, 3, 0);
+        imap_fake_flags(t.fake, 1, IMAP_FLAG_SEEN, false);
+        imap_fake_expunge(t.fake, 2, 2);
+        sync_anew(&t);
+        expect(&t, 3, 1);
+        fake_world_end(&t);
+    }
+}
+
+static void break_one(struct imap_fake *f)
+{
+    imap_fake_trouble(f, 9, FAKE_REFUSES);
+}
+
+static void a_message_that_cannot_be_shown_hides_no_other(void **state)
+{
+    (void)state;
+    struct fake_world t = begin(servers[0], 5);
+    imap_fake_expunge(t.fake, 1, 5);
+    imap_fake_add(t.fake, 20);
+    imap_fake_reset(t.fake, ANOTHER);
+    struct meddler meddler = {.from = 1, .act = break_one};
+    set_meddler(&t, &meddler);
+    sync_anew(&t);
+    assert_true(meddler.at >= meddler.from);
+    world_read_log(t.w);
+    assert_int_equal(t.w->m->count, 20);
+    assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 5 + 19);
+    fake_world_end(&t);
+}
+
+/* Begins a pass and cuts it off as soon as so much of the comparison is told. */
+static void cut_off_at(struct fake_world *t, uint32_t told)
+{
+    struct sync_world *w = t->w;
+    fake_world_reconnect(t);
+    struct sync_pass *pass = world_pass_start(w, true);
+    while (w->m->rebuild_told < told && !w->done) {
+        loop_fixture_run_for(w->redis->loop, 1);
+    }
+    assert_false(w->done);
+    sync_pass_cancel(pass);
+    loop_fixture_run_until(w->redis->loop, &w->done, WORLD_SYNC_WAIT_MS);
+    w->done = false;
+    world_reload(w);
+    assert_int_equal(w->m->rebuild, 1);
+    assert_true(w->m->rebuild_told >= told);
+}
+
+static void what_was_told_before_a_crash_is_not_told_again(void **state)
+{
+    (void)state;
+    struct fake_world t = begin(servers[0], 5);
+    imap_fake_expunge(t.fake, 1, 5);
+    imap_fake_add(t.fake, 1200);
+    imap_fake_reset(t.fake, ANOTHER);
+    cut_off_at(&t, 5 + 500);
+    sync_anew(&t);
+    expect(&t, 5 + 1200, 5);
+    fake_world_end(&t);
+}
+
+/* UIDVALIDITY changes once more in the middle of telling what the last change did. */
+static void a_reset_within_a_comparison_loses_nothing(void **state)
+{
+    (void)state;
+    static const uint32_t told[] = {500, 700 + 500};
+    for (size_t i = 0; i < ARRAY_LEN(told) * ARRAY_LEN(servers); i++) {
+        struct fake_world t = begin(servers[i / ARRAY_LEN(told)], 705);
+        imap_fake_expunge(t.fake, 1, 700);
+        imap_fake_add(t.fake, 1200);
+        imap_fake_reset(t.fake, ANOTHER);
+        cut_off_at(&t, told[i % ARRAY_LEN(told)]);
+        imap_fake_reset(t.fake, YET_ANOTHER);
+        imap_fake_expunge(t.fake, 705, 705);
+        imap_fake_add(t.fake, 1);
+        sync_anew(&t);
+        expect(&t, 705 + 1200 + 1, 700 + 1);
+        fake_world_end(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_went_before_it_could_be_told_is_not_told_at_all),
+        cmocka_unit_test(what_is_shown_without_content_is_gone),
+        cmocka_unit_test(all_is_new_where_nothing_was),
+        cmocka_unit_test(a_message_that_cannot_be_shown_hides_no_other),
+        cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
+        cmocka_unit_test(a_reset_within_a_comparison_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
