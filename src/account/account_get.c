@@ -8,7 +8,8 @@
 
 enum {
     TEXT_FETCH_SLACK = 4, /* encoded bytes fetched for one byte of text */
-    PATH_MAX_LEN = 64
+    PATH_MAX_LEN = 64,
+    IMAP_ROW_KEEPS = 1024 * 1024 /* of one section */
 };
 
 struct getting {
@@ -25,19 +26,30 @@ struct getting {
         struct str path, encoding, charset;
         uint64_t size;
         bool html;
+        struct buf body; /* of what streams: rows do not keep so much */
     } * parts;
     size_t part_count;
     /* what the id of a text says where its parts are: they come with the structure */
     struct str *asked;
     size_t asked_count;
     bool taken;
+    struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
 };
 
+static void parts_drop(struct getting *g)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        buf_fini(&g->parts[i].body);
+    }
+    g->part_count = 0;
+}
+
 static void getting_fini(struct account_call *c)
 {
     struct getting *g = c->detail;
+    parts_drop(g);
     json_decref(g->message);
     buf_fini(&g->plain);
     buf_fini(&g->html);
@@ -55,7 +67,8 @@ static void take_part(struct account_call *c, const struct imap_part *part, bool
         .encoding = arena_str(arena, part->encoding),
         .charset = arena_str(arena, imap_param_get(&part->params, "charset")),
         .size = part->size,
-        .html = html};
+        .html = html,
+        .body = BUF_INIT(g->max_bytes * TEXT_FETCH_SLACK)};
 }
 
 static void take_parts(struct account_call *c, const struct imap_structure *structure)
@@ -73,7 +86,7 @@ static void take_parts(struct account_call *c, const struct imap_structure *stru
     }
 }
 
-static const struct getting_part *part_by_path(const struct getting *g, struct str path)
+static struct getting_part *part_by_path(const struct getting *g, struct str path)
 {
     for (size_t i = 0; i < g->part_count; i++) {
         if (str_eq(g->parts[i].path, path)) {
@@ -83,20 +96,16 @@ static const struct getting_part *part_by_path(const struct getting *g, struct s
     return NULL;
 }
 
-static void take_text(struct getting *g, const struct imap_section *section)
+static void take_text(struct getting *g, const struct getting_part *part, struct str data)
 {
-    const struct getting_part *part = part_by_path(g, section->name);
-    if (part == NULL || section->data.ptr == NULL) {
-        return;
-    }
     struct buf *out = part->html ? &g->html : &g->plain;
     size_t room = out->len < g->max_bytes ? g->max_bytes - out->len : 0;
     bool more = false;
     struct mime_text how = {.encoding = part->encoding,
                             .charset = part->charset,
                             .max_bytes = room,
-                            .input_cut = section->data.len < part->size};
-    if (!mime_text_decode(out, section->data, &how, &more)) {
+                            .input_cut = data.len < part->size};
+    if (!mime_text_decode(out, data, &how, &more)) {
         more = true;
     }
     g->has_more = g->has_more || more;
@@ -113,16 +122,28 @@ static const struct imap_section *section_by_name(const struct imap_row *row,
     return NULL;
 }
 
+/* Whole, or as much as was asked for: a row keeps only the beginning of what is long. */
+static bool is_whole(const struct getting *g, const struct getting_part *part,
+                     const struct imap_section *section)
+{
+    return section != NULL &&
+           (section->data.len >= part->size || section->data.len < IMAP_ROW_KEEPS ||
+            section->data.len >= g->max_bytes * TEXT_FETCH_SLACK);
+}
+
 /* If all of them came; else none is taken. */
 static void take_asked(struct getting *g, const struct imap_row *row)
 {
     for (size_t i = 0; i < g->part_count; i++) {
-        if (section_by_name(row, g->parts[i].path) == NULL) {
+        if (!is_whole(g, &g->parts[i], section_by_name(row, g->parts[i].path))) {
             return;
         }
     }
     for (size_t i = 0; i < g->part_count; i++) {
-        take_text(g, section_by_name(row, g->parts[i].path));
+        const struct imap_section *section = section_by_name(row, g->parts[i].path);
+        if (section->data.ptr != NULL) {
+            take_text(g, &g->parts[i], section->data);
+        }
     }
     g->taken = true;
 }
@@ -229,13 +250,77 @@ static void getting_complete(struct account_call *c)
 
 /* --- commands --- */
 
+static struct buf *body_of_text(struct getting *g, struct str path)
+{
+    struct getting_part *part = part_by_path(g, path);
+    return part != NULL ? &part->body : NULL;
+}
+
+static struct buf *body_of_image(struct getting *g, struct str path)
+{
+    return account_images_body(g->images, path);
+}
+
+typedef struct buf *body_of_fn(struct getting *g, struct str path);
+
+/* What did not flow. */
+static void take_row(struct account_call *c, const struct imap_row *row,
+                     body_of_fn *body_of)
+{
+    for (size_t i = 0; row->uid == c->uid && i < row->section_count; i++) {
+        const struct imap_section *section = &row->sections[i];
+        struct buf *body = body_of(c->detail, section->name);
+        if (body != NULL && section->data.ptr != NULL) {
+            buf_clear(body);
+            buf_put_str(body, section->data);
+        }
+    }
+}
+
+static bool flow_begins(struct account_call *c, struct buf *body)
+{
+    struct getting *g = c->detail;
+    g->flowing = body;
+    if (body != NULL) {
+        buf_clear(body);
+    }
+    return true;
+}
+
+static void on_flow(struct imap_fetch *op ATTR_UNUSED, const char *data, size_t len,
+                    bool end ATTR_UNUSED, void *ctx)
+{
+    struct account_call *c = ctx;
+    struct getting *g = c->detail;
+    if (g->flowing != NULL) {
+        buf_put(g->flowing, data, len); /* more than was asked for goes */
+    }
+}
+
+static bool on_text_begin(struct imap_fetch *op ATTR_UNUSED,
+                          const struct imap_literal *literal, void *ctx)
+{
+    struct account_call *c = ctx;
+    return flow_begins(c, body_of_text(c->detail, literal->section));
+}
+
 static void on_text_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
                         void *ctx)
 {
+    take_row(ctx, row, body_of_text);
+}
+
+static bool on_image_begin(struct imap_fetch *op ATTR_UNUSED,
+                           const struct imap_literal *literal, void *ctx)
+{
     struct account_call *c = ctx;
-    for (size_t i = 0; row->uid == c->uid && i < row->section_count; i++) {
-        take_text(c->detail, &row->sections[i]);
-    }
+    return flow_begins(c, body_of_image(c->detail, literal->section));
+}
+
+static void on_image_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                         void *ctx)
+{
+    take_row(ctx, row, body_of_image);
 }
 
 static void on_marked(struct imap_store *op ATTR_UNUSED,
@@ -264,16 +349,6 @@ static void mark_or_complete(struct account_call *c)
     c->store = imap_store_start(c->conn, &params, CALL_COMMAND_MS, on_marked, c);
 }
 
-static void on_image_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                         void *ctx)
-{
-    struct account_call *c = ctx;
-    struct getting *g = c->detail;
-    for (size_t i = 0; row->uid == c->uid && i < row->section_count; i++) {
-        account_images_take(g->images, row->sections[i].name, row->sections[i].data);
-    }
-}
-
 static void on_images(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct account_call *c = ctx;
@@ -287,6 +362,8 @@ static void on_images(struct imap_fetch *op ATTR_UNUSED, const struct err *err, 
 static void fetch_images(struct account_call *c)
 {
     static const struct imap_fetch_events events = {.on_row = on_image_row,
+                                                    .on_body_begin = on_image_begin,
+                                                    .on_body = on_flow,
                                                     .on_end = on_images};
     struct getting *g = c->detail;
     struct str paths[ACCOUNT_IMAGES_MAX];
@@ -308,6 +385,15 @@ static void fetch_images(struct account_call *c)
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
+static void take_texts(struct getting *g)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        struct getting_part *part = &g->parts[i];
+        take_text(g, part, part->body.len > 0 ? buf_str(&part->body) : STR(""));
+        buf_release(&part->body);
+    }
+}
+
 static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct account_call *c = ctx;
@@ -319,12 +405,15 @@ static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
         call_fail_err(c, err);
         return;
     }
+    take_texts(c->detail);
     fetch_images(c);
 }
 
 static void fetch_texts(struct account_call *c)
 {
     static const struct imap_fetch_events events = {.on_row = on_text_row,
+                                                    .on_body_begin = on_text_begin,
+                                                    .on_body = on_flow,
                                                     .on_end = on_texts};
     struct getting *g = c->detail;
     char uid[16];
@@ -397,7 +486,7 @@ static void fetch_message(struct account_call *c)
     json_decref(g->message);
     g->message = NULL;
     account_images_free(&g->images);
-    g->part_count = 0;
+    parts_drop(g);
     g->has_more = false;
     buf_clear(&g->plain);
     buf_clear(&g->html);

@@ -142,22 +142,21 @@ size_t account_images_named(struct account_images *images, struct str html,
     return count;
 }
 
-void account_images_take(struct account_images *images, struct str path, struct str body)
+struct buf *account_images_body(struct account_images *images, struct str path)
 {
     for (size_t i = 0; i < images->count; i++) {
-        struct image *image = &images->items[i];
-        if (str_eq(image->path, path) && body.ptr != NULL && body.len <= image->size) {
-            buf_clear(&image->body);
-            buf_put_str(&image->body, body);
+        if (images->items[i].named && str_eq(images->items[i].path, path)) {
+            return &images->items[i].body;
         }
     }
+    return NULL;
 }
 
 bool account_images_put(void *ctx, struct str cid, struct buf *out)
 {
     struct account_images *images = ctx;
     const struct image *image = find(images, cid);
-    if (image == NULL || image->body.len == 0 ||
+    if (image == NULL || image->body.len == 0 || image->body.overflow ||
         images->put_bytes + image->body.len * 2 > ACCOUNT_IMAGES_OUT_BYTES) {
         return false;
     }

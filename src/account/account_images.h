@@ -26,8 +26,8 @@ void account_images_free(struct account_images **images);
 /* Section paths of those that the HTML names, borrowed; out has ACCOUNT_IMAGES_MAX. */
 size_t account_images_named(struct account_images *images, struct str html,
                             struct str *out);
-/* A section came. */
-void account_images_take(struct account_images *images, struct str path, struct str body);
+/* Where the section goes as it comes; NULL if it was not named. */
+struct buf *account_images_body(struct account_images *images, struct str path);
 /* html_cid_fn; ctx is the images. */
 bool account_images_put(void *ctx, struct str cid, struct buf *out);
 

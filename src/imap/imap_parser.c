@@ -24,6 +24,7 @@ enum {
     KIB = 1024,
     MIB = 1024 * 1024,
     CRLF_LEN = 2,
+    CUT_LITERAL_MAX = 64 * 1024 * 1024, /* what is longer ends the connection */
     CARRY_KEEP_MAX = 64 * KIB,
     TOKS_KEEP_MAX = 4096,
     RANGES_KEEP_MAX = 4096
@@ -65,7 +66,8 @@ struct imap_parser {
     struct imap_head head;
     size_t segment;      /* where the current one begins */
     size_t kept;         /* bytes of literals in the text */
-    uint64_t left;       /* bytes of the current literal still to come */
+    uint64_t left;       /* bytes of the current literal still to come … */
+    uint64_t dropped;    /* … and behind them those that are too many to be kept */
     bool behind_literal; /* the segment follows a literal … */
     bool blank_skipped;  /* … and an empty line behind it was skipped */
     struct imap_quotes quotes;
@@ -338,6 +340,15 @@ static void literal_done(struct imap_parser *p)
     p->blank_skipped = false;
 }
 
+/* One header field of a message may be larger than what is kept of a row. The row is worth
+ * having without its end: else one message would take its whole listing with it. */
+static uint64_t cut_size(const struct imap_parser *p, uint64_t size)
+{
+    bool cut = p->head.shape == IMAP_SHAPE_ROW && size <= CUT_LITERAL_MAX &&
+               size > p->limits.literal_max;
+    return cut ? p->limits.literal_max : size;
+}
+
 static bool literal_begin(struct imap_parser *p, const struct imap_literal_head *head,
                           struct err *err)
 {
@@ -356,12 +367,18 @@ static bool literal_begin(struct imap_parser *p, const struct imap_literal_head 
         }
         return true;
     }
-    if (size > p->limits.literal_max || p->len + size > p->limits.total_max) {
+    uint64_t keep = cut_size(p, size);
+    if (keep > p->limits.literal_max || p->len + keep > p->limits.total_max) {
         return err_set(err, ERR_LIMIT, "a literal of %llu bytes is too long to be kept",
                        (unsigned long long)size);
     }
-    imap_lex_literal(&p->toks, p->len, (size_t)size, false);
-    p->kept += (size_t)size;
+    if (keep < size) {
+        carry_text(p);
+    }
+    p->left = keep;
+    p->dropped = size - keep;
+    imap_lex_literal(&p->toks, p->len, (size_t)keep, false);
+    p->kept += (size_t)keep;
     p->state = STATE_LITERAL;
     if (size == 0) {
         literal_done(p);
@@ -375,7 +392,14 @@ static void step_literal(struct imap_parser *p, struct input *in)
     size_t n = p->left < have ? (size_t)p->left : have;
     take(p, in, n);
     p->left -= n;
-    if (p->left == 0) {
+    if (p->left > 0) {
+        return;
+    }
+    have = (size_t)(in->end - in->at);
+    n = p->dropped < have ? (size_t)p->dropped : have;
+    in->at += n;
+    p->dropped -= n;
+    if (p->dropped == 0) {
         literal_done(p);
     }
 }

@@ -239,3 +239,20 @@ def test_images_that_could_act_or_are_too_large_stay_outside(box):
                    with_image(b"<img src=cid:p>", bytes(3 * 1024 * 1024), "p"))
     for row in rows:
         assert box.message(row["id"], webSafeHtml="true")["text"]["html"].startswith('<img src="cid:p">')
+
+
+def test_texts_and_images_larger_than_a_row_keeps_come_whole(shared, box):
+    image, text = mail.binary(1_500_000), "ä" * 1_200_000
+    rows = box.put(with_image(b"<img src=cid:p>", image, "p"),
+                   b"From: a@example.com\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode())
+    by_size = sorted((box.message(row["id"], webSafeHtml="true", textType="*") for row in rows), key=lambda m: "plain" in m["text"])
+    assert base64.b64encode(image).decode() in by_size[0]["text"]["html"]
+    assert by_size[1]["text"]["plain"] == text and by_size[1]["text"]["hasMore"] is False
+    alone = shared.get(box.path(f"text/{by_size[1]['text']['id']}"))
+    assert alone["plain"] == text and alone["hasMore"] is False
+
+
+def test_one_endless_header_does_not_take_the_listing_with_it(box):
+    rows = box.put(b"Subject: " + b"a" * 1_500_000 + b"\r\n\r\nx\r\n", mail.plain(1))
+    assert "Message 1" in [row["subject"] for row in rows] and len(rows) == 2
+    assert [box.message(row["id"], textType="*")["text"]["hasMore"] for row in rows] == [False, False]

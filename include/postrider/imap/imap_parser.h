@@ -5,9 +5,9 @@
  *          until on_response returns (its arena is reset then)
  * Calls    callbacks must not free the parser; they may set `stop` through
  *          imap_parser_stop, then feed returns at once with the number of bytes used
- * Limits   struct imap_limits; a literal above literal_max that nobody streams is
- *          ERR_LIMIT before a byte of it is stored; nesting is a counter, nothing
- *          recurses on input
+ * Limits   struct imap_limits; of a literal above literal_max that nobody streams, a FETCH
+ *          row keeps so much (up to 64 MiB announced), elsewhere it is ERR_LIMIT before a
+ *          byte of it is stored; nesting is a counter, nothing recurses on input
  * Errors   ERR_PROTOCOL framing that cannot be trusted any more; ERR_LIMIT; both final. A
  *          line that is framed but does not parse becomes IMAP_RESP_UNPARSED instead.
  * Spec     RFC 9051 §9 and RFC 3501 §9 with the tolerance that real servers need */

@@ -185,6 +185,7 @@ static void limits_are_kept(void **state)
          "failed limit: a response line is longer than 40 bytes\n"},
         {"* LIST () NIL {9}\r\n",
          "failed limit: a literal of 9 bytes is too long to be kept\n"},
+        {"* 1 FETCH (UID {9}\r\n123456789)\r\n", "fetch seq=1 has=1 uid=12345678\n"},
         {"* 1 FETCH (BODY[] {9}\r\n123456789)\r\n",
          "literal seq=1 uid=0 section=<0> size=9\nstreamed \"123456789\"\n"
          "fetch seq=1 has=1000 section <0>=NIL streamed\n"},
