@@ -72,9 +72,7 @@ static void secrets_are_never_shown(void **state ATTR_UNUSED)
         "\"oauth2\":{\"accessToken\":\"marker\",\"refreshToken\":\"marker\"}}");
     const struct err refused = {.code = ERR_CONNECT, .msg = "refused"};
     const struct account_entry entry = {
-        .id = "a",
-        .state = "connectError",
-        .last_error = &refused};
+        .id = "a", .state = "connectError", .last_error = &refused};
     json_t *out = api_account_render("a", record, NULL, &entry);
     char *text = json_dumps(out, 0);
     char *kept = json_dumps(record, 0);
