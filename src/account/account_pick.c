@@ -96,6 +96,9 @@ static bool on_refused(struct account_call *c, const struct err *err)
 static void next_mailbox(struct account_call *c)
 {
     struct picks *p = c->picks;
+    while (p->to < p->count && p->items[p->to].box == 0) {
+        p->to++; /* its mailbox went meanwhile */
+    }
     p->from = p->to;
     if (p->from == p->count) {
         call_put_threads(c, p->rows, p->count, p->then);

@@ -16,6 +16,7 @@
 
 enum {
     IMAP_KEYWORDS_MAX = 1024,     /* kept of one flag list */
+    IMAP_OBJECTID_MAX = 255,      /* bytes (RFC 8474 §7) */
     IMAP_ADDRESSES_MAX = 500,     /* kept of one ENVELOPE */
     IMAP_PARAMS_MAX = 128,        /* kept of one body parameter list */
     IMAP_PARTS_MAX = 10000,       /* of one BODYSTRUCTURE */

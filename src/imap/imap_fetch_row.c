@@ -13,10 +13,6 @@
 
 #include "postrider/base/num.h"
 
-enum {
-    OBJECTID_MAX = 255
-};
-
 typedef bool read_item(struct imap_doc *doc, const struct imap_tok *value, uint32_t bit,
                        struct imap_row *row);
 
@@ -124,8 +120,8 @@ static bool read_id(struct imap_doc *doc, const struct imap_tok *value, uint32_t
     if (id.len == 0) {
         return tok == NULL || imap_tok_is_nil(doc, tok);
     }
-    if (id.len > OBJECTID_MAX) {
-        return true; /* RFC 8474 §7 has no such id: as if none was told */
+    if (id.len > IMAP_OBJECTID_MAX) {
+        return true; /* there is no such id: as if none was told */
     }
     *(is_email ? &row->email_id : &row->thread_id) = id;
     row->has |= bit;

@@ -114,7 +114,7 @@ static bool is_object_id(struct str id)
             return false;
         }
     }
-    return id.len > 0;
+    return id.len > 0 && id.len <= IMAP_OBJECTID_MAX;
 }
 
 /* MAILBOXID (id), or bare as some send it. */

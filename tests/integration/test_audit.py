@@ -102,6 +102,11 @@ def test_diagnose_shows_a_connected_account(make_daemon, redis, consumer, doveco
     box = inbox(d, user)
     assert box["phase"] == "live" and box["watched"] and not box["pending"] and box["highestModseq"] > 0
     assert box["lastPass"] and box["lastProof"] is None
+    server = d.get(f"/v1/account/{user}/diagnose")["server"]
+    d.put(f"/v1/account/{user}", {"imap": {"partial": True, "disabled": True}})
+    d.wait_state(user, "disconnected")
+    after = d.get(f"/v1/account/{user}/diagnose")["server"]
+    assert (after["name"], after["capabilities"]) == (server["name"], server["capabilities"])
 
 
 def test_diagnose_shows_why_an_account_is_not_connected(make_daemon, redis, consumer, dovecot, user, new_user):

@@ -7,6 +7,10 @@
 
 #include <cmocka.h>
 
+#define X16  "xxxxxxxxxxxxxxxx"
+#define X64  X16 X16 X16 X16
+#define X256 X64 X64 X64 X64
+
 static const struct imap_case lists_cases[] = {
     {.name = "plain",
      .input = "* LIST (\\HasNoChildren \\Sent) \"/\" \"Gesendete Objekte\"\r\n",
@@ -23,6 +27,9 @@ static const struct imap_case lists_cases[] = {
               "* LIST () \".\" 1,a\r\n",
      .expected = "list wire=\"2024:Q1\" path=\"2024:Q1\" delimiter=. attrs=0\n"
                  "list wire=\"1,a\" path=\"1,a\" delimiter=. attrs=0\n"},
+    {.name = "an id that is too long",
+     .input = "* STATUS x (MAILBOXID (" X256 ") MESSAGES 1)\r\n",
+     .expected = "mailbox-status \"x\" has=1 messages=1\n"},
     {.name = "NIL is a name",
      .input = "* LIST () NIL NIL\r\n",
      .expected = "list wire=\"NIL\" path=\"NIL\" delimiter=- attrs=0\n"},
