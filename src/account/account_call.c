@@ -87,17 +87,25 @@ void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
     op_fail_err(&c->op, &err);
 }
 
+/* Connections end while nobody uses them, which who uses them next finds out. */
+static bool begin_again(struct account_call *c, const struct err *err)
+{
+    bool may = !c->retried && c->work != NULL && op_is_running(&c->op);
+    if (!may || !account_work_is_stale(err)) {
+        return false;
+    }
+    c->retried = true;
+    c->conn = NULL;
+    account_work_end_stale(&c->work);
+    call_borrow(c, ACCOUNT_LANE_INTERACTIVE, c->granted);
+    return true;
+}
+
 void call_fail_err(struct account_call *c, const struct err *err)
 {
-    bool again = c->reads && !c->retried && c->work != NULL && op_is_running(&c->op);
-    if (again && account_work_is_stale(err)) {
-        c->retried = true;
-        c->conn = NULL;
-        account_work_end_stale(&c->work);
-        call_borrow(c, ACCOUNT_LANE_INTERACTIVE, c->granted);
-        return;
+    if (!c->reads || !begin_again(c, err)) {
+        op_fail_err(&c->op, err);
     }
-    op_fail_err(&c->op, err);
 }
 
 bool call_goes_on(struct account_call *c, const struct err *err)
@@ -190,6 +198,31 @@ static bool message_id_holds(struct account_call *c)
     return c->number == 0 || (m != NULL && m->number == c->number);
 }
 
+static void use_connection(struct account_call *c)
+{
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    if (!message_id_holds(c) ||
+        (c->number != 0 && !account_uids_agree(m, imap_conn_selected(c->conn)))) {
+        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
+    } else {
+        c->granted(c);
+    }
+}
+
+static void on_news(struct imap_simple *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct account_call *c = ctx;
+    c->simple = NULL;
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (err->code == ERR_OK) {
+        use_connection(c);
+    } else if (!begin_again(c, err)) {
+        op_fail_err(&c->op, err);
+    }
+}
+
 static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
                     struct imap_conn *conn, void *ctx)
 {
@@ -201,10 +234,14 @@ static void on_work(struct account_work *w ATTR_UNUSED, const struct err *err,
         return;
     }
     c->conn = conn;
-    if (op_is_running(&c->op) && !message_id_holds(c)) {
-        call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
-    } else if (op_is_running(&c->op)) {
-        c->granted(c);
+    if (!op_is_running(&c->op)) {
+        return;
+    }
+    if (c->number != 0 && !c->reads) {
+        /* Dovecot stores flags before it looks whether UIDVALIDITY changed meanwhile. */
+        c->simple = imap_noop_start(conn, CALL_COMMAND_MS, on_news, c);
+    } else {
+        use_connection(c);
     }
 }
 

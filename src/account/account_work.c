@@ -226,9 +226,7 @@ static void grant(struct account_work *w)
     request_end(w, &(struct err){.code = ERR_OK});
 }
 
-/* Do UIDs mean the same to the connection as to the index? Under another UIDVALIDITY the
- * UID of a request names another message, or none. */
-static bool uids_agree(const struct mailbox *m, const struct imap_selected *selected)
+bool account_uids_agree(const struct mailbox *m, const struct imap_selected *selected)
 {
     return m == NULL || selected == NULL || m->uid_validity == 0 ||
            selected->uid_validity == 0 || m->uid_validity == selected->uid_validity;
@@ -247,7 +245,8 @@ static void on_ready(struct work_conn *wc, const struct err *ready_err,
     struct err changed = *ready_err;
     const struct err *err = &changed;
     wc->box = err->code == ERR_OK && w != NULL ? w->box : 0;
-    if (wc->box != 0 && !uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
+    if (wc->box != 0 &&
+        !account_uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
         (void)err_set(
             &changed, ERR_UNAVAILABLE,
             "the server gave the messages of the mailbox new ids, which are not "
@@ -290,7 +289,7 @@ static void on_noop(struct imap_simple *op ATTR_UNUSED, const struct err *err, v
 static bool is_selected(const struct work_conn *wc, const struct mailbox *m)
 {
     return m != NULL && m->box == wc->box && imap_conn_selected(wc->c.conn) != NULL &&
-           uids_agree(m, imap_conn_selected(wc->c.conn));
+           account_uids_agree(m, imap_conn_selected(wc->c.conn));
 }
 
 static void assign(struct work_conn *wc, struct account_work *w)

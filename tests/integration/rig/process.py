@@ -1,5 +1,7 @@
 """Child processes, free ports and waiting."""
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,10 +11,13 @@ HOST = "127.0.0.1"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((HOST, 0))
-        return s.getsockname()[1]
+    """Below the ports that systems give to connections and to listeners that do not care, since others would have
+    taken one of those before it is used."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((HOST, random.randrange(10000, 32000)))
+            return s.getsockname()[1]
 
 
 def wait_until(check, seconds=10, what="it", pause=0.02):
