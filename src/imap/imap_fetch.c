@@ -79,13 +79,19 @@ static bool wants_message(const struct imap_fetch *op, uint32_t seq, uint32_t ui
     return n != 0 && (last->lo == UINT32_MAX || imap_set_has(&op->set, n));
 }
 
+/* A change that the server tells by itself, of a message that may be among those asked for. */
+static bool lacks_uid(const struct imap_fetch *op, const struct imap_row *row)
+{
+    return (op->params.items & IMAP_ITEM_UID) != 0 && (row->has & IMAP_ITEM_UID) == 0;
+}
+
 static bool fetch_untagged(struct imap_op *base, struct imap_cmd *cmd,
                            const struct imap_resp *resp)
 {
     struct imap_fetch *op = FETCH(base);
     (void)cmd;
     if (resp->kind == IMAP_RESP_FETCH) {
-        if ((resp->row.has & op->wanted) == 0 ||
+        if ((resp->row.has & op->wanted) == 0 || lacks_uid(op, &resp->row) ||
             !wants_message(op, resp->row.seq, resp->row.uid)) {
             return false;
         }

@@ -512,9 +512,6 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == IMAP_ITEM_FLAGS) {
-        p->live->resync = true; /* a change by number, before or behind what we asked */
-    }
     if ((row->has & need) != need || row->uid > p->m->last_uid ||
         (row->seq == 1 && sync_window_looked(p, row->uid))) {
         return;
