@@ -135,9 +135,14 @@ enum step sync_compare_prove(struct op *op)
 
 /* --- PROBE --- */
 
-/* Deletions that came by number until now are in what is asked for next. */
+/* Deletions that came by number until now are in what is asked for next, unless they are of
+ * messages that this pass brings: those are asked for by the next one. */
 static void forget_live_deletes(struct sync_pass *p)
 {
+    if (p->live->expunged_count + p->live->vanished_count > 0 &&
+        p->prior.new_count + p->batch.new_count > 0) {
+        p->live->resync = true;
+    }
     p->live->expunged_count = 0;
     p->live->vanished_count = 0;
     sync_numbers_forget(p);
