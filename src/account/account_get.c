@@ -141,7 +141,7 @@ static void take_asked(struct getting *g, const struct imap_row *row)
     }
     for (size_t i = 0; i < g->part_count; i++) {
         const struct imap_section *section = section_by_name(row, g->parts[i].path);
-        if (section->data.ptr != NULL) {
+        if (section != NULL && section->data.ptr != NULL) {
             take_text(g, &g->parts[i], section->data);
         }
     }

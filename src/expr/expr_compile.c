@@ -186,11 +186,12 @@ static bool read_name(struct compiler *c)
 
 static bool read_key(struct compiler *c)
 {
-    if (c->token.text.ptr == NULL) {
+    struct frame *object = top(c);
+    if (object == NULL || c->token.text.ptr == NULL) {
         return fail(c, "expected a name or a text in quotes as the key");
     }
     emit_const(c, new_text(c->token.text));
-    top(c)->keyed = true;
+    object->keyed = true;
     if (!next(c)) {
         return false;
     }
