@@ -28,10 +28,7 @@ void api_mailbox_create(struct api_call *call)
 {
     const json_t *path = json_object_get(call->body, "path");
     if (json_array_size(path) == 0) {
-        struct spec_errors errs = {0};
-        spec_errors_add(&errs, "path", "\"path\" is required");
-        api_reply_invalid(call, &errs);
-        spec_errors_fini(&errs);
+        api_reply_invalid_field(call, "path", "\"path\" is required");
         return;
     }
     struct account *a = api_account_find(call);

@@ -48,10 +48,7 @@ void api_messages_list(struct api_call *call)
     struct str cursor = json_get_str(call->query, "cursor");
     int64_t page = json_get_int(call->query, "page", 0);
     if (cursor.ptr != NULL && !cursor_page(cursor, &page)) {
-        struct spec_errors errs = {0};
-        spec_errors_add(&errs, "cursor", "\"cursor\" is not one of this list");
-        api_reply_invalid(call, &errs);
-        spec_errors_fini(&errs);
+        api_reply_invalid_field(call, "cursor", "\"cursor\" is not one of this list");
         return;
     }
     struct account *a = api_account_find(call);

@@ -221,3 +221,12 @@ void api_reply_invalid(struct api_call *call, const struct spec_errors *errs)
     json_put(details, "fields", spec_errors_json(errs));
     api_reply_err_with(call, &invalid, details);
 }
+
+void api_reply_invalid_field(struct api_call *call, const char *field,
+                             const char *message)
+{
+    struct spec_errors errs = {0};
+    spec_errors_add(&errs, field, "%s", message);
+    api_reply_invalid(call, &errs);
+    spec_errors_fini(&errs);
+}

@@ -24,10 +24,7 @@ static bool page_of(struct api_call *call, struct account_page *out)
     if (cursor.ptr == NULL || account_cursor_parse(cursor, out)) {
         return true;
     }
-    struct spec_errors errs = {0};
-    spec_errors_add(&errs, "cursor", "\"cursor\" is not one of this list");
-    api_reply_invalid(call, &errs);
-    spec_errors_fini(&errs);
+    api_reply_invalid_field(call, "cursor", "\"cursor\" is not one of this list");
     return false;
 }
 

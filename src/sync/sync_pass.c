@@ -24,11 +24,7 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200,       /* newest messages whose flags a plain pass looks at */
-    FLAG_STEP = 2000,        /* looked at by one command when it is all of them */
-    LATE_WINDOW = 64,        /* newest messages looked at where some show late */
-    VANISHED_RANGES = 65536, /* kept of what is said to have gone */
-    UNORDERED_ROWS = 20000   /* kept of rows that cannot be stored before the last came */
+    UNORDERED_ROWS = 20000 /* kept of rows that cannot be stored before the last came */
 };
 
 static const struct step_row steps[PASS_STATE_END + 1];
@@ -219,12 +215,6 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
 
 /* --- SELECT, COMPARE --- */
 
-/* A cursor ahead of the server's belongs to a state that the server has lost. */
-static bool cursor_is_usable(const struct sync_pass *p)
-{
-    return p->m->highest_modseq != 0 && p->m->highest_modseq <= p->highest_modseq;
-}
-
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -252,7 +242,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     if (!sync_reset_believe(p, selected)) {
         return;
     }
-    if (p->m->phase != MAILBOX_PHASE_LIVE || !cursor_is_usable(p)) {
+    if (p->m->phase != MAILBOX_PHASE_LIVE || !sync_cursor_is_usable(p)) {
         p->resynced = false;
     }
     if (!p->resynced) {
@@ -266,7 +256,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
 static bool resync_fits(struct sync_pass *p, size_t more)
 {
     if (p->batch.flag_count >= SYNC_SELECT_ROWS ||
-        p->batch.vanished_count + more > VANISHED_RANGES ||
+        p->batch.vanished_count + more > SYNC_VANISHED_RANGES ||
         p->batch.arena.used_bytes >= SYNC_BATCH_BYTES) {
         p->resynced = false;
     }
@@ -317,15 +307,6 @@ static enum step step_select(struct op *op)
     sync_pass_command(p);
     p->select = imap_select_start(p->conn, &params, SYNC_SELECT_MS, on_selected, p);
     return STEP_WAIT;
-}
-
-/* All flags have to be read: before a first cursor, and now and then without any. */
-static bool flags_are_due(const struct sync_pass *p)
-{
-    if (p->highest_modseq != 0) {
-        return !cursor_is_usable(p);
-    }
-    return sync_flags_are_due(p->sc.table, p->m);
 }
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
@@ -436,10 +417,10 @@ static enum step step_compare(struct op *op)
     return STEP_MORE;
 }
 
-/* --- NEW, CHANGED: fetches --- */
+/* --- NEW --- */
 
-static void on_fetch_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
-                         void *ctx)
+void sync_pass_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
 {
     struct sync_pass *p = ctx;
     p->fetch = NULL;
@@ -486,7 +467,7 @@ static enum step step_new(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     static const struct imap_fetch_events events = {.on_row = on_new_row,
-                                                    .on_end = on_fetch_end};
+                                                    .on_end = sync_pass_fetched};
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
@@ -501,125 +482,6 @@ static enum step step_new(struct op *op)
                                        .set = str_of(set),
                                        .items =
                                            sync_row_items(p->conn) | p->sc.new_items};
-    sync_batch_take_rows(&p->batch, p->live);
-    sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
-    return STEP_WAIT;
-}
-
-static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                        void *ctx)
-{
-    struct sync_pass *p = ctx;
-    const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) != need || row->uid > p->m->last_uid ||
-        (row->seq == 1 && sync_window_looked(p, row->uid))) {
-        return;
-    }
-    sync_batch_flags(&p->batch, row);
-    sync_apply_flush(p);
-}
-
-static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set *uids,
-                        void *ctx)
-{
-    struct sync_pass *p = ctx;
-    for (size_t i = 0; i < uids->count; i++) {
-        if (p->batch.vanished_count >= VANISHED_RANGES) {
-            p->must_search = true;
-            return;
-        }
-        sync_batch_vanished(&p->batch, uids->ranges[i]);
-    }
-}
-
-/* The newest messages, and in a window the oldest one, which tells if it moved back. */
-static void newest(const struct sync_pass *p, uint32_t count, char set[40])
-{
-    uint32_t exists = sync_pass_exists(p);
-    uint32_t lo = exists > count ? exists - count + 1 : 1;
-    const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
-    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
-}
-
-/* From the newest to the oldest: what goes meanwhile makes two steps overlap, and leaves no
- * hole. Other commands come in between. */
-static void next_flags(struct sync_pass *p, char set[40])
-{
-    uint32_t exists = sync_pass_exists(p);
-    uint32_t hi = p->flags_hi != 0 && p->flags_hi < exists ? p->flags_hi : exists;
-    uint32_t lo = hi > FLAG_STEP ? hi - FLAG_STEP + 1 : 1;
-    (void)snprintf(set, 40, "%u:%u", lo, hi);
-    p->flags_hi = lo - 1;
-}
-
-/* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
- * in every pass, all of them now and then. False: there is nothing to ask. */
-static bool changed_params(struct sync_pass *p, char set[40],
-                           struct imap_fetch_params *out)
-{
-    bool shows_late = (p->quirks & SYNC_QUIRK_LATE) != 0;
-    *out = (struct imap_fetch_params){.items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
-    if (imap_conn_has(p->conn, IMAP_CAP_GMAIL)) {
-        out->items |= IMAP_ITEM_GM_LABELS;
-    }
-    if (p->m->last_uid == 0 || p->m->count == 0) {
-        return false;
-    }
-    if (!p->compare_all || p->resynced || p->has_flag_sets) {
-        newest(p, LATE_WINDOW, set);
-        out->set = str_of(set);
-        return shows_late && sync_pass_exists(p) > 0;
-    }
-    if (cursor_is_usable(p)) {
-        if (p->selects && p->highest_modseq == p->m->highest_modseq) {
-            return false;
-        }
-        (void)snprintf(set, 40, "1:%u", p->m->last_uid);
-        out->by_uid = true;
-        out->items |= IMAP_ITEM_MODSEQ;
-        out->changed_since = p->m->highest_modseq;
-        out->vanished = sync_trusts_vanished(p);
-    } else {
-        p->full_flags = p->selects && flags_are_due(p);
-        if (sync_pass_exists(p) == 0) {
-            return false;
-        }
-        if (p->full_flags) {
-            next_flags(p, set);
-        } else {
-            newest(p, FLAG_WINDOW, set);
-        }
-    }
-    out->set = str_of(set);
-    return true;
-}
-
-static bool wants_flag_search(struct sync_pass *p)
-{
-    return p->compare_all && p->selects && !p->has_flag_sets && !p->flags_failed &&
-           !cursor_is_usable(p) && flags_are_due(p) &&
-           sync_flag_search_is_worth(p->conn, &p->sc, p->m);
-}
-
-static enum step step_changed(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    static const struct imap_fetch_events events = {
-        .on_row = on_flag_row, .on_vanished = on_vanished, .on_end = on_fetch_end};
-    char set[40];
-    struct imap_fetch_params params;
-    if (p->fetch != NULL) {
-        return STEP_WAIT;
-    }
-    if (wants_flag_search(p)) {
-        sync_pass_enter(p, PASS_STATE_FLAGS);
-        return STEP_MORE;
-    }
-    if (!changed_params(p, set, &params)) {
-        sync_pass_enter(p, PASS_STATE_PREPARE);
-        return STEP_MORE;
-    }
     sync_batch_take_rows(&p->batch, p->live);
     sync_pass_command(p);
     p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
@@ -642,7 +504,7 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_WALK] = {"walk", sync_walk_step},
     [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},
     [PASS_STATE_NEW] = {"new", step_new},
-    [PASS_STATE_CHANGED] = {"changed", step_changed},
+    [PASS_STATE_CHANGED] = {"changed", sync_changed_step},
     [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},

@@ -14,6 +14,7 @@ enum {
     SYNC_CHANGE_SLICE = 250,  /* changes or deletes in one: each may touch a segment */
     SYNC_LATE_MAX = 5000,     /* messages below last_uid fetched at a time */
     SYNC_SELECT_ROWS = 20000, /* kept of a QRESYNC answer */
+    SYNC_VANISHED_RANGES = 65536,       /* kept of what is said to have gone */
     SYNC_BATCH_BYTES = 8 * 1024 * 1024, /* of names in a batch that fills */
     SYNC_WALK_CHUNKS = 3                /* of an initial index in memory */
 };
@@ -371,6 +372,13 @@ const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
 
 /* The connection says how many messages there are now. */
 uint32_t sync_pass_exists(const struct sync_pass *p);
+
+/* sync_changed.c */
+enum step sync_changed_step(struct op *op);
+/* A cursor ahead of the server's belongs to a state that the server has lost. */
+bool sync_cursor_is_usable(const struct sync_pass *p);
+/* The end of a FETCH of NEW or CHANGED. */
+void sync_pass_fetched(struct imap_fetch *op, const struct err *err, void *ctx);
 
 /* sync_compare.c: what is there, when the count does not agree */
 enum step sync_compare_flags(struct op *op);

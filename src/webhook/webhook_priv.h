@@ -264,5 +264,15 @@ enum webhook_verdict_kind {
 };
 enum webhook_verdict_kind webhook_verdict(const struct err *err,
                                           const struct httpc_reply *reply);
+struct webhook_attempt {
+    const struct webhooks *w;
+    const struct webhook_job *job;
+    struct webhook_dest *dest;
+    bool url_is_own; /* the account's, not that of the route */
+};
+/* What becomes of the entry; the destination is told how its receiver does. */
+struct changelog_outcome webhook_judge(const struct webhook_attempt *attempt,
+                                       const struct err *err,
+                                       const struct httpc_reply *reply);
 
 #endif

@@ -17,15 +17,15 @@
 enum {
     ACTIVE_MAX = 8,
     PAGE = 100,
-    TODO_MAX = 100,
+    REQUESTS_MAX = 100,
     WAIT_MS = 500,  /* for a place at the receiver … */
     WAITS_MAX = 240 /* … this often, then the letter stays as it is */
 };
 
 struct webhook_requeue {
     struct webhooks *w;
-    json_t *seen; /* requests of the setting as it was last looked at */
-    json_t *todo; /* those to be carried out, the first one being under way */
+    json_t *seen;     /* requests of the setting as it was last looked at */
+    json_t *requests; /* those to be carried out, the first one being under way */
     bool running;
     struct store_dead_list *list;
     bool more;
@@ -208,7 +208,7 @@ static void request_end(struct webhook_requeue *q)
     q->running = false;
     q->more = false;
     q->place[0] = '\0';
-    (void)json_array_remove(q->todo, 0);
+    (void)json_array_remove(q->requests, 0);
 }
 
 static void on_page(struct store_dead_list *op ATTR_UNUSED, const struct err *err,
@@ -231,7 +231,7 @@ static void on_page(struct store_dead_list *op ATTR_UNUSED, const struct err *er
 
 static void page_start(struct webhook_requeue *q)
 {
-    const json_t *request = json_array_get(q->todo, 0);
+    const json_t *request = json_array_get(q->requests, 0);
     const struct store_dead_query query = {.account = json_get_str(request, "account"),
                                            .route = json_get_str(request, "route"),
                                            .entry_id = json_get_str(request, "entryId"),
@@ -259,7 +259,7 @@ static void go_on(struct webhook_requeue *q)
     if (q->running && !q->more) {
         request_end(q);
     }
-    if (q->running || json_array_size(q->todo) > 0) {
+    if (q->running || json_array_size(q->requests) > 0) {
         q->running = true;
         page_start(q);
     }
@@ -283,8 +283,8 @@ void webhook_requeue_look(struct webhook_requeue *q)
     /* What was asked for before the start is in the letters that are still there. */
     for (size_t i = 0; !first && !q->stopping && i < json_array_size(now); i++) {
         json_t *request = json_array_get(now, i);
-        if (!is_seen(q, request) && json_array_size(q->todo) < TODO_MAX) {
-            json_push(q->todo, json_incref(request));
+        if (!is_seen(q, request) && json_array_size(q->requests) < REQUESTS_MAX) {
+            json_push(q->requests, json_incref(request));
         }
     }
     json_decref(q->seen);
@@ -296,7 +296,7 @@ struct webhook_requeue *webhook_requeue_new(struct webhooks *w)
 {
     struct webhook_requeue *q = MEM_NEW(struct webhook_requeue);
     q->w = w;
-    q->todo = json_array();
+    q->requests = json_array();
     list_init(&q->waiting);
     list_init(&q->active);
     return q;
@@ -308,7 +308,7 @@ void webhook_requeue_free(struct webhook_requeue **qp)
     if (q != NULL) {
         *qp = NULL;
         json_decref(q->seen);
-        json_decref(q->todo);
+        json_decref(q->requests);
         mem_free(q);
     }
 }

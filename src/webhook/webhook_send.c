@@ -7,8 +7,7 @@
 #include "webhook_render.h"
 
 enum {
-    STORE_RETRY_MS = 1000,
-    RETRY_AFTER_MAX_S = 24 * 3600
+    STORE_RETRY_MS = 1000
 };
 
 struct webhook_send {
@@ -203,70 +202,6 @@ static void give_up(struct webhook_send *s, const struct err *err,
 
 /* --- what the reply means --- */
 
-static struct changelog_outcome again(const struct webhook_send *s, int64_t retry_after_s,
-                                      uint64_t key)
-{
-    struct backoff b = {.tries = s->job.tries};
-    int64_t delay_ms = backoff_next_ms(&b, &s->w->retry);
-    int64_t told_s =
-        retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
-    return (struct changelog_outcome){
-        .result = CHANGELOG_RETRY,
-        .key = told_s > 0 ? 0 : key,
-        .retry_ms = delay_ms > told_s * 1000 ? delay_ms : told_s * 1000};
-}
-
-static struct changelog_outcome judge(const struct webhook_send *s,
-                                      enum webhook_verdict_kind verdict,
-                                      int64_t retry_after_s)
-{
-    static const struct changelog_outcome dead = {.result = CHANGELOG_DEAD};
-    int64_t since_ms = s->job.first_tried_ms;
-    bool over = since_ms != 0 && clock_wall_ms() - since_ms >= s->w->give_up_ms;
-    switch (verdict) {
-    case WEBHOOK_DELIVERED:
-        return (struct changelog_outcome){.result = CHANGELOG_DONE};
-    case WEBHOOK_GONE:
-        /* An account's own URL is not the route: only this event is given up. */
-        return s->url_is_own || s->job.requeued
-                   ? dead
-                   : (struct changelog_outcome){.result = CHANGELOG_PAUSE};
-    case WEBHOOK_AGAIN:
-        return over ? dead : again(s, retry_after_s, webhook_dest_retry_key(s->dest));
-    case WEBHOOK_AGAIN_FEW:
-        return s->job.tries + 1 >= WEBHOOK_TRIES_MAX ? dead : again(s, retry_after_s, 0);
-    case WEBHOOK_REFUSED:
-        return dead;
-    }
-    check_failed("webhook verdict", __FILE__, __LINE__, __func__);
-}
-
-/* What the reply says about the receiver. */
-static void tell_dest(const struct webhook_send *s, enum webhook_verdict_kind verdict,
-                      const struct httpc_reply *reply)
-{
-    const char *name = s->job.acct != NULL ? s->job.acct->name : "";
-    int64_t hold_s = reply != NULL ? reply->retry_after_s : 0;
-    bool busy = reply != NULL && (reply->status == 429 || reply->status == 503) &&
-                hold_s > 0 && !s->url_is_own;
-    switch (verdict) {
-    case WEBHOOK_DELIVERED:
-        webhook_dest_told(s->dest, WEBHOOK_TOLD_TAKEN, name, 0);
-        break;
-    case WEBHOOK_AGAIN:
-        webhook_dest_told(s->dest, busy ? WEBHOOK_TOLD_BUSY : WEBHOOK_TOLD_FAILED, name,
-                          hold_s < RETRY_AFTER_MAX_S ? hold_s * 1000 : INT64_MAX);
-        break;
-    case WEBHOOK_AGAIN_FEW:
-    case WEBHOOK_GONE:
-    case WEBHOOK_REFUSED:
-        if (reply != NULL) {
-            webhook_dest_told(s->dest, WEBHOOK_TOLD_REJECTED, name, 0);
-        }
-        break;
-    }
-}
-
 /* One part of the event is delivered. */
 static void part_done(struct webhook_send *s)
 {
@@ -283,10 +218,9 @@ static void on_reply(struct httpc_req *req ATTR_UNUSED, const struct err *err,
     if (back(s)) {
         return;
     }
-    enum webhook_verdict_kind verdict = webhook_verdict(err, reply);
-    struct changelog_outcome outcome =
-        judge(s, verdict, reply != NULL ? reply->retry_after_s : 0);
-    tell_dest(s, verdict, reply);
+    const struct webhook_attempt attempt = {
+        .w = s->w, .job = &s->job, .dest = s->dest, .url_is_own = s->url_is_own};
+    struct changelog_outcome outcome = webhook_judge(&attempt, err, reply);
     if (outcome.result == CHANGELOG_DONE) {
         part_done(s);
         return;

@@ -117,6 +117,8 @@ void api_reply_err(struct api_call *call, const struct err *err);
 void api_reply_err_with(struct api_call *call, const struct err *err, json_t *taken);
 /* The reply to fields that do not validate; for checks that need more than the table. */
 void api_reply_invalid(struct api_call *call, const struct spec_errors *errs);
+void api_reply_invalid_field(struct api_call *call, const char *field,
+                             const char *message);
 /* Any other body; security headers are added. */
 void api_reply_raw(struct api_call *call, const struct httpd_reply *reply);
 /* Begins a stream; go on with httpd_stream_write(call->req, …) and httpd_stream_end. The
