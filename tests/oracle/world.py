@@ -20,6 +20,7 @@ from wire import Imap
 
 USER = "oracle"
 LONG_AGO = "2001-01-01T00:00:00.000Z"  # so that every message is news, whatever its date
+LISTED_SECONDS = 20  # of the resyncDelay: below the patience of a quiescent point
 BASE = ("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ MULTIAPPEND CATENATE UNSELECT CHILDREN NAMESPACE "
         "UIDPLUS LIST-EXTENDED WITHIN SEARCHRES ESEARCH BINARY MOVE LIST-STATUS SPECIAL-USE")
 BARE = "IMAP4rev1 LITERAL+ UNSELECT CHILDREN NAMESPACE"
@@ -79,7 +80,9 @@ class World:
         self.daemon.hooks(self.consumer.url)
 
     def add_account(self) -> None:
-        self.daemon.add_account(USER, self.mail, host=HOST, port=self.proxy.port, secure=False, notifyFrom=LONG_AGO)
+        # A server without LIST-STATUS and NOTIFY shows a new mailbox with the next listing alone.
+        self.daemon.add_account(USER, self.mail, host=HOST, port=self.proxy.port, secure=False, notifyFrom=LONG_AGO,
+                                imap={"resyncDelay": LISTED_SECONDS})
 
     def client(self) -> Imap:
         return Imap(self.mail.imap, USER, PASSWORD)

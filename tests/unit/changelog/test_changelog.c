@@ -155,6 +155,7 @@ static void restart_goes_on_behind_the_cursor(void **state)
     begin(f, 0);
     append(f, 1, 20);
     wait_count(f, 21);
+    log_world_wait_clean(&f->w);
     end(f);
     append(f, 21, 1);
     begin(f, 0);
