@@ -146,46 +146,6 @@ static void list_start(struct account *a)
     a->list = sync_list_start(a->watch.conn, &sc, on_list, a);
 }
 
-/* --- passes of the watched mailbox --- */
-
-static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
-                          const struct sync_pass_result *result, void *ctx)
-{
-    struct account *a = ctx;
-    struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
-    a->pass = NULL;
-    account_moves_look(a, result);
-    account_walk_ended(a);
-    account_close_passed(a);
-    if (err->code != ERR_OK) {
-        account_fail(a, err);
-        return;
-    }
-    account_health_proved(a, result);
-    if (m != NULL) {
-        account_take_result(a, m, result);
-    }
-    a->heard = true;
-    next_soon(a);
-}
-
-static void watch_pass(struct account *a, struct mailbox *m, bool select)
-{
-    struct sync_ctx sc = account_sync_ctx(a);
-    sc.on_command = on_command;
-    sc.command_ctx = a;
-    if (select) {
-        a->inbox_due = false;
-        a->watch_box = m->box;
-        a->online_since_ms = loop_now_ms(a->as->loop);
-    }
-    if (m->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
-        account_set_state(a, "syncing"); /* a first index can take minutes */
-    }
-    a->pass =
-        sync_pass_start(a->watch.conn, &sc, m, &a->watch.live, select, on_watch_pass, a);
-}
-
 /* --- NOTIFY --- */
 
 static void on_notify(struct imap_simple *op ATTR_UNUSED, const struct err *err,
@@ -223,6 +183,16 @@ static void notify_start(struct account *a)
                           a->asked_items | content_items(a), NOTIFY_MS, on_notify, a);
 }
 
+/* Dovecot (2.3.19) ties the items of new messages to the mailbox that was selected when it
+ * told of the first one, and ends the session by an assertion with the first one behind
+ * another SELECT. Asked again right behind SELECT, it begins anew; what happened elsewhere
+ * in between, the next listing shows. */
+static void notify_again(struct account *a)
+{
+    notify_start(a);
+    a->list_due = true;
+}
+
 static void on_status(struct account_conn *c, const struct imap_status *status)
 {
     account_take_status(c->account, status);
@@ -248,6 +218,51 @@ static void on_overflow(struct account_conn *c)
     a->told_items = 0;
     a->notify_due = a->list_due = a->inbox_due = true;
     next_soon(a);
+}
+
+/* --- passes of the watched mailbox --- */
+
+static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
+                          const struct sync_pass_result *result, void *ctx)
+{
+    struct account *a = ctx;
+    struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
+    a->pass = NULL;
+    account_moves_look(a, result);
+    account_walk_ended(a);
+    account_close_passed(a);
+    if (err->code != ERR_OK) {
+        account_fail(a, err);
+        return;
+    }
+    account_health_proved(a, result);
+    if (m != NULL) {
+        account_take_result(a, m, result);
+    }
+    a->heard = true;
+    next_soon(a);
+}
+
+static void watch_pass(struct account *a, struct mailbox *m, bool select)
+{
+    bool again = select && a->notify_scope != IMAP_NOTIFY_NONE && a->notify == NULL &&
+                 imap_conn_selected(a->watch.conn) != NULL;
+    struct sync_ctx sc = account_sync_ctx(a);
+    sc.on_command = on_command;
+    sc.command_ctx = a;
+    if (select) {
+        a->inbox_due = false;
+        a->watch_box = m->box;
+        a->online_since_ms = loop_now_ms(a->as->loop);
+    }
+    if (m->phase != MAILBOX_PHASE_LIVE && strcmp(a->state, "connected") != 0) {
+        account_set_state(a, "syncing"); /* a first index can take minutes */
+    }
+    a->pass =
+        sync_pass_start(a->watch.conn, &sc, m, &a->watch.live, select, on_watch_pass, a);
+    if (again) {
+        notify_again(a);
+    }
 }
 
 /* --- IDLE --- */

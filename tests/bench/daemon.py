@@ -312,12 +312,14 @@ class Latency:
         return found
 
     def measure(self, kind, event, field, act):
+        """New messages come steadily. What follows them comes irregularly: Dovecot tells of the changes of half a second
+        at once, and a steady pace would have all measurements of a connection at the same two points of it."""
         say(f"latency: {kind}")
         self.watcher.clear()
-        sent = []
+        sent, spread = [], random.Random(1)
         for i in range(self.events):
             sent.append(act(i))
-            time.sleep(self.pace)
+            time.sleep(self.pace * (1 if act == self.new else spread.uniform(0.5, 1.5)))
         with contextlib.suppress(AssertionError):
             rig.wait_until(lambda: {s[0] for s in sent} <= set(self.arrivals(event, field)), 30, kind, pause=0.2)
         hooks = self.arrivals(event, field)

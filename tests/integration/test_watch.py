@@ -123,6 +123,27 @@ def test_another_mailbox_is_as_fast_as_inbox_with_notify(make_daemon, redis, con
     assert archive < inbox + 0.3
 
 
+def test_another_watched_mailbox_does_not_end_the_session(make_daemon, redis, consumer, servers, user):
+    """Dovecot dies of the first new message behind another SELECT, unless NOTIFY is asked for again."""
+    server = servers("NOTIFY")
+    d = start(make_daemon, redis, consumer, server, user, SLOW)
+    server.append(user, "INBOX", mail.plain(0))
+    consumer.wait("messageNew", user, count=1)
+    for n, watched in enumerate(("Archive", "INBOX", "Sent"), 2):
+        d.put(f"/v1/account/{user}", {"path": [watched]})
+        wait_until(lambda: watching(d, user) == watched, 10, watched)
+        time.sleep(0.2)
+        server.append(user, watched, mail.plain(n))
+        consumer.wait("messageNew", user, count=n)
+    assert d.get(f"/v1/account/{user}/diagnose")["errors"] == []
+
+
+def watching(d, user):
+    """The mailbox that the idling connection has selected."""
+    return next((c["path"] for c in d.get(f"/v1/account/{user}/diagnose")["connections"]
+                 if (c["role"], c["state"]) == ("watch", "idle")), None)
+
+
 def test_changes_in_many_mailboxes_do_not_open_connections_each_time(make_daemon, redis, consumer, servers, user,
                                                                      tap):
     server = servers("NOTIFY", tls=False)
