@@ -294,8 +294,9 @@ class Latency:
 
     def delete(self, i):
         uid = self.size - i
-        self.client.uid("STORE", str(uid), "+FLAGS.SILENT", "(\\Deleted)")
-        time.sleep(self.pace)
+        if i == 0:  # marked before, so that EXPUNGE alone is the change
+            self.client.uid("STORE", f"{self.size - self.events + 1}:{uid}", "+FLAGS.SILENT", "(\\Deleted)")
+            time.sleep(2)
         start = time.time()
         self.client.uid("EXPUNGE", str(uid))
         self.count -= 1
