@@ -381,7 +381,7 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
         put_vanished(f, since);
         for (size_t i = 0; i < f->view_count; i++) {
             const struct fake_message *m = find(f, f->view[i]);
-            if (m->modseq > since) {
+            if (m != NULL && m->modseq > since) {
                 put_row(f, i + 1, m, "FLAGS MODSEQ");
             }
         }
