@@ -213,11 +213,10 @@ static bool listing_is_sane(const struct sync_list *l)
 static bool take_listing(struct mailbox *m, const struct list_row *row)
 {
     const struct imap_list_entry *e = &row->entry;
-    bool guessed = row->status.mailbox.ptr != NULL;
     char use[sizeof m->special_use] = "";
     (void)snprintf(use, sizeof use, "%.*s", STR_ARG(e->special_use));
     enum special_use_source source = use[0] == '\0' ? SPECIAL_USE_NONE
-                                     : guessed      ? SPECIAL_USE_NAME
+                                     : row->guessed ? SPECIAL_USE_NAME
                                                     : SPECIAL_USE_EXTENSION;
     bool differs = m->list_attrs != e->attrs || m->delimiter != e->delimiter ||
                    m->special_use_source != source || strcmp(m->special_use, use) != 0;

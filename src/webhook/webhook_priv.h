@@ -248,6 +248,8 @@ struct webhook_shown {
     const char *url;
     const struct httpc_header *headers;
     size_t header_count;
+    const json_t
+        *custom[2]; /* those of the route and of the account, whose values are secrets */
     struct str body;
 };
 void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *shown);

@@ -302,11 +302,15 @@ static void on_next(struct deferred *d)
 static void show(struct webhook_send *s, const struct httpc_header *headers, size_t count,
                  struct str body)
 {
-    webhook_preview_add(s->job.preview, &(struct webhook_shown){.event = event_of(s),
-                                                                .url = s->url,
-                                                                .headers = headers,
-                                                                .header_count = count,
-                                                                .body = body});
+    webhook_preview_add(
+        s->job.preview,
+        &(struct webhook_shown){
+            .event = event_of(s),
+            .url = s->url,
+            .headers = headers,
+            .header_count = count,
+            .custom = {webhook_route_headers(s->job.route), s->own_headers},
+            .body = body});
     s->in_flight = true;
     loop_defer(s->w->loop, &s->next, on_next);
 }

@@ -22,7 +22,7 @@
  *          ERR_NO_MAILBOX (SELECT/STATUS: NONEXISTENT or NO), ERR_QUOTA, ERR_PROTOCOL,
  *          ERR_LIMIT, ERR_UNSUPPORTED (capability missing), and what net reports
  * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5465, 5530, 5819,
- *          6154, 6851, 7162, 7628, 7888, 8474 */
+ *          6154, 6851, 7162, 7628, 7888, 8474, 8970, 9208 */
 #ifndef POSTRIDER_IMAP_IMAP_H
 #define POSTRIDER_IMAP_IMAP_H
 
@@ -62,7 +62,8 @@ enum imap_cap {
     IMAP_CAP_WITHIN = 1 << 26,
     IMAP_CAP_AUTH_LOGIN = 1 << 27,
     IMAP_CAP_BINARY = 1 << 28,
-    IMAP_CAP_IMAP4REV1 = 1 << 29
+    IMAP_CAP_IMAP4REV1 = 1 << 29,
+    IMAP_CAP_PREVIEW = 1 << 30
 };
 
 /* --- opening --- */
@@ -224,6 +225,15 @@ struct imap_mailbox_status *imap_status_start(struct imap_conn *c, struct str ma
                                               imap_status_cb *cb, void *ctx);
 void imap_status_cancel(struct imap_mailbox_status *op);
 
+struct imap_quota;
+typedef void imap_quota_cb(struct imap_quota *op, const struct err *err,
+                           const struct imap_storage *storage, void *ctx);
+/* The storage that the mailbox counts against; not known where the server bounds none.
+ * ERR_UNSUPPORTED: the server does not have QUOTA. */
+struct imap_quota *imap_quota_start(struct imap_conn *c, struct str mailbox,
+                                    int64_t deadline_ms, imap_quota_cb *cb, void *ctx);
+void imap_quota_cancel(struct imap_quota *op);
+
 struct imap_fetch;
 struct imap_fetch_params {
     bool by_uid;
@@ -232,7 +242,8 @@ struct imap_fetch_params {
     const struct str *sections; /* "HEADER", "1.MIME", "" …: sent as BODY.PEEK[…] */
     size_t section_count;
     uint64_t partial_offset,
-        partial_bytes;      /* partial_bytes > 0: <offset.bytes> on every section */
+        partial_bytes;      /* partial_bytes > 0: <offset.bytes> on every section … */
+    size_t whole_sections;  /* … but the first so many */
     uint64_t changed_since; /* > 0: CHANGEDSINCE modifier */
     bool vanished;          /* with changed_since and QRESYNC */
 };

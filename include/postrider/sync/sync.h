@@ -177,6 +177,13 @@ bool sync_status_differs(const struct mailbox *m, const struct imap_status *stat
  * its selected mailbox, if there is one, have it. */
 uint32_t sync_row_items(const struct imap_conn *conn);
 
+/* Gives a special use to mailboxes that are named like one, where the server gives none. */
+struct sync_listed {
+    struct imap_list_entry *entry;
+    bool guessed;
+};
+void sync_guess_uses(struct sync_listed *rows, size_t count);
+
 struct sync_list_result {
     size_t listed; /* mailboxes in this listing */
     size_t
