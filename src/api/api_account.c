@@ -84,12 +84,16 @@ void api_account_update(struct api_call *call)
 
 /* --- creating --- */
 
-/* The start of notifications is set once: a repeated POST without one must not move it. */
+/* The starts of notifications and of the index are set once: a repeated POST without them
+ * must not move them. */
 static void update_existing(struct api_task *task)
 {
     json_t *body = json_object_get(task->json, "body");
     if (!json_get_bool(task->json, "hasNotifyFrom", false)) {
         (void)json_object_del(body, "notifyFrom");
+    }
+    if (!json_get_bool(task->json, "hasSyncFrom", false)) {
+        (void)json_object_del(body, "syncFrom");
     }
     json_put_cstr(task->json, "outcome", "existing");
     update(task);
@@ -160,6 +164,7 @@ void api_account_create(struct api_call *call)
     (void)json_object_del(body, "account");
     json_put(task->json, "body", body);
     json_put_bool(task->json, "hasNotifyFrom", body_names(call, "notifyFrom"));
+    json_put_bool(task->json, "hasSyncFrom", body_names(call, "syncFrom"));
     api_change_start(task, run_create);
 }
 

@@ -4,6 +4,7 @@
 
 #include "postrider/base/buf.h"
 #include "postrider/base/check.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
 #include <pthread.h>
@@ -19,7 +20,8 @@ enum {
     OUT_MAX = 64 * 1024 * 1024,
     FIRST_UIDVALIDITY = 7,
     LOG_MAX = 256,
-    SET_MAX = 1024
+    SET_MAX = 1024,
+    DAY_S = 24 * 3600
 };
 
 struct gone {
@@ -440,6 +442,19 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
                tag);
 }
 
+/* "22-Nov-2026" as days since 1970 */
+static int64_t read_day(const char *text)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    unsigned day = 0;
+    int year = 0;
+    char month[4] = "";
+    CHECK(sscanf(text, "%u-%3s-%d", &day, month, &year) == 3);
+    const char *at = strstr(months, month);
+    CHECK(at != NULL);
+    return clock_days_from_civil(year, (unsigned)(at - months) / 3 + 1, day);
+}
+
 static bool matches(const struct imap_fake *f, const struct fake_message *m,
                     const char *key)
 {
@@ -451,7 +466,14 @@ static bool matches(const struct imap_fake *f, const struct fake_message *m,
                  {"DRAFT", IMAP_FLAG_DRAFT},
                  {"DELETED", IMAP_FLAG_DELETED}};
     if (strncmp(key, "UID ", 4) == 0) {
-        return set_has(f, m->uid);
+        const char *more = strchr(key + 4, ' ');
+        if (!set_has(f, m->uid) || more == NULL) {
+            return set_has(f, m->uid);
+        }
+        key = more + 1;
+    }
+    if (strncmp(key, "SINCE ", 6) == 0) {
+        return m->date_s / DAY_S >= read_day(key + 6);
     }
     if (strncmp(key, "ALL", 3) == 0) {
         return true;
@@ -469,20 +491,24 @@ static bool matches(const struct imap_fake *f, const struct fake_message *m,
 
 static void do_search(struct imap_fake *f, const char *tag, const char *args)
 {
-    static const char esearch[] = "RETURN (ALL) ";
+    static const char esearch[] = "RETURN (ALL) ", counting[] = "RETURN (COUNT) ";
     if ((f->config.quirks & FAKE_REFUSES_SEARCH) != 0) {
         buf_printf(&f->out, "%s NO not today\r\n", tag);
         return;
     }
     bool extended = strncmp(args, esearch, sizeof esearch - 1) == 0;
-    const char *key = extended ? args + sizeof esearch - 1 : args;
+    bool counts = strncmp(args, counting, sizeof counting - 1) == 0;
+    const char *key = extended ? args + sizeof esearch - 1
+                      : counts ? args + sizeof counting - 1
+                               : args;
+    size_t count = 0;
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     uint32_t lo = 0, hi = 0;
     if (strncmp(key, "UID ", 4) == 0) {
         read_set(f, key + 4, last);
     }
     const char *before = " ALL ";
-    if (extended) {
+    if (extended || counts) {
         buf_printf(&f->out, "* ESEARCH (TAG \"%s\") UID", tag);
     } else {
         buf_put_c(&f->out, "* SEARCH");
@@ -490,6 +516,10 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     for (size_t i = 0; i <= f->view_count; i++) {
         const struct fake_message *m = i < f->view_count ? find(f, f->view[i]) : NULL;
         bool hit = m != NULL && matches(f, m, key);
+        count += hit;
+        if (counts) {
+            continue;
+        }
         if (!extended && hit) {
             buf_printf(&f->out, " %u", m->uid);
         } else if (hit && lo != 0 && m->uid == hi + 1) {
@@ -501,6 +531,9 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
             }
             lo = hi = hit ? m->uid : 0;
         }
+    }
+    if (counts) {
+        buf_printf(&f->out, " COUNT %zu", count);
     }
     buf_put_c(&f->out, "\r\n");
     refresh(f, true);

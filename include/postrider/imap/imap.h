@@ -185,9 +185,10 @@ struct imap_select_params {
     struct str mailbox; /* wire bytes */
     bool examine;
     bool condstore; /* asks for (CONDSTORE) where offered */
-    bool qresync;   /* needs QRESYNC enabled, and the three values below */
+    bool qresync;   /* needs QRESYNC enabled, and the values below */
     uint32_t uid_validity;
     uint64_t modseq;
+    uint32_t first_uid; /* 0 = 1 */
     uint32_t last_uid;
     /* Rows and VANISHED (EARLIER) of a QRESYNC answer; where NULL, they go to the
      * connection's events. */
@@ -275,6 +276,7 @@ struct imap_search_params {
     struct str criteria; /* already encoded search keys: "UID 1:5 UNSEEN" */
     bool utf8;           /* holds non-ASCII literals/quoted strings: CHARSET UTF-8 */
     bool by_uid;
+    bool count; /* how many: has_count, or the whole set where there is no ESEARCH */
 };
 struct imap_search_result {
     struct imap_set set; /* normalized */
