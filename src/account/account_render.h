@@ -1,4 +1,6 @@
 /* account_render: messages as the API and the webhooks show them.
+ * Shape    written as JSON text, since a page of a listing is made of many; who has more to
+ *          say of a message gets it as a value
  * Calls    pure; results are new references
  * Spec     the compatible API's message object; RFC 2047 and 2231 through mime */
 #ifndef POSTRIDER_ACCOUNT_RENDER_H
@@ -16,8 +18,8 @@ enum {
 
 /* Ids, flags, envelope, attachments, text ids. */
 json_t *render_message(const struct mailbox *m, const struct imap_row *row);
-/* The same as an entry of a listing, which has no `sender` and no `bcc`. */
-json_t *render_listed(const struct mailbox *m, const struct imap_row *row);
+/* The same as an entry of a listing, which has no `sender` and no `bcc`: appends its JSON. */
+void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row);
 /* Adds header fields: {"name": ["value", …]}, names in lower case. */
 void render_headers(json_t *message, struct str block);
 /* Puts name and parentPath of a mailbox. */
