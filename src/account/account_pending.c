@@ -145,9 +145,11 @@ static void pass_start(struct account *a, bool select);
 static void pass_failed(struct account *a, const struct err *err)
 {
     if (err->code == ERR_NO_MAILBOX) {
-        /* Gone or forbidden: the listing will tell; trying again at once would not. */
+        const struct mailbox *m = mailbox_table_by_box(&a->table, a->sync_box);
+        /* Gone or forbidden: the listing will tell; trying again at once would not. What is
+         * parked has a time of its own, or comes back with a listing that shows it. */
         a->list_due = true;
-        hold_box(a, a->sync_box);
+        hold_box(a, m == NULL || sync_is_parked(m) ? 0 : a->sync_box);
         sync_finish(a, false);
         return;
     }

@@ -46,6 +46,7 @@ struct track {
     char sent[STORE_ENTRY_ID_SIZE];    /* on its way */
     struct log_entry *page;
     size_t page_count, page_next;
+    bool keeps; /* PARKED, READY: it has a page without a slot */
     struct changelog_delivery delivery;
     unsigned tries;
     unsigned parts; /* of the entry at hand that are delivered */
@@ -55,6 +56,7 @@ struct track {
     uint64_t key;            /* PARKED */
     struct timer timer;
     struct timer write_timer;
+    int64_t wrote_ms; /* when the last write began */
     struct backoff store_backoff;
 };
 
@@ -73,6 +75,7 @@ struct changelog_reader {
     struct list idle; /* least recently used first */
     size_t idle_count;
     size_t active;
+    size_t kept; /* pages of accounts that wait */
     struct deferred pump;
     struct changelog_stats stats;
 };

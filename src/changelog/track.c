@@ -12,7 +12,10 @@
 
 enum {
     /* A parked account comes back by itself if whoever has the key forgets it. */
-    PARKED_MAX_MS = 60 * 1000
+    PARKED_MAX_MS = 60 * 1000,
+    /* Entries finished within this time share a write of the cursor: it costs about as
+     * much as a delivery, and is what a crash repeats. */
+    WRITE_GAP_MS = 20
 };
 
 static const struct backoff_policy store_policy = {
@@ -68,6 +71,13 @@ struct track *track_new(struct changelog_reader *r, const struct store_acct *acc
     return t;
 }
 
+/* The page counts as that of an account with a slot, or is gone. */
+static void release(struct track *t)
+{
+    t->reader->kept -= t->keeps ? 1 : 0;
+    t->keeps = false;
+}
+
 static void page_free(struct track *t)
 {
     for (size_t i = 0; i < t->page_count; i++) {
@@ -76,6 +86,7 @@ static void page_free(struct track *t)
     mem_free(t->page);
     t->page = NULL;
     t->page_count = t->page_next = 0;
+    release(t);
 }
 
 static void free_if_gone(struct track *t)
@@ -143,6 +154,7 @@ void track_cancel(struct track *t)
 static void on_time(struct timer *timer)
 {
     struct track *t = container_of(timer, struct track, timer);
+    page_free(t); /* it is as old as the wait was long */
     reader_enqueue(t->reader, t, false);
     reader_pump(t->reader);
 }
@@ -158,10 +170,23 @@ static void wait_ms(struct track *t, int64_t delay_ms)
     }
 }
 
+/* Who waits for a place in most cases gets it soon: a few need not read again. */
+static void keep_page(struct track *t)
+{
+    struct changelog_reader *r = t->reader;
+    t->keeps =
+        t->delivery.outcome.result == CHANGELOG_LATER && r->kept < CHANGELOG_KEPT_MAX;
+    if (t->keeps) {
+        r->kept++;
+    } else {
+        page_free(t);
+    }
+}
+
 /* Waits for its key, at most that long. */
 static void park(struct track *t, int64_t max_ms)
 {
-    page_free(t);
+    keep_page(t);
     give_slot_back(t);
     t->key = t->delivery.outcome.key;
     track_enter(t, TRACK_STATE_PARKED);
@@ -254,6 +279,12 @@ void track_write_cursor(struct track *t)
         strcmp(t->cursor, t->written) == 0) {
         return;
     }
+    int64_t wait_ms = t->wrote_ms + WRITE_GAP_MS - loop_now_ms(c->loop);
+    if (wait_ms > 0 && !c->stopping) {
+        timer_set(c->loop, &t->write_timer, wait_ms, on_write_timer);
+        return;
+    }
+    t->wrote_ms = loop_now_ms(c->loop);
     t->writing = true;
     t->ops++;
     changelog_op_begun(c);
@@ -403,6 +434,12 @@ void track_go(struct track *t)
     struct changelog *c = t->reader->c;
     t->reader->active++;
     track_enter(t, TRACK_STATE_LOADING);
+    if (t->known && t->page != NULL) {
+        release(t);
+        deliver_next(t);
+        return;
+    }
+    page_free(t); /* a replay moved the cursor meanwhile */
     if (t->known) {
         read_page(t);
         return;

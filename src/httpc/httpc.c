@@ -6,6 +6,9 @@
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 static const uint32_t httpc_magic = 0x68747063u;
 
 void httpc_check(const struct httpc *h)
@@ -48,29 +51,87 @@ static int on_timeout_wanted(CURLM *multi ATTR_UNUSED, long timeout_ms, void *ct
     return 0;
 }
 
-/* --- sockets */
+/* --- sockets
+ * curl stops watching a connection when a request ends, and begins again with the next one:
+ * at a webhook's pace that would be four calls of the kernel for each. So those that this
+ * client opened stay watched until they are closed. */
 
 struct httpc_socket {
     struct httpc *h;
     curl_socket_t fd;
     struct io_watch *watch;
+    unsigned wanted;  /* by curl; 0 = nothing is under way */
+    unsigned watched; /* by the loop */
+    bool stays;       /* until it is closed */
 };
+
+static struct str fd_key(const curl_socket_t *fd)
+{
+    return str_from(fd, sizeof *fd);
+}
+
+static void watch(struct httpc_socket *s, unsigned events)
+{
+    if (s->watched != events) {
+        s->watched = events;
+        io_watch_set(s->watch, events);
+    }
+}
 
 static void on_socket(struct io_watch *w ATTR_UNUSED, unsigned events, void *ctx)
 {
-    const struct httpc_socket *s = ctx;
+    struct httpc_socket *s = ctx;
     int mask = 0;
+    if (s->wanted == 0) {
+        watch(s, 0); /* the peer has closed it: curl finds out before it uses it again */
+        return;
+    }
     mask |= (events & (IO_READABLE | IO_HANGUP)) != 0 ? CURL_CSELECT_IN : 0;
     mask |= (events & IO_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     httpc_act(s->h, s->fd, mask);
 }
 
-static void socket_drop(struct httpc *h, curl_socket_t fd, struct httpc_socket *s)
+static struct httpc_socket *socket_new(struct httpc *h, curl_socket_t fd)
 {
-    if (s != NULL) {
-        (void)curl_multi_assign(h->multi, fd, NULL);
-        io_watch_free(&s->watch);
-        mem_free(s);
+    struct httpc_socket *s = MEM_NEW(struct httpc_socket);
+    s->h = h;
+    s->fd = fd;
+    s->watch = io_watch_new(h->loop, fd, on_socket, s);
+    return s;
+}
+
+static void socket_free(void *value)
+{
+    struct httpc_socket *s = value;
+    io_watch_free(&s->watch);
+    mem_free(s);
+}
+
+curl_socket_t httpc_socket_open(struct httpc *h, const struct curl_sockaddr *addr)
+{
+    curl_socket_t fd =
+        socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    if (fd >= 0) {
+        struct httpc_socket *s = socket_new(h, fd);
+        s->stays = true;
+        map_put(h->sockets, fd_key(&fd), s);
+    }
+    return fd;
+}
+
+int httpc_socket_close(void *ctx, curl_socket_t fd)
+{
+    struct httpc *h = ctx;
+    (void)map_remove(h->sockets, fd_key(&fd));
+    return close(fd);
+}
+
+static void forget(struct httpc *h, curl_socket_t fd, struct httpc_socket *s)
+{
+    (void)curl_multi_assign(h->multi, fd, NULL);
+    s->wanted = 0;
+    if (!s->stays) {
+        socket_free(s);
     }
 }
 
@@ -80,21 +141,41 @@ static int on_socket_wanted(CURL *easy ATTR_UNUSED, curl_socket_t fd, int what, 
     struct httpc *h = ctx;
     struct httpc_socket *s = socket_ctx;
     if (what == CURL_POLL_REMOVE) {
-        socket_drop(h, fd, s);
+        if (s != NULL) {
+            forget(h, fd, s);
+        }
         return 0;
     }
     if (s == NULL) {
-        s = MEM_NEW(struct httpc_socket);
-        s->h = h;
-        s->fd = fd;
-        s->watch = io_watch_new(h->loop, fd, on_socket, s);
+        s = map_get(h->sockets, fd_key(&fd));
+        s = s != NULL ? s : socket_new(h, fd);
         (void)curl_multi_assign(h->multi, fd, s);
     }
     unsigned events = 0;
     events |= (what & CURL_POLL_IN) != 0 ? IO_READABLE : 0u;
     events |= (what & CURL_POLL_OUT) != 0 ? IO_WRITABLE : 0u;
-    io_watch_set(s->watch, events);
+    s->wanted = events;
+    watch(s, events);
     return 0;
+}
+
+/* --- handles */
+
+CURL *httpc_handle_take(struct httpc *h)
+{
+    CURL *easy = h->spare_count > 0 ? h->spare[--h->spare_count] : curl_easy_init();
+    CHECK(easy != NULL);
+    return easy;
+}
+
+void httpc_handle_give(struct httpc *h, CURL *easy)
+{
+    if (h->spare_count < HTTPC_SPARE_MAX) {
+        curl_easy_reset(easy); /* headers, body and credentials, too */
+        h->spare[h->spare_count++] = easy;
+    } else {
+        curl_easy_cleanup(easy);
+    }
 }
 
 /* --- the client */
@@ -108,6 +189,7 @@ struct httpc *httpc_new(struct net *net, const struct httpc_config *config)
     h->loop = net_loop(net);
     h->egress = config->egress;
     h->ca_file = mem_strdup(config->ca_file);
+    h->sockets = map_new(socket_free);
     h->multi = curl_multi_init();
     CHECK(h->multi != NULL);
     long per_host =
@@ -133,8 +215,12 @@ void httpc_free(struct httpc **hp)
     httpc_check(h);
     CHECK(h->active == 0);
     *hp = NULL;
+    while (h->spare_count > 0) {
+        curl_easy_cleanup(h->spare[--h->spare_count]);
+    }
     (void)curl_multi_cleanup(h->multi);
     timer_stop(&h->timer);
+    map_free(&h->sockets);
     mem_free(h->ca_file);
     h->magic = 0;
     mem_free(h);

@@ -3,6 +3,7 @@
 #define POSTRIDER_HTTPC_PRIV_H
 
 #include "postrider/base/buf.h"
+#include "postrider/base/map.h"
 #include "postrider/httpc/httpc.h"
 
 #include <curl/curl.h>
@@ -10,6 +11,7 @@
 enum {
     HTTPC_HOST_CONNECTIONS = 32,
     HTTPC_IDLE_CONNECTIONS = 128,
+    HTTPC_SPARE_MAX = 64,
     HTTPC_HOST_MAX = 253
 };
 
@@ -20,6 +22,9 @@ struct httpc {
     enum egress_policy egress;
     char *ca_file;
     CURLM *multi;
+    struct map *sockets;          /* open ones: descriptor → struct httpc_socket */
+    CURL *spare[HTTPC_SPARE_MAX]; /* handles of requests that have ended */
+    size_t spare_count;
     struct timer timer;
     size_t active;
 };
@@ -27,6 +32,14 @@ struct httpc {
 void httpc_check(const struct httpc *h);
 /* Something curl waits for happened: a descriptor, or CURL_SOCKET_TIMEOUT. */
 void httpc_act(struct httpc *h, curl_socket_t fd, int mask);
+
+/* How curl opens and closes sockets; ctx is the client. */
+curl_socket_t httpc_socket_open(struct httpc *h, const struct curl_sockaddr *addr);
+int httpc_socket_close(void *ctx, curl_socket_t fd);
+
+/* A handle with nothing set. */
+CURL *httpc_handle_take(struct httpc *h);
+void httpc_handle_give(struct httpc *h, CURL *easy);
 
 /* Ends the request behind the handle; called when curl has finished with it. */
 void httpc_req_finished(CURL *easy, CURLcode code);

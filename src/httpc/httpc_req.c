@@ -10,7 +10,6 @@
 #include "postrider/base/mem.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 
 enum {
     HEADER_LINE_MAX = 16 * 1024,
@@ -61,7 +60,9 @@ static void req_done(struct op *op)
 static void req_fini(struct op *op)
 {
     struct httpc_req *req = req_of(op);
-    curl_easy_cleanup(req->easy);
+    if (req->easy != NULL) {
+        httpc_handle_give(req->h, req->easy);
+    }
     curl_slist_free_all(req->headers);
     curl_slist_free_all(req->addresses);
     buf_fini(&req->reply);
@@ -158,7 +159,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose ATTR_UNUSED,
         req->refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    return httpc_socket_open(req->h, addr);
 }
 
 /* --- preparing */
@@ -247,6 +248,8 @@ static void put_policy(struct httpc_req *req, int64_t timeout_ms)
     (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)ADDRESSES_KEPT_S);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, req);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, httpc_socket_close);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, req->h);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, req);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, req);
@@ -264,8 +267,7 @@ static bool prepare(struct httpc_req *req, const struct httpc_params *p, struct 
     if (!httpc_url_parse(p->url, &req->target, err) || !put_headers(req, p, err)) {
         return false;
     }
-    req->easy = curl_easy_init();
-    CHECK(req->easy != NULL);
+    req->easy = httpc_handle_take(req->h);
     put_method(req, p);
     put_policy(req, p->timeout_ms);
     (void)curl_easy_setopt(req->easy, CURLOPT_URL, p->url);

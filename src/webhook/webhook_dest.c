@@ -47,6 +47,8 @@ struct webhook_dest {
     uint64_t retry_key;                     /* of accounts that wait for its recovery */
     struct timer open;                      /* OPEN, HALF_OPEN: next try */
     struct timer pace;
+    struct deferred left; /* somebody left: places are given away */
+    bool leaving;         /* `left` is to come */
     struct str map_key;
     char *origin;
 };
@@ -62,6 +64,7 @@ static void dest_free(void *value)
     struct webhook_dest *dest = value;
     timer_stop(&dest->open);
     timer_stop(&dest->pace);
+    loop_undefer(&dest->left);
     mem_free(dest->origin);
     mem_free((void *)(uintptr_t)dest->map_key.ptr);
     mem_free(dest);
@@ -146,6 +149,9 @@ static size_t wake(const struct webhook_dest *dest, uint64_t key, size_t count)
 /* Its keys depend on its name alone: who waits for them is found again. */
 static void forget_if_plain(struct webhook_dest *dest)
 {
+    if (dest->leaving) {
+        return;
+    }
     struct webhook_dests *d = dest->route->w->dests;
     bool surplus = dest->active == 0 && map_count(d->all) > REMEMBERED_MAX;
     if (surplus && dest->state != DEST_STATE_CLOSED) {
@@ -364,6 +370,16 @@ struct webhook_dest *webhook_dest_enter(struct webhook_route *r, const char *ori
     return dest;
 }
 
+static void on_left(struct deferred *d)
+{
+    struct webhook_dest *dest = container_of(d, struct webhook_dest, left);
+    dest->leaving = false;
+    let_in(dest);
+    forget_if_plain(dest);
+}
+
+/* Later, behind the next entry of the account that had the place: it goes on until its
+ * page ends, or those woken would mostly come in vain. */
 void webhook_dest_leave(struct webhook_dest *dest)
 {
     dest->active--;
@@ -372,8 +388,8 @@ void webhook_dest_leave(struct webhook_dest *dest)
         dest->probing = false; /* the probe was canceled: another one */
         timer_set(dest->route->w->loop, &dest->open, 0, on_open_over);
     }
-    let_in(dest);
-    forget_if_plain(dest);
+    dest->leaving = true;
+    loop_defer(dest->route->w->loop, &dest->left, on_left);
 }
 
 void webhook_dests_wake(struct webhooks *w)

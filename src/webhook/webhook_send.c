@@ -96,8 +96,8 @@ static void finish(struct webhook_send *s, struct changelog_outcome outcome)
     webhook_send_cb *cb = s->cb;
     void *ctx = s->ctx;
     outcome.parts = s->at;
+    cb(s, &outcome, ctx); /* first, so that who goes on keeps its place */
     leave(s);
-    cb(s, &outcome, ctx);
     send_free(s);
 }
 

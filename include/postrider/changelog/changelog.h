@@ -16,8 +16,9 @@
  *          changelog takes store_set_appended_cb and store_set_moved_cb.
  * Units    milliseconds
  * Limits   CHANGELOG_READERS_MAX readers; max_active accounts loading or delivering for
- *          one reader, at most CHANGELOG_PAGE entries of each in memory; accounts that
- *          wait hold no entries; CHANGELOG_IDLE_MAX accounts that are up to date, shared by
+ *          one reader, at most CHANGELOG_PAGE entries of each in memory; of the accounts
+ *          that wait, CHANGELOG_KEPT_MAX of a reader hold theirs, for a minute at most;
+ *          CHANGELOG_IDLE_MAX accounts that are up to date, shared by
  *          the readers, are remembered, so that the next append needs one round trip less
  * Errors   none to callers: a lost lease drops the account, Redis failures are repeated;
  *          entries that cannot be read are passed with a warning
@@ -33,6 +34,7 @@ enum {
     CHANGELOG_READERS_MAX = 256,
     CHANGELOG_ACTIVE_DEFAULT = 256,
     CHANGELOG_PAGE = 16,
+    CHANGELOG_KEPT_MAX = 32,
     CHANGELOG_IDLE_MAX = 1024,
     CHANGELOG_NAME_MAX = 64,
     CHANGELOG_FULL_PERCENT = 80

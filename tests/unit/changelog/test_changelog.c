@@ -298,6 +298,23 @@ static void parked_account_waits_for_its_key(void **state)
     assert_int_equal(f->told[2].tries, 0);
 }
 
+static void account_that_waited_a_moment_needs_no_reading(void **state)
+{
+    struct fixture *f = *state;
+    f->wish = park_once;
+    f->left = 1;
+    begin(f, 0);
+    append(f, 1, 2);
+    wait_count(f, 2);
+    redis_fixture_pause(f->w.server, true);
+    assert_int_equal(changelog_reader_wake(f->reader, 7, 10), 1);
+    wait_count(f, 4);
+    redis_fixture_pause(f->w.server, false);
+    assert_int_equal(f->told[2].uid, 1);
+    assert_int_equal(f->told[3].uid, 2);
+    log_world_wait_clean(&f->w);
+}
+
 static bool pause_once(struct fixture *f, const struct changelog_item *item,
                        struct changelog_outcome *out)
 {
@@ -544,6 +561,7 @@ int main(void)
         T(retry_holds_up_one_account_only),
         T(dead_entry_lets_the_next_through),
         T(parked_account_waits_for_its_key),
+        T(account_that_waited_a_moment_needs_no_reading),
         T(paused_reader_goes_on_where_it_was),
         T(slots_are_limited),
         T(lost_lease_drops_the_account),

@@ -150,6 +150,53 @@ static void connection_is_kept_alive(void **state)
     assert_int_equal(http_fixture_at(f->server, 2)->connection, 1);
 }
 
+static void idle_connection_that_the_server_closed_is_not_used(void **state)
+{
+    struct fixture *f = *state;
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/",
+                   (unsigned)http_fixture_port(f->server));
+    ask(f, (struct httpc_params){.url = url}, &seen);
+    assert_int_equal(seen.reply.status, 200);
+    http_fixture_free(&f->server);
+    struct loop_turns before, after;
+    loop_turns_get(f->loop, &before);
+    loop_fixture_run_for(f->loop, 50);
+    loop_turns_get(f->loop, &after);
+    assert_true(after.turns - before.turns <
+                40); /* its end does not keep the loop busy */
+    ask(f, (struct httpc_params){.url = url}, &seen);
+    assert_int_equal(seen.err.code, ERR_CONNECT);
+    f->server = http_fixture_new(f->loop, answer, f);
+}
+
+/* What a request leaves in the client's memory must not go out with the next one. */
+static void request_inherits_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char url[128];
+    char value[128];
+    (void)snprintf(url, sizeof url, "http://user:secret@127.0.0.1:%u/",
+                   (unsigned)http_fixture_port(f->server));
+    const struct httpc_header headers[] = {{"X-One", "1"}};
+    ask(f,
+        (struct httpc_params){.method = "PUT",
+                              .url = url,
+                              .headers = headers,
+                              .header_count = ARRAY_LEN(headers),
+                              .body = STR("text")},
+        &seen);
+    assert_int_equal(seen.err.code, ERR_OK);
+    ask(f, (struct httpc_params){.url = http_fixture_url(f->server, "/")}, &seen);
+    assert_int_equal(seen.err.code, ERR_OK);
+    const struct http_seen *got = http_fixture_at(f->server, 1);
+    assert_memory_equal(got->text, "GET ", 4);
+    assert_string_equal(got->body, "");
+    assert_false(http_seen_header(got, "Authorization", value, sizeof value));
+    assert_false(http_seen_header(got, "X-One", value, sizeof value));
+    assert_false(http_seen_header(got, "Content-Length", value, sizeof value));
+}
+
 static void named_host_is_resolved_by_net(void **state)
 {
     struct fixture *f = *state;
@@ -414,6 +461,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(body_headers_and_userinfo_arrive),
         T(connection_is_kept_alive),
+        T(idle_connection_that_the_server_closed_is_not_used),
+        T(request_inherits_nothing),
         T(named_host_is_resolved_by_net),
         T(redirect_is_an_answer),
         T(huge_reply_is_cut),
