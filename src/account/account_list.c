@@ -145,10 +145,10 @@ struct listing {
     struct picks picks; /* of messages that are indexed: rows are theirs */
 };
 
-static void put_cursor(struct buf *out, const char *key, bool exists, uint32_t page)
+static void put_cursor(struct json_out *out, const char *key, bool exists, uint32_t page)
 {
     if (!exists) {
-        json_out_text(out, key, STR("null"));
+        json_out_null(out, key);
         return;
     }
     struct buf text = BUF_INIT(64), cursor = BUF_INIT(128);
@@ -164,7 +164,7 @@ static void listing_answer(struct account_call *c)
 {
     const struct listing *l = c->detail;
     uint32_t pages = (l->total + l->page_size - 1) / l->page_size;
-    struct buf *out = &c->text;
+    struct json_out *out = &(struct json_out){.text = &c->text};
     json_out_open(out, NULL, '{');
     json_out_int(out, "total", l->total);
     json_out_int(out, "page", l->page);

@@ -9,8 +9,7 @@
 enum {
     MESSAGE_ID_BYTES = 8,
     PART_ID_MAX = 4096,
-    DECODED_MAX = 64 * 1024,
-    USUAL_BYTES = 2048 /* of a message */
+    DECODED_MAX = 64 * 1024
 };
 
 _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
@@ -18,7 +17,7 @@ _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
 
 /* One message on its way out. */
 struct rendering {
-    struct buf *out;
+    struct json_out out;
     struct buf text; /* of one member, while it is made */
     struct arena arena;
     const struct imap_row *row;
@@ -33,7 +32,7 @@ static void put_decoded(struct rendering *r, const char *key, struct str raw)
     r->text.max_bytes = DECODED_MAX;
     buf_clear(&r->text);
     (void)mime_decode_words(&r->text, raw);
-    json_out_str(r->out, key, buf_str(&r->text));
+    json_out_str(&r->out, key, buf_str(&r->text));
 }
 
 static void put_address(struct rendering *r, const char *key,
@@ -41,11 +40,11 @@ static void put_address(struct rendering *r, const char *key,
 {
     struct mime_address address;
     mime_address_from_parts(&r->arena, a->name, a->mailbox, a->host, &address);
-    json_out_open(r->out, key, '{');
-    json_out_str(r->out, "name", address.name.ptr != NULL ? address.name : STR(""));
-    json_out_str(r->out, "address",
+    json_out_open(&r->out, key, '{');
+    json_out_str(&r->out, "name", address.name.ptr != NULL ? address.name : STR(""));
+    json_out_str(&r->out, "address",
                  address.address.ptr != NULL ? address.address : STR(""));
-    json_out_close(r->out, '}');
+    json_out_close(&r->out, '}');
 }
 
 /* Neither start nor end of a group. */
@@ -61,14 +60,14 @@ static void put_addresses(struct rendering *r, const char *key,
     for (size_t i = 0; i < list->count; i++) {
         if (is_person(&list->items[i])) {
             if (!any) {
-                json_out_open(r->out, key, '[');
+                json_out_open(&r->out, key, '[');
             }
             put_address(r, NULL, &list->items[i]);
             any = true;
         }
     }
     if (any) {
-        json_out_close(r->out, ']');
+        json_out_close(&r->out, ']');
     }
 }
 
@@ -94,7 +93,7 @@ static bool same_addresses(const struct imap_addresses *a, const struct imap_add
     return same;
 }
 
-static void put_flag_names(struct buf *out, const struct imap_flags *flags)
+static void put_flag_names(struct json_out *out, const struct imap_flags *flags)
 {
     json_out_open(out, "flags", '[');
     for (uint8_t bit = IMAP_FLAG_SEEN; bit != 0 && bit <= IMAP_FLAG_DRAFT;
@@ -110,7 +109,7 @@ static void put_flag_names(struct buf *out, const struct imap_flags *flags)
 }
 
 /* Gmail spells them as mailbox names are, in modified UTF-7. */
-static void put_labels(struct buf *out, const struct imap_row *row)
+static void put_labels(struct json_out *out, const struct imap_row *row)
 {
     json_out_open(out, "labels", '[');
     for (size_t i = 0; i < row->label_count; i++) {
@@ -226,7 +225,7 @@ static void put_part_id(struct rendering *r, struct str rest)
     (void)buf_put(&raw, r->id, sizeof r->id);
     (void)buf_put_str(&raw, rest);
     (void)base64url_encode(&id, raw.bytes, raw.len);
-    json_out_str(r->out, "id", buf_str(&id));
+    json_out_str(&r->out, "id", buf_str(&id));
     buf_fini(&id);
     buf_fini(&raw);
 }
@@ -257,7 +256,8 @@ static bool is_embedded(const struct imap_part *part)
 
 static void put_attachment(struct rendering *r, const struct imap_part *part)
 {
-    struct buf *out = r->out, *text = &r->text;
+    struct json_out *out = &r->out;
+    struct buf *text = &r->text;
     json_out_open(out, NULL, '{');
     put_part_id(r, part->path);
     text->max_bytes = MIME_FILENAME_MAX * 2;
@@ -287,14 +287,14 @@ static void put_attachments(struct rendering *r)
          part = next_own_part(part)) {
         if (!is_multipart(part) && !is_text_part(part) && part->path.len > 0) {
             if (!any) {
-                json_out_open(r->out, "attachments", '[');
+                json_out_open(&r->out, "attachments", '[');
             }
             put_attachment(r, part);
             any = true;
         }
     }
     if (any) {
-        json_out_close(r->out, ']');
+        json_out_close(&r->out, ']');
     }
 }
 
@@ -329,17 +329,17 @@ static void put_text(struct rendering *r)
     (void)buf_put_byte(&r->text, ',');
     html_size = put_paths(&r->text, texts.html, texts.html_count);
     (void)buf_put_byte(&r->text, ']');
-    json_out_open(r->out, "text", '{');
+    json_out_open(&r->out, "text", '{');
     put_part_id(r, buf_str(&r->text));
-    json_out_open(r->out, "encodedSize", '{');
+    json_out_open(&r->out, "encodedSize", '{');
     if (texts.plain_count > 0) {
-        json_out_int(r->out, "plain", (int64_t)plain_size);
+        json_out_int(&r->out, "plain", (int64_t)plain_size);
     }
     if (texts.html_count > 0) {
-        json_out_int(r->out, "html", (int64_t)html_size);
+        json_out_int(&r->out, "html", (int64_t)html_size);
     }
-    json_out_close(r->out, '}');
-    json_out_close(r->out, '}');
+    json_out_close(&r->out, '}');
+    json_out_close(&r->out, '}');
 }
 
 /* --- the message --- */
@@ -360,11 +360,11 @@ static void put_envelope(struct rendering *r)
     if (r->whole) {
         put_addresses(r, "bcc", &e->bcc);
     }
-    json_out_str(r->out, "messageId", str_trim(e->message_id));
-    json_out_str(r->out, "inReplyTo", str_trim(e->in_reply_to));
+    json_out_str(&r->out, "messageId", str_trim(e->message_id));
+    json_out_str(&r->out, "inReplyTo", str_trim(e->in_reply_to));
 }
 
-static void put_flags(struct buf *out, const struct imap_flags *flags)
+static void put_flags(struct json_out *out, const struct imap_flags *flags)
 {
     static const struct {
         const char *key;
@@ -383,7 +383,7 @@ static void put_flags(struct buf *out, const struct imap_flags *flags)
     }
 }
 
-static void put_message_use(struct buf *out, const struct mailbox *m)
+static void put_message_use(struct json_out *out, const struct mailbox *m)
 {
     static const char *const uses[] = {"\\Junk", "\\Sent", "\\Trash", "\\Inbox",
                                        "\\Drafts"};
@@ -399,7 +399,7 @@ static void render(struct rendering *r, const struct mailbox *m)
 {
     char id[12];
     const struct imap_row *row = r->row;
-    struct buf *out = r->out;
+    struct json_out *out = &r->out;
     message_id_format(m->number, row->uid, id);
     num_put_be32(r->id, m->number);
     num_put_be32(r->id + 4, row->uid);
@@ -428,25 +428,25 @@ static void render(struct rendering *r, const struct mailbox *m)
     json_out_close(out, '}');
 }
 
+static void rendering_fini(struct rendering *r)
+{
+    arena_fini(&r->arena);
+    buf_fini(&r->text);
+}
+
 void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
 {
-    struct rendering r = {.out = out, .row = row};
+    struct rendering r = {.out = {.text = out}, .row = row};
     render(&r, m);
-    arena_fini(&r.arena);
-    buf_fini(&r.text);
+    rendering_fini(&r);
 }
 
 json_t *render_message(const struct mailbox *m, const struct imap_row *row)
 {
-    struct buf out = BUF_INIT(SIZE_MAX / 4);
-    struct rendering r = {.out = &out, .row = row, .whole = true};
-    (void)buf_reserve(&out, USUAL_BYTES);
+    struct rendering r = {.row = row, .whole = true};
     render(&r, m);
-    json_t *message = json_of_own(buf_str(&out));
-    arena_fini(&r.arena);
-    buf_fini(&r.text);
-    buf_fini(&out);
-    return message;
+    rendering_fini(&r);
+    return r.out.value;
 }
 
 void render_headers(json_t *message, struct str block)

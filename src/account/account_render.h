@@ -1,6 +1,4 @@
 /* account_render: messages as the API and the webhooks show them.
- * Shape    written as JSON text, since a page of a listing is made of many; who has more to
- *          say of a message gets it as a value
  * Calls    pure; results are new references
  * Spec     the compatible API's message object; RFC 2047 and 2231 through mime */
 #ifndef POSTRIDER_ACCOUNT_RENDER_H

@@ -1,7 +1,5 @@
 #include "account_row.h"
 
-#include "postrider/json/json_out.h"
-
 enum {
     USUAL_BYTES = 2048 /* of a row */
 };
@@ -61,7 +59,7 @@ void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size
 
 /* --- out --- */
 
-void shown_row_put(struct buf *out, const struct shown_row *row)
+void shown_row_put(struct json_out *out, const struct shown_row *row)
 {
     char thread[THREAD_ID_SIZE];
     if (row->text.ptr == NULL) {
@@ -82,7 +80,7 @@ json_t *shown_row_json(const struct shown_row *row)
     json_t *value = NULL;
     if (row->text.ptr != NULL) {
         struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
-        shown_row_put(&text, row);
+        shown_row_put(&(struct json_out){.text = &text}, row);
         value = json_of_own(buf_str(&text));
         buf_fini(&text);
     }

@@ -6,6 +6,8 @@
 
 #include "account_call.h"
 
+#include "postrider/json/json_out.h"
+
 struct shown_row {
     struct str text; /* absent: the message is not there (any more) */
     bool asks;       /* the server tells no thread of it */
@@ -19,7 +21,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
 void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size_t count,
                             void (*then)(struct account_call *c));
 /* Appends it to the list that is open; one that is not there is left out. */
-void shown_row_put(struct buf *out, const struct shown_row *row);
+void shown_row_put(struct json_out *out, const struct shown_row *row);
 /* The same as a value, a new reference; NULL if it is not there. */
 json_t *shown_row_json(const struct shown_row *row);
 

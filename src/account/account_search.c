@@ -58,7 +58,7 @@ static void search_fini(struct account_call *c)
 static void answer(struct account_call *c)
 {
     const struct searching *s = c->detail;
-    struct buf *out = &c->text;
+    struct json_out *out = &(struct json_out){.text = &c->text};
     json_t *page = json_object(), *rest = json_object();
     bool any = s->picks.count > 0;
     const struct page_shown shown = {.page = s->page,

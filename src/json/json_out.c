@@ -1,5 +1,6 @@
 #include "postrider/json/json_out.h"
 
+#include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/utf8.h"
 
@@ -71,6 +72,7 @@ void json_out_quoted(struct buf *out, struct str s)
 
 /* --- members and items --- */
 
+/* A comma goes in front unless a bracket was opened just before. */
 static void begin(struct buf *out, const char *key)
 {
     char last = out->len > 0 ? out->bytes[out->len - 1] : '{';
@@ -84,62 +86,110 @@ static void begin(struct buf *out, const char *key)
     }
 }
 
-void json_out_open(struct buf *out, const char *key, char bracket)
+static void put_plain(struct buf *out, const char *key, const char *word)
 {
     begin(out, key);
-    (void)buf_put_byte(out, bracket);
+    (void)buf_put_c(out, word);
 }
 
-void json_out_close(struct buf *out, char bracket)
+/* Takes the value. */
+static void add(struct json_out *out, const char *key, json_t *value)
 {
-    (void)buf_put_byte(out, bracket);
-}
-
-void json_out_str(struct buf *out, const char *key, struct str s)
-{
-    if (s.ptr != NULL) {
-        begin(out, key);
-        json_out_quoted(out, s);
+    if (out->depth == 0) {
+        out->value = value;
+    } else if (key != NULL) {
+        json_put(out->open[out->depth - 1], key, value);
+    } else {
+        json_push(out->open[out->depth - 1], value);
     }
 }
 
-void json_out_int(struct buf *out, const char *key, int64_t v)
+void json_out_open(struct json_out *out, const char *key, char bracket)
 {
-    begin(out, key);
-    if (v < 0) {
-        (void)buf_put_byte(out, '-');
+    if (out->text != NULL) {
+        begin(out->text, key);
+        (void)buf_put_byte(out->text, bracket);
+        return;
     }
-    (void)buf_put_u64(out, v < 0 ? -(uint64_t)v : (uint64_t)v);
+    json_t *value = bracket == '{' ? json_object() : json_array();
+    CHECK(out->depth < JSON_OUT_DEPTH_MAX);
+    add(out, key, value);
+    out->open[out->depth++] = value;
 }
 
-void json_out_bool(struct buf *out, const char *key, bool v)
+void json_out_close(struct json_out *out, char bracket)
 {
-    begin(out, key);
-    (void)buf_put_c(out, v ? "true" : "false");
+    if (out->text != NULL) {
+        (void)buf_put_byte(out->text, bracket);
+    } else {
+        CHECK(out->depth > 0);
+        out->depth--;
+    }
 }
 
-void json_out_time(struct buf *out, const char *key, int64_t wall_ms)
+void json_out_str(struct json_out *out, const char *key, struct str s)
+{
+    if (s.ptr == NULL) {
+        return;
+    }
+    if (out->text != NULL) {
+        begin(out->text, key);
+        json_out_quoted(out->text, s);
+    } else {
+        add(out, key, json_str_repaired(s));
+    }
+}
+
+void json_out_int(struct json_out *out, const char *key, int64_t v)
+{
+    if (out->text != NULL) {
+        put_plain(out->text, key, v < 0 ? "-" : "");
+        (void)buf_put_u64(out->text, v < 0 ? -(uint64_t)v : (uint64_t)v);
+    } else {
+        add(out, key, json_integer((json_int_t)v));
+    }
+}
+
+void json_out_bool(struct json_out *out, const char *key, bool v)
+{
+    if (out->text != NULL) {
+        put_plain(out->text, key, v ? "true" : "false");
+    } else {
+        add(out, key, json_boolean(v));
+    }
+}
+
+void json_out_null(struct json_out *out, const char *key)
+{
+    if (out->text != NULL) {
+        put_plain(out->text, key, "null");
+    } else {
+        add(out, key, json_null());
+    }
+}
+
+void json_out_time(struct json_out *out, const char *key, int64_t wall_ms)
 {
     char text[CLOCK_ISO_SIZE];
     clock_format_iso(wall_ms, text);
     json_out_str(out, key, str_from(text, sizeof text - 1));
 }
 
-void json_out_text(struct buf *out, const char *key, struct str json)
+void json_out_text(struct json_out *out, const char *key, struct str json)
 {
-    begin(out, key);
-    (void)buf_put_str(out, json);
+    begin(out->text, key);
+    (void)buf_put_str(out->text, json);
 }
 
-void json_out_members(struct buf *out, const json_t *obj)
+void json_out_members(struct json_out *out, const json_t *obj)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)obj, key, value)
     {
-        begin(out, NULL);
-        json_out_quoted(out, str_of(key));
-        (void)buf_put_byte(out, ':');
-        (void)json_emit(value, out);
+        begin(out->text, NULL);
+        json_out_quoted(out->text, str_of(key));
+        (void)buf_put_byte(out->text, ':');
+        (void)json_emit(value, out->text);
     }
 }
