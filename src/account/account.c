@@ -15,6 +15,7 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
+#include "postrider/json/json.h"
 
 enum {
     OPEN_MS = 90000,
@@ -214,9 +215,11 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
     }
     bool first = a->record == NULL;
     memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
-    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    a->initialized = json_get_bool(state, "initialized", false);
     account_take_record(a, record);
     if (first) {
+        /* A version that told no logins stored none: being in sync counts as one. */
+        a->authenticated = json_get_bool(state, "authenticated", a->initialized);
         account_limits_restore(a, state);
         account_audit_restore(a, state);
     }
@@ -252,6 +255,7 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     a->phase = ACCOUNT_PHASE_ONLINE;
     a->connected_ms = loop_now_ms(a->as->loop);
     a->settled = false;
+    account_tell_login(a);
     account_watch_begin(a);
 }
 
@@ -347,7 +351,7 @@ static void stop_check(struct account *a)
     timer_stop(&a->stop_poll);
     account_streams_end(a, &why);
     a->phase = ACCOUNT_PHASE_STOPPED;
-    event_fini(&a->commit_event);
+    account_news_free(a);
     accounts_stop_cb *cb = a->on_stopped;
     cb(a->stop_ctx);
 }

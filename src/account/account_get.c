@@ -476,6 +476,7 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     if (err->code != ERR_OK && err->code != ERR_NO) {
         call_fail_err(c, err);
     } else if (g->message == NULL) {
+        c->refused_no = err->code == ERR_NO;
         call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
     } else if (g->part_count > 0 && !g->taken) {
         fetch_texts(c);
