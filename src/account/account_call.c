@@ -52,6 +52,7 @@ static void call_fini(struct op *op)
         c->fini(c);
     }
     json_decref(c->result);
+    buf_fini(&c->text);
 }
 
 static const struct op_type call_type = {"account call", sizeof(struct account_call),
@@ -64,6 +65,7 @@ struct account_call *call_new(struct account *a, const char *name, int64_t deadl
     log_at(LOG_TRACE, "account", "call", LOG_S("name", name));
     c->a = a;
     list_init(&c->listing);
+    buf_init(&c->text, ACCOUNT_ANSWER_MAX);
     a->calls++;
     c->cb = cb;
     c->ctx = ctx;
@@ -129,20 +131,21 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     if (!op_is_running(&c->op)) {
         return;
     }
-    /* Without the store the rest can still be shown. */
     if (err->code == ERR_OK) {
-        account_threads_put(c->shown, c->shown_count, threads, count);
+        c->told(c, threads, count);
     }
     c->then(c);
 }
 
-void call_put_threads(struct account_call *c, json_t *const *messages, size_t count,
+void call_ask_threads(struct account_call *c, const struct thread_query *queries,
+                      size_t count,
+                      void (*told)(struct account_call *c, const uint64_t *threads,
+                                   size_t count),
                       void (*then)(struct account_call *c))
 {
-    c->shown = messages;
-    c->shown_count = count;
+    c->told = told;
     c->then = then;
-    c->threads = account_threads_ask(c->a, messages, count, on_threads, c);
+    c->threads = account_threads_ask(c->a, queries, count, on_threads, c);
     if (c->threads == NULL) {
         then(c);
     }
@@ -152,6 +155,28 @@ void call_complete(struct account_call *c, json_t *result)
 {
     c->result = result;
     op_complete(&c->op);
+}
+
+void call_complete_text(struct account_call *c)
+{
+    if (c->text.overflow) {
+        call_fail(c, ERR_INTERNAL, "the answer is longer than %d bytes",
+                  ACCOUNT_ANSWER_MAX);
+    } else {
+        op_complete(&c->op);
+    }
+}
+
+void account_call_take_text(struct account_call *c, struct buf *out)
+{
+    *out = c->text;
+    c->text = BUF_INIT(ACCOUNT_ANSWER_MAX);
+}
+
+json_t *account_call_value(struct account_call *c)
+{
+    bool there = c->op.err.code == ERR_OK && c->text.len > 0;
+    return there ? json_of_own(buf_str(&c->text)) : NULL;
 }
 
 struct mailbox *call_mailbox(struct account_call *c)

@@ -25,6 +25,7 @@ struct account_call {
     account_call_cb *cb;
     void *ctx;
     json_t *result;
+    struct buf text; /* or the answer as text */
     /* what it works on */
     uint32_t box, uid;
     uint32_t number; /* of the message id the call is about; 0 = about none */
@@ -56,9 +57,10 @@ struct account_call {
     struct picks *picks; /* account_pick.c */
     struct account_call *sub;
     struct store_threads *threads;
-    json_t *const *shown; /* messages that get ids of threads; in op.arena or detail */
-    size_t shown_count;
+    /* What the store knows of the threads that were asked for; not called if it knows nothing. */
+    void (*told)(struct account_call *c, const uint64_t *threads, size_t count);
     void (*then)(struct account_call *c);
+    void *asking;          /* account_row.c */
     struct safe_job *safe; /* account_safe.c */
     struct list listing;   /* account_listing_await */
     bool listing_late;     /* the listing under way began before */
@@ -88,11 +90,17 @@ void call_fail_err(struct account_call *c, const struct err *err);
  * server may refuse some of what was asked. */
 bool call_goes_on(struct account_call *c, const struct err *err);
 bool call_goes_on_past_no(struct account_call *c, const struct err *err);
-/* Puts ids of threads into the messages (NULL ones are passed over), then goes on. */
-void call_put_threads(struct account_call *c, json_t *const *messages, size_t count,
+/* Asks for threads, then goes on; whatever the answer, without the store the rest can still
+ * be shown. */
+void call_ask_threads(struct account_call *c, const struct thread_query *queries,
+                      size_t count,
+                      void (*told)(struct account_call *c, const uint64_t *threads,
+                                   size_t count),
                       void (*then)(struct account_call *c));
 /* Success; takes the result. */
 void call_complete(struct account_call *c, json_t *result);
+/* Success with c->text, unless there is too much of it. */
+void call_complete_text(struct account_call *c);
 
 /* From now until the call ends or is removed from the list: on_listing after each listing of
  * the mailboxes that begins from now on. */

@@ -306,7 +306,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
         return;
     }
     if (err->code == ERR_OK && a != NULL) {
-        account_threads_put(&r->data, 1, threads, count);
+        account_thread_put(r->data, threads, count);
     }
     add_parts(r);
 }
@@ -315,7 +315,10 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
 static void add_thread(struct enrich_request *r)
 {
     struct account *a = accounts_get(r->as, r->account_id);
-    r->threads = a != NULL ? account_threads_ask(a, &r->data, 1, on_threads, r) : NULL;
+    struct thread_query query;
+    if (a != NULL && account_thread_query_json(a, r->data, &query)) {
+        r->threads = account_threads_ask(a, &query, 1, on_threads, r);
+    }
     if (r->threads == NULL) {
         add_parts(r);
     }

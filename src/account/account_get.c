@@ -193,6 +193,12 @@ static void answer_message(struct account_call *c)
     call_complete(c, json_incref(g->message));
 }
 
+static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
+{
+    struct getting *g = c->detail;
+    account_thread_put(g->message, threads, count);
+}
+
 static void answer(struct account_call *c, struct str made)
 {
     struct getting *g = c->detail;
@@ -206,7 +212,9 @@ static void answer(struct account_call *c, struct str made)
         json_object_update(text, decoded);
         json_decref(decoded);
     }
-    call_put_threads(c, &g->message, 1, answer_message);
+    struct thread_query query;
+    size_t asked = account_thread_query_json(c->a, g->message, &query) ? 1 : 0;
+    call_ask_threads(c, &query, asked, on_told, answer_message);
 }
 
 static void getting_complete(struct account_call *c)

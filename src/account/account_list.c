@@ -3,6 +3,7 @@
 #include "account_pick.h"
 
 #include "postrider/base/codec.h"
+#include "postrider/json/json_out.h"
 
 #include <stdio.h>
 
@@ -139,58 +140,50 @@ enum {
 struct listing {
     uint32_t page, page_size, total;
     unsigned tries;
-    json_t **rows; /* rendered, oldest first; NULL = not there (any more) */
+    struct shown_row *rows; /* oldest first */
     size_t count;
     struct picks picks; /* of messages that are indexed: rows are theirs */
 };
 
-static void listing_fini(struct account_call *c)
-{
-    struct listing *l = c->detail;
-    for (size_t i = 0; i < l->count; i++) {
-        json_decref(l->rows[i]);
-    }
-}
-
-static json_t *cursor_json(bool exists, uint32_t page)
+static void put_cursor(struct json_out *out, const char *key, bool exists, uint32_t page)
 {
     if (!exists) {
-        return json_null();
+        json_out_null(out, key);
+        return;
     }
     struct buf text = BUF_INIT(64), cursor = BUF_INIT(128);
     (void)buf_printf(&text, "{\"page\":%u}", page);
     (void)buf_put_c(&cursor, "imap_");
     (void)base64url_encode(&cursor, text.bytes, text.len);
-    json_t *out = json_string(buf_c(&cursor));
+    json_out_str(out, key, buf_str(&cursor));
     buf_fini(&text);
     buf_fini(&cursor);
-    return out;
 }
 
 static void listing_answer(struct account_call *c)
 {
-    struct listing *l = c->detail;
+    const struct listing *l = c->detail;
     uint32_t pages = (l->total + l->page_size - 1) / l->page_size;
-    json_t *messages = json_array(), *out = json_object();
+    struct json_out *out = &(struct json_out){.text = &c->text};
+    json_out_open(out, NULL, '{');
+    json_out_int(out, "total", l->total);
+    json_out_int(out, "page", l->page);
+    json_out_int(out, "pages", pages > 0 ? pages : 1);
+    put_cursor(out, "nextPageCursor", l->page + 1 < pages, l->page + 1);
+    put_cursor(out, "prevPageCursor", l->page > 0, l->page - 1);
+    json_out_open(out, "messages", '[');
     for (size_t i = l->count; i > 0; i--) {
-        if (l->rows[i - 1] != NULL) {
-            json_array_append(messages, l->rows[i - 1]);
-        }
+        shown_row_put(out, &l->rows[i - 1]);
     }
-    json_put_int(out, "total", l->total);
-    json_put_int(out, "page", l->page);
-    json_put_int(out, "pages", pages > 0 ? pages : 1);
-    json_object_set_new(out, "nextPageCursor",
-                        cursor_json(l->page + 1 < pages, l->page + 1));
-    json_object_set_new(out, "prevPageCursor", cursor_json(l->page > 0, l->page - 1));
-    json_object_set_new(out, "messages", messages);
-    call_complete(c, out);
+    json_out_close(out, ']');
+    json_out_close(out, '}');
+    call_complete_text(c);
 }
 
 static void listing_complete(struct account_call *c)
 {
     struct listing *l = c->detail;
-    call_put_threads(c, l->rows, l->count, listing_answer);
+    shown_rows_put_threads(c, l->rows, l->count, listing_answer);
 }
 
 static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
@@ -276,8 +269,9 @@ static void on_numbered_row(struct imap_fetch *op ATTR_UNUSED, const struct imap
     const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
     uint32_t first, end;
     if (m != NULL && page_range(l, &first, &end) && row->seq > first && row->seq <= end &&
-        l->rows[row->seq - first - 1] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        l->rows[row->seq - first - 1] = render_listed(m, row);
+        l->rows[row->seq - first - 1].text.ptr == NULL &&
+        (row->has & IMAP_ITEM_SIZE) != 0) {
+        shown_row_make(c, m, row, &l->rows[row->seq - first - 1]);
     }
 }
 
@@ -295,9 +289,8 @@ static void numbered_fetch(struct account_call *c)
     }
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", first + 1, end);
-    listing_fini(c);
     l->count = end - first;
-    l->rows = ARENA_ARRAY(&c->op.arena, json_t *, l->count);
+    l->rows = ARENA_ARRAY(&c->op.arena, struct shown_row, l->count);
     struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
@@ -310,7 +303,6 @@ struct account_call *account_messages_list_start(struct account *a,
     struct account_call *c = call_new(a, "list messages", deadline_ms, cb, ctx);
     struct listing *l = ARENA_NEW(&c->op.arena, struct listing);
     c->detail = l;
-    c->fini = listing_fini;
     c->reads = true;
     struct mailbox *m = call_path(c, params->path);
     if (m == NULL) {

@@ -9,15 +9,8 @@ enum {
 void picks_init(struct picks *p, struct arena *arena, size_t count)
 {
     p->items = ARENA_ARRAY(arena, struct pick, count);
-    p->rows = ARENA_ARRAY(arena, json_t *, count);
+    p->rows = ARENA_ARRAY(arena, struct shown_row, count);
     p->count = count;
-}
-
-void picks_fini(struct picks *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        json_decref(p->rows[i]);
-    }
 }
 
 static int pick_cmp(const void *va, const void *vb)
@@ -46,8 +39,8 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     }
     const struct pick *pick = &p->items[lo];
     if (m != NULL && lo < p->to && pick->uid == row->uid && pick->number == m->number &&
-        p->rows[pick->at] == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        p->rows[pick->at] = render_listed(m, row);
+        p->rows[pick->at].text.ptr == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
+        shown_row_make(c, m, row, &p->rows[pick->at]);
     }
 }
 
@@ -101,7 +94,7 @@ static void next_mailbox(struct account_call *c)
     }
     p->from = p->to;
     if (p->from == p->count) {
-        call_put_threads(c, p->rows, p->count, p->then);
+        shown_rows_put_threads(c, p->rows, p->count, p->then);
         return;
     }
     uint32_t box = p->items[p->from].box;

@@ -1,10 +1,10 @@
 /* account_pick: fetches and renders single messages, mailbox by mailbox.
- * Owner    picks live in the call's arena, their rows until picks_fini
+ * Owner    picks and their rows live in the call's arena
  * Calls    inside a running account_call */
 #ifndef POSTRIDER_ACCOUNT_PICK_H
 #define POSTRIDER_ACCOUNT_PICK_H
 
-#include "account_call.h"
+#include "account_row.h"
 
 struct pick {
     uint32_t box, number, uid; /* number: as it was when the UID was learned */
@@ -13,7 +13,7 @@ struct pick {
 
 struct picks {
     struct pick *items;
-    json_t **rows; /* NULL = not there (any more) */
+    struct shown_row *rows;
     size_t count;
     bool strict;     /* a mailbox that cannot be selected is an error */
     size_t from, to; /* of the mailbox at hand, among the items */
@@ -21,7 +21,6 @@ struct picks {
 };
 
 void picks_init(struct picks *p, struct arena *arena, size_t count);
-void picks_fini(struct picks *p);
 /* Fetches the rows of all items, puts ids of threads into them, then goes on. */
 void picks_fetch(struct account_call *c, struct picks *p,
                  void (*then)(struct account_call *c));

@@ -1,8 +1,9 @@
 #include "account_render.h"
 
 #include "postrider/base/codec.h"
+#include "postrider/base/num.h"
 #include "postrider/imap/imap.h"
-#include "postrider/json/json.h"
+#include "postrider/json/json_out.h"
 #include "postrider/mime/mime.h"
 
 enum {
@@ -15,28 +16,36 @@ enum {
 _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
                "parameters go from imap to mime as they are");
 
+/* One message on its way out. */
+struct rendering {
+    struct json_out out;
+    struct buf text; /* of one member, while it is made */
+    struct arena arena;
+    const struct imap_row *row;
+    uint8_t id[MESSAGE_ID_BYTES];
+    bool whole; /* what listings leave out, too */
+};
+
 /* --- pieces --- */
 
-static void put_decoded(json_t *obj, const char *key, struct str raw)
+static void put_decoded(struct rendering *r, const char *key, struct str raw)
 {
-    if (raw.ptr == NULL) {
-        return;
-    }
-    struct buf text = BUF_INIT(DECODED_MAX);
-    (void)buf_reserve(&text, raw.len < DECODED_MAX ? raw.len : 0);
-    (void)mime_decode_words(&text, raw);
-    json_put_str(obj, key, buf_str(&text));
-    buf_fini(&text);
+    r->text.max_bytes = DECODED_MAX;
+    buf_clear(&r->text);
+    (void)mime_decode_words(&r->text, raw);
+    json_out_str(&r->out, key, buf_str(&r->text));
 }
 
-static json_t *address_json(struct arena *arena, const struct imap_address *a)
+static void put_address(struct rendering *r, const char *key,
+                        const struct imap_address *a)
 {
-    struct mime_address out;
-    mime_address_from_parts(arena, a->name, a->mailbox, a->host, &out);
-    json_t *obj = json_object();
-    json_put_str(obj, "name", out.name.ptr != NULL ? out.name : STR(""));
-    json_put_str(obj, "address", out.address.ptr != NULL ? out.address : STR(""));
-    return obj;
+    struct mime_address address;
+    mime_address_from_parts(&r->arena, a->name, a->mailbox, a->host, &address);
+    json_out_open(&r->out, key, '{');
+    json_out_str(&r->out, "name", address.name.ptr != NULL ? address.name : STR(""));
+    json_out_str(&r->out, "address",
+                 address.address.ptr != NULL ? address.address : STR(""));
+    json_out_close(&r->out, '}');
 }
 
 /* Neither start nor end of a group. */
@@ -45,28 +54,33 @@ static bool is_person(const struct imap_address *a)
     return a->host.ptr != NULL;
 }
 
-static void put_addresses(struct arena *arena, json_t *message, const char *key,
+static void put_addresses(struct rendering *r, const char *key,
                           const struct imap_addresses *list)
 {
-    json_t *out = NULL;
+    bool any = false;
     for (size_t i = 0; i < list->count; i++) {
         if (is_person(&list->items[i])) {
-            out = out != NULL ? out : json_array();
-            json_push(out, address_json(arena, &list->items[i]));
+            if (!any) {
+                json_out_open(&r->out, key, '[');
+            }
+            put_address(r, NULL, &list->items[i]);
+            any = true;
         }
     }
-    json_put(message, key, out);
+    if (any) {
+        json_out_close(&r->out, ']');
+    }
 }
 
-/* The first one, or NULL. */
-static json_t *first_address(struct arena *arena, const struct imap_addresses *list)
+static void put_first_address(struct rendering *r, const char *key,
+                              const struct imap_addresses *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (is_person(&list->items[i])) {
-            return address_json(arena, &list->items[i]);
+            put_address(r, key, &list->items[i]);
+            return;
         }
     }
-    return NULL;
 }
 
 static bool same_addresses(const struct imap_addresses *a, const struct imap_addresses *b)
@@ -80,33 +94,32 @@ static bool same_addresses(const struct imap_addresses *a, const struct imap_add
     return same;
 }
 
-static json_t *flags_json(const struct imap_flags *flags)
+static void put_flag_names(struct json_out *out, const struct imap_flags *flags)
 {
-    json_t *out = json_array();
+    json_out_open(out, "flags", '[');
     for (uint8_t bit = IMAP_FLAG_SEEN; bit != 0 && bit <= IMAP_FLAG_DRAFT;
          bit = (uint8_t)(bit << 1)) {
         if ((flags->system & bit) != 0) {
-            json_push(out, json_str_repaired(str_of(imap_flag_name(bit))));
+            json_out_str(out, NULL, str_of(imap_flag_name(bit)));
         }
     }
     for (size_t i = 0; i < flags->keyword_count; i++) {
-        json_array_append_new(out, json_str_repaired(flags->keywords[i]));
+        json_out_str(out, NULL, flags->keywords[i]);
     }
-    return out;
+    json_out_close(out, ']');
 }
 
 /* Gmail spells them as mailbox names are, in modified UTF-7. */
-static json_t *labels_json(const struct imap_row *row)
+static void put_labels(struct json_out *out, const struct imap_row *row)
 {
-    json_t *out = json_array();
+    json_out_open(out, "labels", '[');
     for (size_t i = 0; i < row->label_count; i++) {
         struct buf text = BUF_INIT(4096);
         bool ok = imap_utf7_decode(&text, row->labels[i]);
-        json_array_append_new(out,
-                              json_str_repaired(ok ? buf_str(&text) : row->labels[i]));
+        json_out_str(out, NULL, ok ? buf_str(&text) : row->labels[i]);
         buf_fini(&text);
     }
-    return out;
+    json_out_close(out, ']');
 }
 
 const char *render_special_use(const struct mailbox *m)
@@ -206,17 +219,16 @@ void render_put_name(json_t *obj, struct str path, char delimiter)
 /* --- ids of parts --- */
 
 /* One base64url text over the bytes of both: it stays valid base64url for any length. */
-static json_t *part_id_json(const char *message_id, struct str rest)
+static void put_part_id(struct rendering *r, struct str rest)
 {
     struct buf raw = BUF_INIT(PART_ID_MAX);
     struct buf id = BUF_INIT(2 * PART_ID_MAX);
-    (void)base64url_decode(&raw, str_of(message_id));
+    (void)buf_put(&raw, r->id, sizeof r->id);
     (void)buf_put_str(&raw, rest);
     (void)base64url_encode(&id, raw.bytes, raw.len);
-    json_t *out = json_stringn_nocheck(buf_c(&id), id.len);
+    json_out_str(&r->out, "id", buf_str(&id));
     buf_fini(&id);
     buf_fini(&raw);
-    return out;
 }
 
 bool render_part_id_parse(struct arena *arena, struct str id, struct str *message_id_out,
@@ -252,46 +264,49 @@ static bool is_enclosed(const struct imap_part *part)
     return part->parent != NULL;
 }
 
-static json_t *attachment_json(const char *message_id, const struct imap_part *part)
+static void put_attachment(struct rendering *r, const struct imap_part *part)
 {
-    json_t *obj = json_object();
-    struct buf text = BUF_INIT(MIME_FILENAME_MAX * 2);
-    json_put(obj, "id", part_id_json(message_id, part->path));
-    (void)buf_put_str(&text, part->type);
-    (void)buf_put_byte(&text, '/');
-    (void)buf_put_str(&text, part->subtype);
-    json_put_str(obj, "contentType", buf_str(&text));
-    json_put_int(obj, "encodedSize", (int64_t)part->size);
-    json_put_bool(obj, "embedded", is_embedded(part));
-    json_put_bool(obj, "inline", str_eq_c(part->disposition, "inline"));
-    json_put_bool(obj, "encodedInMessage", is_enclosed(part));
-    buf_clear(&text);
-    if (render_part_filename(part, &text)) {
-        json_put_str(obj, "filename", buf_str(&text));
+    struct json_out *out = &r->out;
+    struct buf *text = &r->text;
+    json_out_open(out, NULL, '{');
+    put_part_id(r, part->path);
+    text->max_bytes = MIME_FILENAME_MAX * 2;
+    buf_clear(text);
+    (void)buf_put_str(text, part->type);
+    (void)buf_put_byte(text, '/');
+    (void)buf_put_str(text, part->subtype);
+    json_out_str(out, "contentType", buf_str(text));
+    json_out_int(out, "encodedSize", (int64_t)part->size);
+    json_out_bool(out, "embedded", is_embedded(part));
+    json_out_bool(out, "inline", str_eq_c(part->disposition, "inline"));
+    json_out_bool(out, "encodedInMessage", is_enclosed(part));
+    buf_clear(text);
+    if (render_part_filename(part, text)) {
+        json_out_str(out, "filename", buf_str(text));
     }
-    if (part->id.ptr != NULL) {
-        json_put_str(obj, "contentId", part->id);
+    json_out_str(out, "contentId", part->id);
+    if (str_eq_c(part->subtype, "calendar")) {
+        json_out_str(out, "method", imap_param_get(&part->params, "method"));
     }
-    struct str method = imap_param_get(&part->params, "method");
-    if (method.ptr != NULL && str_eq_c(part->subtype, "calendar")) {
-        json_put_str(obj, "method", method);
-    }
-    buf_fini(&text);
-    return obj;
+    json_out_close(out, '}');
 }
 
-static void put_attachments(json_t *message, const char *message_id,
-                            const struct imap_structure *structure)
+static void put_attachments(struct rendering *r)
 {
-    json_t *list = NULL;
-    for (const struct imap_part *part = structure->root; part != NULL;
+    bool any = false;
+    for (const struct imap_part *part = r->row->structure->root; part != NULL;
          part = imap_part_next(part)) {
         if (!is_multipart(part) && !is_text_part(part) && part->path.len > 0) {
-            list = list != NULL ? list : json_array();
-            json_push(list, attachment_json(message_id, part));
+            if (!any) {
+                json_out_open(&r->out, "attachments", '[');
+            }
+            put_attachment(r, part);
+            any = true;
         }
     }
-    json_put(message, "attachments", list);
+    if (any) {
+        json_out_close(&r->out, ']');
+    }
 }
 
 /* ["1.1","1.2"]: a path has nothing to escape. */
@@ -310,67 +325,60 @@ static uint64_t put_paths(struct buf *out, const struct imap_part *const *parts,
     return size;
 }
 
-static void put_text(json_t *message, const char *message_id,
-                     const struct imap_structure *structure)
+static void put_text(struct rendering *r)
 {
     struct render_texts texts;
     uint64_t plain_size, html_size;
-    render_texts_find(structure, &texts);
+    render_texts_find(r->row->structure, &texts);
     if (texts.plain_count + texts.html_count == 0) {
         return;
     }
-    struct buf paths = BUF_INIT(PART_ID_MAX);
-    (void)buf_put_byte(&paths, '[');
-    plain_size = put_paths(&paths, texts.plain, texts.plain_count);
-    (void)buf_put_byte(&paths, ',');
-    html_size = put_paths(&paths, texts.html, texts.html_count);
-    (void)buf_put_byte(&paths, ']');
-    json_t *text = json_object(), *sizes = json_object();
-    json_put(text, "id", part_id_json(message_id, buf_str(&paths)));
-    buf_fini(&paths);
+    r->text.max_bytes = PART_ID_MAX;
+    buf_clear(&r->text);
+    (void)buf_put_byte(&r->text, '[');
+    plain_size = put_paths(&r->text, texts.plain, texts.plain_count);
+    (void)buf_put_byte(&r->text, ',');
+    html_size = put_paths(&r->text, texts.html, texts.html_count);
+    (void)buf_put_byte(&r->text, ']');
+    json_out_open(&r->out, "text", '{');
+    put_part_id(r, buf_str(&r->text));
+    json_out_open(&r->out, "encodedSize", '{');
     if (texts.plain_count > 0) {
-        json_put_int(sizes, "plain", (int64_t)plain_size);
+        json_out_int(&r->out, "plain", (int64_t)plain_size);
     }
     if (texts.html_count > 0) {
-        json_put_int(sizes, "html", (int64_t)html_size);
+        json_out_int(&r->out, "html", (int64_t)html_size);
     }
-    json_put(text, "encodedSize", sizes);
-    json_put(message, "text", text);
+    json_out_close(&r->out, '}');
+    json_out_close(&r->out, '}');
 }
 
 /* --- the message --- */
 
-/* whole: what listings leave out, too. */
-static void put_envelope(struct arena *arena, json_t *message,
-                         const struct imap_envelope *e, bool whole)
+static void put_envelope(struct rendering *r)
 {
-    put_decoded(message, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
-    json_t *from = first_address(arena, &e->from);
-    json_put(message, "from", from);
-    put_addresses(arena, message, "replyTo", &e->reply_to);
+    const struct imap_envelope *e = r->row->envelope;
+    put_decoded(r, "subject", e->subject.ptr != NULL ? e->subject : STR(""));
+    put_first_address(r, "from", &e->from);
+    put_addresses(r, "replyTo", &e->reply_to);
     /* Where the message does not say, servers repeat who it is from. */
-    if (whole) {
-        json_put(message, "sender",
-                 same_addresses(&e->sender, &e->from) ? json_copy(from)
-                                                      : first_address(arena, &e->sender));
+    if (r->whole) {
+        put_first_address(r, "sender",
+                          same_addresses(&e->sender, &e->from) ? &e->from : &e->sender);
     }
-    put_addresses(arena, message, "to", &e->to);
-    put_addresses(arena, message, "cc", &e->cc);
-    if (whole) {
-        put_addresses(arena, message, "bcc", &e->bcc);
+    put_addresses(r, "to", &e->to);
+    put_addresses(r, "cc", &e->cc);
+    if (r->whole) {
+        put_addresses(r, "bcc", &e->bcc);
     }
-    if (e->message_id.ptr != NULL) {
-        json_put_str(message, "messageId", str_trim(e->message_id));
-    }
-    if (e->in_reply_to.ptr != NULL) {
-        json_put_str(message, "inReplyTo", str_trim(e->in_reply_to));
-    }
+    json_out_str(&r->out, "messageId", str_trim(e->message_id));
+    json_out_str(&r->out, "inReplyTo", str_trim(e->in_reply_to));
     if (e->in_reply_to.len > 0 && mime_subject_is_auto_reply(e->subject)) {
-        json_put_bool(message, "isAutoReply", true);
+        json_out_bool(&r->out, "isAutoReply", true);
     }
 }
 
-static void put_flags(json_t *message, const struct imap_flags *flags)
+static void put_flags(struct json_out *out, const struct imap_flags *flags)
 {
     static const struct {
         const char *key;
@@ -378,76 +386,85 @@ static void put_flags(json_t *message, const struct imap_flags *flags)
     } marks[] = {{"flagged", IMAP_FLAG_FLAGGED},
                  {"answered", IMAP_FLAG_ANSWERED},
                  {"draft", IMAP_FLAG_DRAFT}};
-    json_put(message, "flags", flags_json(flags));
+    put_flag_names(out, flags);
     if ((flags->system & IMAP_FLAG_SEEN) == 0) {
-        json_put_bool(message, "unseen", true);
+        json_out_bool(out, "unseen", true);
     }
     for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
         if ((flags->system & marks[i].bit) != 0) {
-            json_put_bool(message, marks[i].key, true);
+            json_out_bool(out, marks[i].key, true);
         }
     }
 }
 
-static void put_message_use(json_t *message, const struct mailbox *m)
+static void put_message_use(struct json_out *out, const struct mailbox *m)
 {
     static const char *const uses[] = {"\\Junk", "\\Sent", "\\Trash", "\\Inbox",
                                        "\\Drafts"};
     const char *use = render_special_use(m);
     for (size_t i = 0; use != NULL && i < ARRAY_LEN(uses); i++) {
         if (str_ieq_c(str_of(uses[i]), use)) {
-            json_put_cstr(message, "messageSpecialUse", uses[i]);
+            json_out_str(out, "messageSpecialUse", str_of(uses[i]));
         }
     }
 }
 
-static json_t *render(const struct mailbox *m, const struct imap_row *row, bool whole)
+static void render(struct rendering *r, const struct mailbox *m)
 {
     char id[12];
-    json_t *message = json_object();
+    const struct imap_row *row = r->row;
+    struct json_out *out = &r->out;
     message_id_format(m->number, row->uid, id);
-    json_put_cstr(message, "id", id);
-    json_put_int(message, "uid", row->uid);
-    json_put_cstr(message, "path", m->path);
-    if (row->email_id.ptr != NULL) {
-        json_put_str(message, "emailId", row->email_id);
-    }
-    if (row->thread_id.ptr != NULL) {
-        json_put_str(message, "threadId", row->thread_id);
-    }
+    num_put_be32(r->id, m->number);
+    num_put_be32(r->id + 4, row->uid);
+    json_out_open(out, NULL, '{');
+    json_out_str(out, "id", str_of(id));
+    json_out_int(out, "uid", row->uid);
+    json_out_str(out, "path", str_of(m->path));
+    json_out_str(out, "emailId", row->email_id);
+    json_out_str(out, "threadId", row->thread_id);
     if ((row->has & IMAP_ITEM_INTERNALDATE) != 0) {
-        json_put_time(message, "date", row->internaldate_ms);
+        json_out_time(out, "date", row->internaldate_ms);
     }
-    put_flags(message, &row->flags);
+    put_flags(out, &row->flags);
     if ((row->has & IMAP_ITEM_GM_LABELS) != 0) {
-        json_object_set_new(message, "labels", labels_json(row));
+        put_labels(out, row);
     }
-    json_put_int(message, "size", (int64_t)row->size);
+    json_out_int(out, "size", (int64_t)row->size);
     if (row->envelope != NULL) {
-        struct arena arena = {0};
-        put_envelope(&arena, message, row->envelope, whole);
-        arena_fini(&arena);
+        put_envelope(r);
     }
     if (row->preview.len > 0) {
         size_t len = row->preview.len < PREVIEW_MAX ? row->preview.len : PREVIEW_MAX;
-        json_put_str(message, "preview", str_from(row->preview.ptr, len));
+        json_out_str(out, "preview", str_from(row->preview.ptr, len));
     }
     if (row->structure != NULL) {
-        put_attachments(message, id, row->structure);
-        put_text(message, id, row->structure);
+        put_attachments(r);
+        put_text(r);
     }
-    put_message_use(message, m);
-    return message;
+    put_message_use(out, m);
+    json_out_close(out, '}');
+}
+
+static void rendering_fini(struct rendering *r)
+{
+    arena_fini(&r->arena);
+    buf_fini(&r->text);
+}
+
+void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
+{
+    struct rendering r = {.out = {.text = out}, .row = row};
+    render(&r, m);
+    rendering_fini(&r);
 }
 
 json_t *render_message(const struct mailbox *m, const struct imap_row *row)
 {
-    return render(m, row, true);
-}
-
-json_t *render_listed(const struct mailbox *m, const struct imap_row *row)
-{
-    return render(m, row, false);
+    struct rendering r = {.row = row, .whole = true};
+    render(&r, m);
+    rendering_fini(&r);
+    return r.out.value;
 }
 
 void render_headers(json_t *message, struct str block)

@@ -16,8 +16,8 @@ enum {
 
 /* Ids, flags, envelope, attachments, text ids. */
 json_t *render_message(const struct mailbox *m, const struct imap_row *row);
-/* The same as an entry of a listing, which has no `sender` and no `bcc`. */
-json_t *render_listed(const struct mailbox *m, const struct imap_row *row);
+/* The same as an entry of a listing, which has no `sender` and no `bcc`: appends its JSON. */
+void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row);
 /* Adds header fields: {"name": ["value", …]}, names in lower case. */
 void render_headers(json_t *message, struct str block);
 /* Puts name and parentPath of a mailbox. */

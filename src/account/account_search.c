@@ -11,6 +11,7 @@
 #include "postrider/account/account_search.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
+#include "postrider/json/json_out.h"
 #include "postrider/sync/sync_thread.h"
 
 #include <stdlib.h>
@@ -50,15 +51,15 @@ static void search_fini(struct account_call *c)
     json_decref(s->unsearched);
     json_decref(s->exposed);
     mem_free(s->found);
-    picks_fini(&s->picks);
 }
 
 /* --- the answer --- */
 
 static void answer(struct account_call *c)
 {
-    struct searching *s = c->detail;
-    json_t *out = json_object(), *messages = json_array();
+    const struct searching *s = c->detail;
+    struct json_out *out = &(struct json_out){.text = &c->text};
+    json_t *page = json_object(), *rest = json_object();
     bool any = s->picks.count > 0;
     const struct page_shown shown = {.page = s->page,
                                      .cut = s->cut,
@@ -67,20 +68,25 @@ static void answer(struct account_call *c)
                                          s->count > 1 ? s->found_count : s->total,
                                      .first = any ? &s->first : NULL,
                                      .last = any ? &s->last : NULL};
-    page_put(out, &shown);
+    page_put(page, &shown);
+    json_out_open(out, NULL, '{');
+    json_out_members(out, page);
+    json_out_open(out, "messages", '[');
     for (size_t i = 0; i < s->picks.count; i++) {
-        if (s->picks.rows[i] != NULL) {
-            json_array_append(messages, s->picks.rows[i]);
-        }
+        shown_row_put(out, &s->picks.rows[i]);
     }
-    json_object_set_new(out, "messages", messages);
+    json_out_close(out, ']');
     if (json_array_size(s->unsearched) > 0) {
-        json_object_set(out, "unsearched", s->unsearched);
+        json_object_set(rest, "unsearched", s->unsearched);
     }
     if (s->exposed != NULL) {
-        json_object_set(out, "documentStoreQuery", s->exposed);
+        json_object_set(rest, "documentStoreQuery", s->exposed);
     }
-    call_complete(c, out);
+    json_out_members(out, rest);
+    json_out_close(out, '}');
+    json_decref(page);
+    json_decref(rest);
+    call_complete_text(c);
 }
 
 /* --- one mailbox: by UID --- */

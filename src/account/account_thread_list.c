@@ -46,7 +46,6 @@ static void threading_fini(struct account_call *c)
     mem_free(t->messages);
     mem_free(t->runs);
     map_free(&t->named);
-    picks_fini(&t->picks);
 }
 
 /* --- threads of the messages --- */
@@ -117,7 +116,7 @@ static json_t *run_json(const struct account *a, const struct threading *t,
     json_put_str(out, "id", str_of(t->named != NULL ? t->names[thread] : id));
     json_put_int(out, "count", (int64_t)(run->to - run->from));
     json_object_set_new(out, "paths", paths_json(a, t, run));
-    json_object_set(out, "newest", newest);
+    json_object_set_new(out, "newest", newest);
     return out;
 }
 
@@ -140,8 +139,9 @@ static void answer_list(struct account_call *c)
                                      .last = any ? &last : NULL};
     page_put(out, &shown);
     for (size_t i = 0; i < t->picks.count; i++) {
-        if (t->picks.rows[i] != NULL) {
-            json_array_append_new(threads, run_json(c->a, t, &runs[i], t->picks.rows[i]));
+        json_t *newest = shown_row_json(&t->picks.rows[i]);
+        if (newest != NULL) {
+            json_array_append_new(threads, run_json(c->a, t, &runs[i], newest));
         }
     }
     json_object_set_new(out, "threads", threads);
@@ -272,12 +272,6 @@ struct thread_getting {
     struct picks picks;
 };
 
-static void thread_getting_fini(struct account_call *c)
-{
-    struct thread_getting *g = c->detail;
-    picks_fini(&g->picks);
-}
-
 static int by_date(const void *va, const void *vb)
 {
     json_t *const *a = va, *const *b = vb;
@@ -287,28 +281,29 @@ static int by_date(const void *va, const void *vb)
     return order != 0 ? order : ua == ub ? 0 : ua < ub ? -1 : 1;
 }
 
-/* Rows that are NULL went meanwhile. */
-static void answer_thread(struct account_call *c, json_t *const *rows, size_t count)
+/* Takes what was found. */
+static void answer_thread(struct account_call *c, json_t *found)
 {
     struct thread_getting *g = c->detail;
+    size_t count = json_array_size(found);
     json_t **sorted = ARENA_ARRAY(&c->op.arena, json_t *, count), *out, *messages;
-    size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        sorted[n] = rows[i];
-        n += rows[i] != NULL ? 1 : 0;
+        sorted[i] = json_array_get(found, i);
     }
-    if (n == 0) {
+    if (count == 0) {
+        json_decref(found);
         call_fail(c, ERR_NOT_FOUND, "Requested thread was not found");
         return;
     }
-    qsort(sorted, n, sizeof *sorted, by_date);
+    qsort(sorted, count, sizeof *sorted, by_date);
     out = json_object();
     messages = json_array();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < count; i++) {
         json_array_append(messages, sorted[i]);
     }
+    json_decref(found);
     json_put_str(out, "id", str_of(g->id));
-    json_put_int(out, "total", (int64_t)n);
+    json_put_int(out, "total", (int64_t)count);
     json_object_set_new(out, "messages", messages);
     call_complete(c, out);
 }
@@ -316,7 +311,14 @@ static void answer_thread(struct account_call *c, json_t *const *rows, size_t co
 static void answer_picks(struct account_call *c)
 {
     const struct thread_getting *g = c->detail;
-    answer_thread(c, g->picks.rows, g->picks.count);
+    json_t *found = json_array();
+    for (size_t i = 0; i < g->picks.count; i++) {
+        json_t *row = shown_row_json(&g->picks.rows[i]);
+        if (row != NULL) {
+            json_push(found, row);
+        }
+    }
+    answer_thread(c, found);
 }
 
 static void on_thread(struct store_thread_list *op ATTR_UNUSED, const struct err *err,
@@ -339,21 +341,17 @@ static void on_thread(struct store_thread_list *op ATTR_UNUSED, const struct err
     picks_fetch(c, &g->picks, answer_picks);
 }
 
-static void on_searched(struct account_call *sub ATTR_UNUSED, const struct err *err,
-                        json_t *result, void *ctx)
+static void on_searched(struct account_call *sub, const struct err *err,
+                        json_t *result ATTR_UNUSED, void *ctx)
 {
     struct account_call *c = ctx;
     c->sub = NULL;
-    if (!call_goes_on(c, err)) {
-        return;
+    if (call_goes_on(c, err)) {
+        json_t *page = account_call_value(sub);
+        json_t *found = json_incref(json_object_get(page, "messages"));
+        json_decref(page);
+        answer_thread(c, found);
     }
-    const json_t *found = json_object_get(result, "messages");
-    size_t count = json_array_size(found);
-    json_t **rows = ARENA_ARRAY(&c->op.arena, json_t *, count);
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = json_array_get(found, i);
-    }
-    answer_thread(c, rows, count);
 }
 
 /* False: the call has failed. */
@@ -401,7 +399,6 @@ struct account_call *account_thread_get_start(struct account *a, struct str thre
     uint64_t id = 0;
     size_t count;
     c->detail = g;
-    c->fini = thread_getting_fini;
     c->reads = true;
     g->id = arena_strndup(&c->op.arena, thread.ptr, thread.len);
     if (!check_online(c) || !check_known(c)) {
@@ -414,7 +411,7 @@ struct account_call *account_thread_get_start(struct account *a, struct str thre
         c->thread_list = store_thread_list_start(a->as->store, &a->acct, id, boxes, count,
                                                  ACCOUNT_THREAD_MAX, on_thread, c);
     } else {
-        answer_thread(c, NULL, 0);
+        answer_thread(c, NULL);
     }
     return c;
 }

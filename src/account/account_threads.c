@@ -8,6 +8,7 @@
 
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
+#include "postrider/json/json.h"
 #include "postrider/sync/sync_thread.h"
 
 enum {
@@ -172,56 +173,54 @@ void account_threads_fini(struct account *a)
 
 /* --- what is shown ----------------------------------------------------------------- */
 
-/* Is it a message without its server's id of a thread? */
-static bool is_asked(const json_t *message, uint32_t *number, uint32_t *uid)
+static struct thread_query make_query(struct account *a, struct str own,
+                                      struct str parent, uint32_t number, uint32_t uid)
 {
-    const char *id = json_string_value(json_object_get(message, "id"));
-    return json_object_get(message, "threadId") == NULL && id != NULL &&
-           message_id_parse(str_of(id), number, uid);
+    struct store *s = a->as->store;
+    struct thread_query q = {.own = sync_thread_hash(s, &a->acct, own),
+                             .parent = sync_thread_hash(s, &a->acct, parent)};
+    q.own = q.own != 0 ? q.own : store_thread_hash_uid(s, &a->acct, number, uid);
+    return q;
 }
 
-static bool query_of(struct account *a, const json_t *message, struct thread_query *out)
+struct thread_query account_thread_query(struct account *a, const struct mailbox *m,
+                                         const struct imap_row *row)
 {
-    const char *own = json_string_value(json_object_get(message, "messageId"));
-    const char *parent = json_string_value(json_object_get(message, "inReplyTo"));
+    const struct imap_envelope *e = row->envelope;
+    return make_query(a, e != NULL ? e->message_id : STR_NULL,
+                      e != NULL ? e->in_reply_to : STR_NULL, m->number, row->uid);
+}
+
+bool account_thread_query_json(struct account *a, const json_t *message,
+                               struct thread_query *out)
+{
     uint32_t number, uid;
-    if (!is_asked(message, &number, &uid)) {
+    struct str id = json_get_str(message, "id");
+    if (json_object_get(message, "threadId") != NULL || id.ptr == NULL ||
+        !message_id_parse(id, &number, &uid)) {
         return false;
     }
-    struct store *s = a->as->store;
-    *out = (struct thread_query){
-        .own = own != NULL ? sync_thread_hash(s, &a->acct, str_of(own)) : 0,
-        .parent = parent != NULL ? sync_thread_hash(s, &a->acct, str_of(parent)) : 0};
-    out->own = out->own != 0 ? out->own : store_thread_hash_uid(s, &a->acct, number, uid);
+    *out = make_query(a, json_get_str(message, "messageId"),
+                      json_get_str(message, "inReplyTo"), number, uid);
     return true;
 }
 
-struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
+struct store_threads *account_threads_ask(struct account *a,
+                                          const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx)
 {
-    struct thread_query *queries = mem_array(count, sizeof *queries);
-    struct store_threads *op = NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < count && n < THREAD_QUERIES_MAX; i++) {
-        n += messages[i] != NULL && query_of(a, messages[i], &queries[n]) ? 1 : 0;
+    count = count < THREAD_QUERIES_MAX ? count : THREAD_QUERIES_MAX;
+    if (count == 0 || !a->as->config.threads || a->fast) {
+        return NULL;
     }
-    if (n > 0 && a->as->config.threads && !a->fast) {
-        op = store_threads_start(a->as->store, &a->acct, queries, n, cb, ctx);
-    }
-    mem_free(queries);
-    return op;
+    return store_threads_start(a->as->store, &a->acct, queries, count, cb, ctx);
 }
 
-void account_threads_put(json_t *const *messages, size_t count, const uint64_t *threads,
-                         size_t thread_count)
+void account_thread_put(json_t *message, const uint64_t *threads, size_t count)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < count && n < thread_count; i++) {
-        uint32_t number, uid;
-        if (messages[i] != NULL && is_asked(messages[i], &number, &uid)) {
-            char text[THREAD_ID_SIZE];
-            thread_id_format(threads[n++], text);
-            json_object_set_new(messages[i], "threadId", json_string(text));
-        }
+    char text[THREAD_ID_SIZE];
+    if (count > 0) {
+        thread_id_format(threads[0], text);
+        json_put_cstr(message, "threadId", text);
     }
 }

@@ -191,13 +191,18 @@ void account_threads_run(struct account *a);
 void account_threads_end(struct account *a);
 bool account_threads_is_quiet(const struct account *a);
 void account_threads_fini(struct account *a);
-/* Asks for the threads of rendered messages that have no `threadId`; NULL members are left
- * out. NULL: there is nothing to ask, and no callback. */
-struct store_threads *account_threads_ask(struct account *a, json_t *const *messages,
+/* What the thread of a message is asked by; of one that is rendered already: false if its
+ * thread is known. */
+struct thread_query account_thread_query(struct account *a, const struct mailbox *m,
+                                         const struct imap_row *row);
+bool account_thread_query_json(struct account *a, const json_t *message,
+                               struct thread_query *out);
+/* NULL: there is nothing to ask, and no callback. */
+struct store_threads *account_threads_ask(struct account *a,
+                                          const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx);
-/* Puts the answer into the same messages. */
-void account_threads_put(json_t *const *messages, size_t count, const uint64_t *threads,
-                         size_t thread_count);
+/* Puts the answer to one query into the message. */
+void account_thread_put(json_t *message, const uint64_t *threads, size_t count);
 
 /* --- subconnections (account_sub.c) --- */
 

@@ -114,6 +114,8 @@ struct api_task *api_task_new(struct api_call *call,
 struct api_call *api_task_end(struct api_task *task);
 /* api_task_end, and the reply: the error, or the result (taken, may be NULL on errors). */
 void api_task_reply(struct api_task *task, const struct err *err, json_t *taken);
+/* The same with a result that is JSON text already. */
+void api_task_reply_text(struct api_task *task, const struct err *err, struct buf *taken);
 
 /* --- changes of accounts, one at a time for each (api_change.c) --- */
 

@@ -13,6 +13,14 @@ static void on_result(struct account_call *op ATTR_UNUSED, const struct err *err
     api_task_reply(ctx, err, json_incref(result));
 }
 
+static void on_text(struct account_call *op, const struct err *err,
+                    json_t *result ATTR_UNUSED, void *ctx)
+{
+    struct buf text;
+    account_call_take_text(op, &text);
+    api_task_reply_text(ctx, err, &text);
+}
+
 static struct str message_id(const struct api_call *call)
 {
     return json_get_str(call->params, "message");
@@ -60,7 +68,7 @@ void api_messages_list(struct api_call *call)
         .page = (uint32_t)page,
         .page_size = (uint32_t)json_get_int(call->query, "pageSize", 20)};
     struct api_task *task = api_task_new(call, cancel_call);
-    task->op = account_messages_list_start(a, &params, call->timeout_ms, on_result, task);
+    task->op = account_messages_list_start(a, &params, call->timeout_ms, on_text, task);
 }
 
 /* --- one message --- */

@@ -185,20 +185,25 @@ void api_reply_stream(struct api_call *call, const struct httpd_reply *reply,
     httpd_stream_start(call->req, &full, size);
 }
 
+void api_reply_text(struct api_call *call, int status, struct buf *taken)
+{
+    if (!api_large_hold(api_call_frame(call), taken->len)) {
+        buf_release(taken);
+        return;
+    }
+    api_reply_raw(call,
+                  &(struct httpd_reply){.status = status,
+                                        .content_type = "application/json; charset=utf-8",
+                                        .take = taken});
+}
+
 void api_reply_json(struct api_call *call, int status, json_t *taken)
 {
     static const struct err too_long = {.code = ERR_INTERNAL,
                                         .msg = "The reply is longer than allowed"};
     struct buf text;
     if (emit(taken, &text)) {
-        if (!api_large_hold(api_call_frame(call), text.len)) {
-            buf_release(&text);
-            return;
-        }
-        api_reply_raw(
-            call, &(struct httpd_reply){.status = status,
-                                        .content_type = "application/json; charset=utf-8",
-                                        .take = &text});
+        api_reply_text(call, status, &text);
     } else {
         api_reply_err(call, &too_long);
     }

@@ -14,6 +14,14 @@ static void on_result(struct account_call *op ATTR_UNUSED, const struct err *err
     api_task_reply(ctx, err, json_incref(result));
 }
 
+static void on_text(struct account_call *op, const struct err *err,
+                    json_t *result ATTR_UNUSED, void *ctx)
+{
+    struct buf text;
+    account_call_take_text(op, &text);
+    api_task_reply_text(ctx, err, &text);
+}
+
 /* page and pageSize, or the cursor; false after an error reply. */
 static bool page_of(struct api_call *call, struct account_page *out)
 {
@@ -50,7 +58,7 @@ void api_search(struct api_call *call)
     json_t *paths = paths_of(call);
     params.paths = paths;
     struct api_task *task = api_task_new(call, cancel_call);
-    task->op = account_search_start(a, &params, call->timeout_ms, on_result, task);
+    task->op = account_search_start(a, &params, call->timeout_ms, on_text, task);
     json_decref(paths);
 }
 

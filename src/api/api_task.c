@@ -55,3 +55,16 @@ void api_task_reply(struct api_task *task, const struct err *err, json_t *taken)
         api_reply_json(call, 200, taken);
     }
 }
+
+void api_task_reply_text(struct api_task *task, const struct err *err, struct buf *taken)
+{
+    struct api_call *call = api_task_end(task);
+    if (call != NULL && err->code == ERR_OK) {
+        api_reply_text(call, 200, taken);
+    } else {
+        buf_fini(taken);
+        if (call != NULL) {
+            api_reply_err(call, err);
+        }
+    }
+}

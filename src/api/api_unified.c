@@ -87,12 +87,12 @@ static const char *account_at(const struct unified *u)
 
 static void search_next(struct unified *u);
 
-static void on_found(struct account_call *op ATTR_UNUSED, const struct err *err,
-                     json_t *result, void *ctx)
+static void on_found(struct account_call *op, const struct err *err,
+                     json_t *unused ATTR_UNUSED, void *ctx)
 {
     struct unified *u = ctx;
     const char *account = account_at(u);
-    json_t *message;
+    json_t *message, *result ATTR_CLEANUP(json_cleanup) = account_call_value(op);
     size_t i;
     u->task->op = NULL;
     if (err->code == ERR_INVALID || u->task->call == NULL) {

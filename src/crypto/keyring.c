@@ -68,6 +68,7 @@ void keyring_free(struct keyring **k)
     for (size_t i = 0; i < (*k)->count; i++) {
         master_fini(&(*k)->masters[i]);
     }
+    crypto_mac_free(&(*k)->lookup_mac);
     nonce_pool_free(&(*k)->nonces);
     mem_wipe(*k, sizeof **k);
     mem_free(*k);
@@ -151,13 +152,14 @@ void keyring_set_lookup(struct keyring *k, const uint8_t key[CRYPTO_KEY_SIZE])
 {
     keyring_check(k);
     memcpy(k->lookup, key, CRYPTO_KEY_SIZE);
-    k->has_lookup = true;
+    crypto_mac_free(&k->lookup_mac);
+    k->lookup_mac = crypto_mac_new(key);
 }
 
 bool keyring_has_lookup(const struct keyring *k)
 {
     keyring_check(k);
-    return k->has_lookup;
+    return k->lookup_mac != NULL;
 }
 
 static void lookup_aad(struct buf *aad)
@@ -207,7 +209,7 @@ static void lookup_hmac(const struct keyring *k, const char *domain, struct str 
     struct buf input = BUF_INIT(name.len + data.len + 16);
     CHECK(buf_put_varint(&input, name.len) && buf_put_str(&input, name) &&
           buf_put_str(&input, data));
-    crypto_hmac_sha256(k->lookup, input.bytes, input.len, out);
+    crypto_mac_sha256(k->lookup_mac, input.bytes, input.len, out);
     mem_wipe(input.bytes, input.len);
     buf_fini(&input);
 }

@@ -31,8 +31,8 @@ struct keyring {
     uint32_t magic;
     size_t count;
     struct master masters[KEYRING_KEYS_MAX]; /* [0] seals */
-    bool has_lookup;
     uint8_t lookup[CRYPTO_KEY_SIZE];
+    struct crypto_mac *lookup_mac; /* NULL: there is no lookup key yet */
     struct nonce_pool *nonces;
 };
 

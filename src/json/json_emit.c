@@ -1,7 +1,7 @@
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/utf8.h"
-#include "postrider/json/json.h"
+#include "postrider/json/json_out.h"
 
 json_t *json_str_repaired(struct str s)
 {
@@ -78,39 +78,6 @@ struct level {
     size_t index; /* of an array: the next item */
 };
 
-static bool is_plain(char c)
-{
-    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
-static bool put_escaped(struct buf *out, char c)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    const char *known = memchr(from, c, sizeof from - 1);
-    if (known != NULL) {
-        return buf_put_byte(out, '\\') && buf_put_byte(out, to[known - from]);
-    }
-    return buf_printf(out, "\\u%04X", (unsigned)(unsigned char)c);
-}
-
-static bool put_string(struct buf *out, struct str s)
-{
-    size_t done = 0;
-    if (!buf_reserve(out, s.len + 2)) {
-        return false;
-    }
-    (void)buf_put_byte(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (!is_plain(s.ptr[i])) {
-            (void)buf_put(out, s.ptr + done, i - done);
-            (void)put_escaped(out, s.ptr[i]);
-            done = i + 1;
-        }
-    }
-    (void)buf_put(out, s.ptr + done, s.len - done);
-    return buf_put_byte(out, '"');
-}
-
 static bool put_number(struct buf *out, const json_t *value)
 {
     char text[NUMBER_MAX];
@@ -123,8 +90,9 @@ static bool put_scalar(struct buf *out, const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return put_string(out,
-                          str_from(json_string_value(value), json_string_length(value)));
+        json_out_quoted(out,
+                        str_from(json_string_value(value), json_string_length(value)));
+        return !out->overflow;
     case JSON_INTEGER:
         return json_integer_value(value) >= 0
                    ? buf_put_u64(out, (uint64_t)json_integer_value(value))
@@ -167,7 +135,7 @@ static json_t *next_inside(struct buf *out, struct level *at)
         (void)buf_put_byte(out, ',');
     }
     if (json_is_object(at->value)) {
-        (void)put_string(out, str_of(json_object_iter_key(at->member)));
+        json_out_quoted(out, str_of(json_object_iter_key(at->member)));
         (void)buf_put_byte(out, ':');
         at->member = json_object_iter_next(at->value, at->member);
     }

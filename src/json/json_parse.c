@@ -1,3 +1,4 @@
+#include "postrider/base/check.h"
 #include "postrider/json/json.h"
 
 #include <string.h>
@@ -48,6 +49,14 @@ bool json_parse_strict(struct str text, size_t max_bytes, json_t **out, struct e
     }
     *out = value;
     return true;
+}
+
+json_t *json_of_own(struct str text)
+{
+    json_t *value =
+        json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    CHECK(value != NULL);
+    return value;
 }
 
 void json_cleanup(json_t **value)

@@ -20,13 +20,18 @@
 
 enum {
     ACCOUNT_PAGE_MAX = 1000,
-    ACCOUNT_TEXT_MAX = 5 * 1024 * 1024
+    ACCOUNT_TEXT_MAX = 5 * 1024 * 1024,
+    ACCOUNT_ANSWER_MAX = 64 * 1024 * 1024 /* of one in text */
 };
 
 struct account_call;
 typedef void account_call_cb(struct account_call *op, const struct err *err,
                              json_t *result, void *ctx);
 void account_call_cancel(struct account_call *op);
+/* The answer of a call that gives it as JSON text, with no result: taken, inside its callback. */
+void account_call_take_text(struct account_call *op, struct buf *out);
+/* The same as a value, a new reference; NULL if the call failed. */
+json_t *account_call_value(struct account_call *op);
 
 /* {"mailboxes": […]}: path, delimiter, parentPath, name, listed, subscribed, specialUse,
  * specialUseSource, noInferiors, messages, uidNext; with counters also status {messages, unseen}
@@ -40,7 +45,8 @@ struct account_list_params {
     uint32_t page;      /* 0 = newest */
     uint32_t page_size; /* 1 … ACCOUNT_PAGE_MAX */
 };
-/* {"total", "page", "pages", "nextPageCursor", "prevPageCursor", "messages": […]}, newest first. */
+/* {"total", "page", "pages", "nextPageCursor", "prevPageCursor", "messages": […]}, newest first,
+ * as text. */
 struct account_call *account_messages_list_start(struct account *a,
                                                  const struct account_list_params *params,
                                                  int64_t deadline_ms, account_call_cb *cb,

@@ -110,8 +110,9 @@ struct api_call {
     void (*on_end)(struct api_call *call); /* the very last; frees what user holds */
 };
 
-/* Replies with JSON; takes the value. */
+/* Replies with JSON; takes the value, or the text that it is already. */
 void api_reply_json(struct api_call *call, int status, json_t *taken);
+void api_reply_text(struct api_call *call, int status, struct buf *taken);
 /* The error body of the compatibility contract; status and code come from err_info_get.
  */
 void api_reply_err(struct api_call *call, const struct err *err);

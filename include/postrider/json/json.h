@@ -26,6 +26,9 @@ enum {
 /* Any JSON value; *out is the caller's. */
 bool json_parse_strict(struct str text, size_t max_bytes, json_t **out, struct err *err);
 
+/* The value of text that json_out wrote; a new reference. */
+json_t *json_of_own(struct str text) ATTR_RETURNS_NONNULL;
+
 /* Frees what it points to; for ATTR_CLEANUP. */
 void json_cleanup(json_t **value);
 

@@ -2,6 +2,7 @@
 #include "account_render.h"
 
 #include "postrider/imap/imap_parser.h"
+#include "postrider/json/json.h"
 #include "postrider/mime/mime.h"
 
 #include <setjmp.h>
@@ -33,12 +34,28 @@ struct rendering {
     json_t *message;
 };
 
+/* A row of a listing is the message without what listings leave out, to the byte. */
+static void assert_listed_alike(const struct rendering *r, const struct imap_row *row)
+{
+    struct buf listed = BUF_INIT(1024 * 1024), shown = BUF_INIT(1024 * 1024);
+    json_t *message = json_copy(r->message);
+    render_listed(&listed, r->m, row);
+    (void)json_object_del(message, "sender");
+    (void)json_object_del(message, "bcc");
+    assert_true(json_emit(message, &shown));
+    assert_string_equal(buf_c(&listed), buf_c(&shown));
+    json_decref(message);
+    buf_fini(&listed);
+    buf_fini(&shown);
+}
+
 static void on_response(void *ctx, const struct imap_resp *resp)
 {
     struct rendering *r = ctx;
     assert_int_equal(resp->kind, IMAP_RESP_FETCH);
     assert_null(r->message);
     r->message = render_message(r->m, &resp->row);
+    assert_listed_alike(r, &resp->row);
 }
 
 static json_t *render(const char *path, const char *use, const char *row)

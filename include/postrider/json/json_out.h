@@ -1,0 +1,46 @@
+/* json_out: JSON from the first member to the last, as text or as a value.
+ * Shape    one writer for both: into a buffer for answers of many rows, where building values
+ *          first costs more than all the rest; as a value for who changes it afterwards. Each
+ *          function appends one member to the object that is open (with a key), or one item to
+ *          the list that is open or all there is (key NULL)
+ * Owner    the buffer is the caller's, the value too (json_decref)
+ * Calls    keys are names of our own, with nothing in them to escape, each once in an object
+ * Limits   JSON_OUT_DEPTH_MAX levels; the buffer's maximum: look at its `overflow` at the end
+ * Spec     RFC 8259 */
+#ifndef POSTRIDER_JSON_JSON_OUT_H
+#define POSTRIDER_JSON_JSON_OUT_H
+
+#include "postrider/json/json.h"
+
+enum {
+    JSON_OUT_DEPTH_MAX = 8
+};
+
+/* Begin with the buffer set, or with nothing. */
+struct json_out {
+    struct buf *text;
+    json_t *value; /* without a buffer */
+    json_t *open[JSON_OUT_DEPTH_MAX];
+    size_t depth;
+};
+
+/* '{' or '['; closed by '}' or ']'. */
+void json_out_open(struct json_out *out, const char *key, char bracket);
+void json_out_close(struct json_out *out, char bracket);
+/* An absent slice appends nothing; every invalid byte becomes U+FFFD. */
+void json_out_str(struct json_out *out, const char *key, struct str s);
+void json_out_int(struct json_out *out, const char *key, int64_t v);
+void json_out_bool(struct json_out *out, const char *key, bool v);
+void json_out_null(struct json_out *out, const char *key);
+void json_out_time(struct json_out *out, const char *key, int64_t wall_ms);
+
+/* --- into text only --- */
+
+/* What is JSON already. */
+void json_out_text(struct json_out *out, const char *key, struct str json);
+/* All members of an object, into the one that is open. */
+void json_out_members(struct json_out *out, const json_t *obj);
+/* The text between quotes, which it adds. */
+void json_out_quoted(struct buf *out, struct str s);
+
+#endif

@@ -1,0 +1,88 @@
+#include "account_row.h"
+
+enum {
+    USUAL_BYTES = 2048 /* of a row */
+};
+
+void shown_row_make(struct account_call *c, const struct mailbox *m,
+                    const struct imap_row *row, struct shown_row *out)
+{
+    struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
+    (void)buf_reserve(&text, USUAL_BYTES);
+    render_listed(&text, m, row);
+    out->text = arena_str(&c->op.arena, buf_str(&text));
+    out->asks = row->thread_id.ptr == NULL;
+    if (out->asks) {
+        out->query = account_thread_query(c->a, m, row);
+    }
+    buf_fini(&text);
+}
+
+/* --- threads --- */
+
+struct asking {
+    struct shown_row *rows;
+    size_t count;
+};
+
+static bool asks(const struct shown_row *row)
+{
+    return row->text.ptr != NULL && row->asks;
+}
+
+static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
+{
+    struct asking *asking = c->asking;
+    size_t n = 0;
+    for (size_t i = 0; i < asking->count && n < count; i++) {
+        if (asks(&asking->rows[i])) {
+            asking->rows[i].thread = threads[n++];
+        }
+    }
+}
+
+void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size_t count,
+                            void (*then)(struct account_call *c))
+{
+    struct asking *asking = ARENA_NEW(&c->op.arena, struct asking);
+    struct thread_query *queries = ARENA_ARRAY(&c->op.arena, struct thread_query, count);
+    size_t n = 0;
+    *asking = (struct asking){.rows = rows, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        if (asks(&rows[i])) {
+            queries[n++] = rows[i].query;
+        }
+    }
+    c->asking = asking;
+    call_ask_threads(c, queries, n, on_told, then);
+}
+
+/* --- out --- */
+
+void shown_row_put(struct json_out *out, const struct shown_row *row)
+{
+    char thread[THREAD_ID_SIZE];
+    if (row->text.ptr == NULL) {
+        return;
+    }
+    if (row->thread == 0) {
+        json_out_text(out, NULL, row->text);
+        return;
+    }
+    thread_id_format(row->thread, thread);
+    json_out_text(out, NULL, str_from(row->text.ptr, row->text.len - 1));
+    json_out_str(out, "threadId", str_of(thread));
+    json_out_close(out, '}');
+}
+
+json_t *shown_row_json(const struct shown_row *row)
+{
+    json_t *value = NULL;
+    if (row->text.ptr != NULL) {
+        struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
+        shown_row_put(&(struct json_out){.text = &text}, row);
+        value = json_of_own(buf_str(&text));
+        buf_fini(&text);
+    }
+    return value;
+}

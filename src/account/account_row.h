@@ -1,0 +1,28 @@
+/* account_row: rows of a listing, as text that is ready to go out.
+ * Owner    the text lies in the arena of the call
+ * Calls    inside a running account_call */
+#ifndef POSTRIDER_ACCOUNT_ACCOUNT_ROW_H
+#define POSTRIDER_ACCOUNT_ACCOUNT_ROW_H
+
+#include "account_call.h"
+
+#include "postrider/json/json_out.h"
+
+struct shown_row {
+    struct str text; /* absent: the message is not there (any more) */
+    bool asks;       /* the server tells no thread of it */
+    struct thread_query query;
+    uint64_t thread; /* what the store knows; 0 = nothing */
+};
+
+void shown_row_make(struct account_call *c, const struct mailbox *m,
+                    const struct imap_row *row, struct shown_row *out);
+/* Asks the store for the threads of all rows, then goes on. */
+void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size_t count,
+                            void (*then)(struct account_call *c));
+/* Appends it to the list that is open; one that is not there is left out. */
+void shown_row_put(struct json_out *out, const struct shown_row *row);
+/* The same as a value, a new reference; NULL if it is not there. */
+json_t *shown_row_json(const struct shown_row *row);
+
+#endif
