@@ -386,7 +386,7 @@ static void on_fresh_end(struct sync_rescue *op ATTR_UNUSED, const struct err *e
         sync_pass_fail(p, err, "fetch messages");
         return;
     }
-    sync_batch_sort(&p->batch);
+    sync_batch_sort(&p->batch, p->m);
     p->rebuild->state = REBUILD_STATE_TELL_NEW;
     sync_pass_run(p);
 }

@@ -1,5 +1,12 @@
 #include "fake_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 struct fake_world fake_world_begin(struct imap_fake_config config, size_t count)
 {
     struct fake_world t = {.fake = imap_fake_start(&config)};
@@ -25,4 +32,46 @@ void fake_world_reconnect(struct fake_world *t)
     loop_fixture_run_for(t->w->redis->loop, 20);
     world_connect(t->w);
     (void)imap_fake_bytes(t->fake, true);
+}
+
+/* --- the index against the truth --- */
+
+struct check {
+    const struct imap_fake *fake;
+    size_t at;
+    bool done;
+};
+
+static void on_rows(struct store_scan *op, const struct msg_row *rows, size_t count,
+                    void *ctx)
+{
+    (void)op;
+    struct check *c = ctx;
+    for (size_t i = 0; i < count; i++, c->at++) {
+        assert_true(c->at < imap_fake_count(c->fake));
+        const struct fake_message *m = imap_fake_at(c->fake, c->at);
+        assert_int_equal(rows[i].uid, m->uid);
+        if (m->trouble == FAKE_NOTHING) {
+            assert_int_equal(rows[i].flags, m->flags);
+            assert_int_equal(rows[i].keyword_count, m->keyword);
+        }
+    }
+}
+
+static void on_scanned(struct store_scan *op, const struct err *err, void *ctx)
+{
+    (void)op;
+    assert_int_equal(err->code, ERR_OK);
+    ((struct check *)ctx)->done = true;
+}
+
+void fake_world_check(const struct fake_world *t)
+{
+    struct check c = {.fake = t->fake};
+    (void)store_scan_start(t->w->store, &t->w->acct, t->w->m, 1, UINT32_MAX, on_rows,
+                           on_scanned, &c);
+    loop_fixture_run_until(t->w->redis->loop, &c.done, WORLD_SYNC_WAIT_MS);
+    assert_int_equal(c.at, imap_fake_count(t->fake));
+    assert_int_equal(t->w->m->count, c.at);
+    assert_int_equal(t->w->m->phase, MAILBOX_PHASE_LIVE);
 }
