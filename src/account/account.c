@@ -15,6 +15,7 @@
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
+#include "postrider/json/json.h"
 
 enum {
     OPEN_MS = 90000,
@@ -145,6 +146,21 @@ void account_forgot(struct account *a)
     connect_begin(a);
 }
 
+/* False: there is none. */
+static bool date_of(const json_t *record, const char *member, int64_t *ms)
+{
+    const char *text = json_string_value(json_object_get(record, member));
+    return text != NULL && clock_parse_iso(str_of(text), ms);
+}
+
+/* The fast indexer keeps no messages, old or new. */
+static uint32_t since_day_of(const struct account *a)
+{
+    int64_t from_ms = 0;
+    return !a->fast && date_of(a->record, "syncFrom", &from_ms) ? sync_since_day(from_ms)
+                                                                : 0;
+}
+
 static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *err,
                      struct mailbox **boxes, size_t count, uint32_t next_number,
                      void *ctx)
@@ -168,6 +184,7 @@ static void on_boxes(struct store_mailboxes *op ATTR_UNUSED, const struct err *e
     }
     a->table.next_number = next_number > 0 ? next_number : 1;
     a->table.flags_refresh_ms = a->as->config.flags_refresh_ms;
+    a->table.since_day = since_day_of(a);
     if (a->born_at_ms == 0) {
         a->born_at_ms = loop_now_ms(a->as->loop);
     }
@@ -179,7 +196,6 @@ void account_take_record(struct account *a, json_t *record)
 {
     const struct account_entry *entry =
         store_directory_get(a->as->store, str_of(a->acct.id));
-    const char *from = json_string_value(json_object_get(record, "notifyFrom"));
     json_t *before = a->record;
     a->record = json_incref(record);
     a->outdated = false;
@@ -188,9 +204,8 @@ void account_take_record(struct account *a, json_t *record)
     json_decref(before);
     /* Unless it says otherwise, what was there before the account is no news. */
     a->notify_from_ms = entry != NULL ? entry->created_ms : 0;
-    if (from != NULL) {
-        (void)clock_parse_iso(str_of(from), &a->notify_from_ms);
-    }
+    (void)date_of(record, "notifyFrom", &a->notify_from_ms);
+    a->table.since_day = since_day_of(a);
 }
 
 static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err *err,
@@ -214,9 +229,11 @@ static void on_loaded(struct store_account_op *op ATTR_UNUSED, const struct err 
     }
     bool first = a->record == NULL;
     memcpy(a->acct.incarnation, acct->incarnation, sizeof a->acct.incarnation);
-    a->initialized = json_is_true(json_object_get(state, "initialized"));
+    a->initialized = json_get_bool(state, "initialized", false);
     account_take_record(a, record);
     if (first) {
+        /* A version that told no logins stored none: being in sync counts as one. */
+        a->authenticated = json_get_bool(state, "authenticated", a->initialized);
         account_limits_restore(a, state);
         account_audit_restore(a, state);
     }
@@ -252,6 +269,7 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     a->phase = ACCOUNT_PHASE_ONLINE;
     a->connected_ms = loop_now_ms(a->as->loop);
     a->settled = false;
+    account_tell_login(a);
     account_watch_begin(a);
 }
 
@@ -347,7 +365,7 @@ static void stop_check(struct account *a)
     timer_stop(&a->stop_poll);
     account_streams_end(a, &why);
     a->phase = ACCOUNT_PHASE_STOPPED;
-    event_fini(&a->commit_event);
+    account_news_free(a);
     accounts_stop_cb *cb = a->on_stopped;
     cb(a->stop_ctx);
 }

@@ -41,7 +41,8 @@ struct account_call {
     struct imap_conn *conn;
     bool broken;
     bool reads; /* changes nothing: asked again when the connection ended under it … */
-    bool retried; /* … once */
+    bool retried;    /* … once */
+    bool refused_no; /* the server said NO where it might have said nothing */
     struct imap_fetch *fetch;
     struct imap_store *store;
     struct imap_move *move;

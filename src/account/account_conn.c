@@ -24,18 +24,17 @@ static void on_expunge(void *ctx, uint32_t seq)
     live_changed(c);
 }
 
-static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier ATTR_UNUSED)
+static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier)
 {
     struct account_conn *c = ctx;
-    sync_live_vanished(&c->live, uids);
+    sync_live_vanished(&c->live, uids, earlier);
     live_changed(c);
 }
 
 static void on_row(void *ctx, const struct imap_row *row)
 {
     struct account_conn *c = ctx;
-    if (c->takes_row == NULL || !c->takes_row(c, row)) {
-        sync_live_row(&c->live, row);
+    if ((c->takes_row == NULL || !c->takes_row(c, row)) && sync_live_row(&c->live, row)) {
         /* Gmail tells of flags by itself, of labels only who asks. */
         c->live.resync = c->live.resync || (imap_conn_has(c->conn, IMAP_CAP_GMAIL) &&
                                             (row->has & IMAP_ITEM_GM_LABELS) == 0);

@@ -289,7 +289,7 @@ static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
                   account_pending_has(a, m->box) || m->box == a->sync_box);
     json_put_int(out, "messages", m->count);
     json_put_int(out, "exists", m->exists);
-    json_put_int(out, "lag", (int64_t)m->exists - (int64_t)m->count);
+    json_put_int(out, "lag", (int64_t)m->exists - (int64_t)m->below - (int64_t)m->count);
     json_put_int(out, "uidValidity", m->uid_validity);
     json_put_int(out, "lastUid", m->last_uid);
     json_put_int(out, "highestModseq",

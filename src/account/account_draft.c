@@ -62,6 +62,9 @@ static bool is_quoting(const struct compose_job *job)
 static bool comes_along(const struct compose_job *job, const json_t *entry)
 {
     bool embedded = json_get_bool(entry, "embedded", false);
+    if (json_get_bool(entry, "encodedInMessage", false)) {
+        return false; /* comes with the message that encloses it */
+    }
     return embedded ? is_quoting(job)
                     : is_forward(job) &&
                           json_get_bool(reference_of(job), "forwardAttachments", false);

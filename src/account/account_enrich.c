@@ -16,7 +16,13 @@ void account_on_new_row(void *ctx, const struct mailbox *m, const struct imap_ro
 }
 
 enum {
-    LOOK_AGAIN_MS = 50
+    LOOK_AGAIN_MS = 50,
+    /* A message that the index has and the server does not show: perhaps it is gone and that
+     * is about to be heard, perhaps another server behind the same name has it not yet. The
+     * account's other events wait meanwhile. */
+    MISSING_RETRIES = 3,
+    MISSING_FIRST_MS = 1000,
+    MISSING_FACTOR_PERCENT = 170
 };
 
 struct enrich_request {
@@ -29,6 +35,12 @@ struct enrich_request {
     int64_t deadline_ms;
     struct account_call *call;
     struct store_threads *threads;
+    struct store_scan *scan;
+    bool indexed;         /* the scan found the message */
+    unsigned misses;      /* the server showed nothing, so often */
+    int64_t missed_ms;    /* loop's clock: for the first time */
+    int64_t miss_wait_ms; /* the last pause */
+    bool missing;         /* that is the result */
     json_t *data;
     json_t *thin; /* the event's own data: what only the log knows */
     enrich_cb *cb;
@@ -46,13 +58,16 @@ static void enrich_abort(struct op *op)
     account_call_cancel(request_of(op)->call);
     account_parts_cancel(request_of(op)->parts);
     store_threads_cancel(request_of(op)->threads);
+    store_scan_cancel(request_of(op)->scan);
 }
 
 static void enrich_done(struct op *op)
 {
     struct enrich_request *r = request_of(op);
     timer_stop(&r->again);
-    r->cb(r, &op->err, op->err.code == ERR_OK ? r->data : NULL, r->ctx);
+    bool has_data =
+        op->err.code == ERR_OK || (op->err.code == ERR_NO_MESSAGE && r->missing);
+    r->cb(r, &op->err, has_data ? r->data : NULL, r->ctx);
 }
 
 static void enrich_fini(struct op *op)
@@ -141,12 +156,92 @@ static void add_parts(struct enrich_request *r)
     }
 }
 
-static void on_message(struct account_call *op ATTR_UNUSED, const struct err *err,
-                       json_t *result, void *ctx)
+/* --- what the server does not show --- */
+
+static void on_look(struct timer *t);
+
+static void put_missing(const struct enrich_request *r, json_t *data)
+{
+    json_put_int(data, "missingRetries", r->misses);
+    json_put_int(data, "missingDelay", loop_now_ms(r->as->loop) - r->missed_ms);
+}
+
+static void tell_missing(struct enrich_request *r)
+{
+    json_decref(r->data);
+    r->data = json_object();
+    json_put_str(r->data, "id", json_get_str(r->thin, "id"));
+    json_put_int(r->data, "uid", json_get_int(r->thin, "uid", 0));
+    put_missing(r, r->data);
+    r->missing = true;
+    op_fail(&r->op, ERR_NO_MESSAGE, "the server shows nothing of the message");
+}
+
+static void on_indexed(struct store_scan *op ATTR_UNUSED,
+                       const struct msg_row *rows ATTR_UNUSED, size_t count, void *ctx)
+{
+    struct enrich_request *r = ctx;
+    r->indexed = r->indexed || count > 0;
+}
+
+static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct enrich_request *r = ctx;
+    r->scan = NULL;
+    if (!op_is_running(&r->op)) {
+        return;
+    }
+    bool known = err->code == ERR_OK;
+    if (known && !r->indexed) {
+        op_fail(&r->op, ERR_NO_MESSAGE, "the message is gone");
+    } else if (known && r->misses >= MISSING_RETRIES) {
+        tell_missing(r);
+    } else {
+        r->misses++;
+        r->miss_wait_ms = r->miss_wait_ms == 0
+                              ? MISSING_FIRST_MS
+                              : r->miss_wait_ms * MISSING_FACTOR_PERCENT / 100;
+        timer_set(r->as->loop, &r->again, r->miss_wait_ms, on_look);
+    }
+}
+
+/* Is it gone, and the index knows? If not, a look at the mailbox may find out. */
+static void look_into_index(struct enrich_request *r)
+{
+    struct account *a = accounts_get(r->as, r->account_id);
+    uint32_t number = 0, uid = 0;
+    struct mailbox *m = NULL;
+    if (message_id_parse(json_get_str(r->thin, "id"), &number, &uid) && a != NULL) {
+        m = account_mailbox_by_number(a, number);
+    }
+    if (m == NULL) {
+        op_fail(&r->op, ERR_NO_MESSAGE, "the mailbox of the message is gone");
+        return;
+    }
+    if (r->misses == 0) {
+        r->missed_ms = loop_now_ms(r->as->loop);
+        account_mailbox_touch(a, m);
+    }
+    r->indexed = false;
+    r->scan =
+        store_scan_start(r->as->store, &a->acct, m, uid, uid, on_indexed, on_scanned, r);
+}
+
+static void on_message(struct account_call *op, const struct err *err, json_t *result,
+                       void *ctx)
 {
     struct enrich_request *r = ctx;
     r->call = NULL;
     if (!op_is_running(&r->op)) {
+        return;
+    }
+    if (err->code == ERR_NO_MESSAGE && op->refused_no) {
+        op_fail(&r->op, ERR_UNAVAILABLE, "the server refuses to show the message");
+        return;
+    }
+    if (err->code == ERR_NO_MESSAGE) {
+        look_into_index(r);
         return;
     }
     if (err->code != ERR_OK) {
@@ -154,6 +249,9 @@ static void on_message(struct account_call *op ATTR_UNUSED, const struct err *er
         return;
     }
     take_data(r, result);
+    if (r->misses > 0) {
+        put_missing(r, r->data);
+    }
     filter_headers(r->data, store_setting(r->as->store, "notifyHeaders"));
     add_parts(r);
 }
@@ -178,8 +276,6 @@ static bool is_coming(const struct account *a)
     return a->phase == ACCOUNT_PHASE_LOADING || a->phase == ACCOUNT_PHASE_QUEUED ||
            a->phase == ACCOUNT_PHASE_OPENING || a->reload;
 }
-
-static void on_look(struct timer *t);
 
 static void look(struct enrich_request *r)
 {

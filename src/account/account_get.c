@@ -1,15 +1,17 @@
 /* One message: details from ENVELOPE, BODYSTRUCTURE and the header, texts from their parts. */
 #include "account_call.h"
+#include "account_report.h"
 #include "account_safe.h"
+#include "account_sections.h"
 
 #include "postrider/mime/mime.h"
 
 #include <stdio.h>
 
 enum {
-    TEXT_FETCH_SLACK = 4, /* encoded bytes fetched for one byte of text */
-    PATH_MAX_LEN = 64,
-    IMAP_ROW_KEEPS = 1024 * 1024 /* of one section */
+    TEXT_FETCH_SLACK = 4,         /* encoded bytes fetched for one byte of text */
+    IMAP_ROW_KEEPS = 1024 * 1024, /* of one section */
+    GUESS_BYTES = 32 * 1024
 };
 
 struct getting {
@@ -30,9 +32,13 @@ struct getting {
     } * parts;
     size_t part_count;
     /* what the id of a text says where its parts are: they come with the structure */
-    struct str *asked;
+    struct str asked[ACCOUNT_SECTIONS_MAX + 1];
     size_t asked_count;
+    size_t asked_bytes; /* of each part */
+    bool guesses;   /* the structure is not known: the usual parts come along with it */
+    bool unguessed; /* that was refused: asked again without */
     bool taken;
+    struct account_report report;
     struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
@@ -50,6 +56,7 @@ static void getting_fini(struct account_call *c)
 {
     struct getting *g = c->detail;
     parts_drop(g);
+    account_report_fini(&g->report);
     json_decref(g->message);
     buf_fini(&g->plain);
     buf_fini(&g->html);
@@ -126,9 +133,12 @@ static const struct imap_section *section_by_name(const struct imap_row *row,
 static bool is_whole(const struct getting *g, const struct getting_part *part,
                      const struct imap_section *section)
 {
-    return section != NULL &&
-           (section->data.len >= part->size || section->data.len < IMAP_ROW_KEEPS ||
-            section->data.len >= g->max_bytes * TEXT_FETCH_SLACK);
+    size_t len = section != NULL ? section->data.len : 0;
+    if (section == NULL || (g->guesses && len == 0 && part->size > 0)) {
+        return false;
+    }
+    return len >= part->size || (len < IMAP_ROW_KEEPS && len < g->asked_bytes) ||
+           len >= g->max_bytes * TEXT_FETCH_SLACK;
 }
 
 /* If all of them came; else none is taken. */
@@ -146,38 +156,6 @@ static void take_asked(struct getting *g, const struct imap_row *row)
         }
     }
     g->taken = true;
-}
-
-static bool is_path(struct str s)
-{
-    bool ok = s.len > 0 && s.len <= PATH_MAX_LEN;
-    for (size_t i = 0; ok && i < s.len; i++) {
-        ok = ascii_is_digit(s.ptr[i]) || s.ptr[i] == '.';
-    }
-    return ok;
-}
-
-/* [["1"],["2"]]: plain ones and HTML. */
-static void ask_parts(struct account_call *c, struct str rest)
-{
-    struct getting *g = c->detail;
-    json_t *lists ATTR_CLEANUP(json_cleanup) = NULL;
-    if (!json_parse_strict(rest, rest.len, &lists, NULL)) {
-        return;
-    }
-    g->asked = ARENA_ARRAY(&c->op.arena, struct str, 2 * RENDER_TEXT_PARTS_MAX);
-    for (size_t kind = 0; kind < 2; kind++) {
-        enum account_text_type other = kind == 0 ? ACCOUNT_TEXT_HTML : ACCOUNT_TEXT_PLAIN;
-        const json_t *list = json_array_get(lists, kind);
-        for (size_t i = 0; i < json_array_size(list) && g->type != other &&
-                           g->asked_count < 2 * RENDER_TEXT_PARTS_MAX;
-             i++) {
-            struct str path = str_of(json_string_value(json_array_get(list, i)));
-            if (is_path(path)) {
-                g->asked[g->asked_count++] = arena_str(&c->op.arena, path);
-            }
-        }
-    }
 }
 
 static bool has_text(const struct getting *g, bool html)
@@ -256,9 +234,14 @@ static struct buf *body_of_text(struct getting *g, struct str path)
     return part != NULL ? &part->body : NULL;
 }
 
+/* Or of the report. */
 static struct buf *body_of_image(struct getting *g, struct str path)
 {
-    return account_images_body(g->images, path);
+    bool is_report = g->report.path.ptr != NULL && str_eq(g->report.path, path);
+    if (is_report) {
+        return &g->report.body;
+    }
+    return g->images != NULL ? account_images_body(g->images, path) : NULL;
 }
 
 typedef struct buf *body_of_fn(struct getting *g, struct str path);
@@ -354,11 +337,15 @@ static void on_images(struct imap_fetch *op ATTR_UNUSED, const struct err *err, 
     struct account_call *c = ctx;
     c->fetch = NULL;
     if (op_is_running(&c->op) && call_goes_on_past_no(c, err)) {
+        struct getting *g = c->detail;
+        if (g->report.path.ptr != NULL) {
+            account_report_put(&g->report, g->message);
+        }
         mark_or_complete(c);
     }
 }
 
-/* The texts are there: their images, then what is left. */
+/* The texts are there: their images and the report, then what is left. */
 static void fetch_images(struct account_call *c)
 {
     static const struct imap_fetch_events events = {.on_row = on_image_row,
@@ -366,11 +353,16 @@ static void fetch_images(struct account_call *c)
                                                     .on_body = on_flow,
                                                     .on_end = on_images};
     struct getting *g = c->detail;
-    struct str paths[ACCOUNT_IMAGES_MAX];
+    struct str paths[ACCOUNT_IMAGES_MAX + 1];
     size_t count =
         g->images != NULL ? account_images_named(g->images, buf_str(&g->html), paths) : 0;
     if (count == 0) {
         account_images_free(&g->images);
+    }
+    if (g->report.path.ptr != NULL) {
+        paths[count++] = g->report.path;
+    }
+    if (count == 0) {
         mark_or_complete(c);
         return;
     }
@@ -441,20 +433,33 @@ static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
         (row->has & (IMAP_ITEM_BODYSTRUCTURE | IMAP_ITEM_SIZE)) == 0) {
         return;
     }
+    c->a->no_guesses = c->a->no_guesses || g->unguessed;
     g->message = g->headers ? render_message(m, row) : json_object();
-    if (g->headers && row->section_count > 0 && row->sections[0].data.ptr != NULL) {
-        render_headers(g->message, row->sections[0].data);
+    const struct imap_section *header = section_by_name(row, STR("HEADER"));
+    if (g->headers && header != NULL && header->data.ptr != NULL) {
+        render_headers(g->message, header->data);
     }
     const char *use = render_special_use(m);
     json_put_cstr(g->message, "specialUse", use);
+    if (g->headers && row->structure != NULL) {
+        account_report_find(&g->report, &c->op.arena, row->structure);
+    }
     if (g->type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
         take_parts(c, row->structure);
         g->images = g->embed ? account_images_find(row->structure) : NULL;
-        if (!g->headers) {
+        if (g->asked_count > 0) {
             take_asked(g, row);
         }
     }
 }
+
+/* Servers may refuse sections that a message does not have, although they should say NIL. */
+static bool is_refusal(const struct err *err)
+{
+    return err->code == ERR_NO || err->code == ERR_BAD;
+}
+
+static void fetch_message(struct account_call *c);
 
 static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                        void *ctx)
@@ -465,9 +470,13 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     if (!op_is_running(&c->op)) {
         return;
     }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
+    if (g->guesses && g->message == NULL && is_refusal(err)) {
+        g->unguessed = true;
+        fetch_message(c);
+    } else if (err->code != ERR_OK && err->code != ERR_NO) {
         call_fail_err(c, err);
     } else if (g->message == NULL) {
+        c->refused_no = err->code == ERR_NO;
         call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
     } else if (g->part_count > 0 && !g->taken) {
         fetch_texts(c);
@@ -476,15 +485,28 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     }
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static void fetch_message(struct account_call *c)
 {
     static const struct imap_fetch_events events = {.on_row = on_message_row,
                                                     .on_end = on_message};
-    static const struct str header[] = {{"HEADER", 6}};
     struct getting *g = c->detail;
     char uid[16];
+    if (g->headers) {
+        g->guesses = g->type != ACCOUNT_TEXT_NONE && !c->a->no_guesses && !g->unguessed;
+        g->asked[0] = STR("HEADER");
+        g->asked_count =
+            1 + (g->guesses ? account_sections_usual(g->type, g->asked + 1) : 0);
+    }
+    g->asked_bytes =
+        least(g->max_bytes * TEXT_FETCH_SLACK, g->guesses ? GUESS_BYTES : SIZE_MAX);
     json_decref(g->message);
     g->message = NULL;
+    account_report_fini(&g->report);
     account_images_free(&g->images);
     parts_drop(g);
     g->has_more = false;
@@ -497,10 +519,12 @@ static void fetch_message(struct account_call *c)
         .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
                  IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
                  IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                 IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS,
-        .sections = g->headers ? header : g->asked,
-        .section_count = g->headers ? 1 : g->asked_count,
-        .partial_bytes = g->headers ? 0 : g->max_bytes * TEXT_FETCH_SLACK};
+                 IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS |
+                 (g->headers ? IMAP_ITEM_PREVIEW : 0),
+        .sections = g->asked,
+        .section_count = g->asked_count,
+        .whole_sections = g->headers ? 1 : 0,
+        .partial_bytes = g->asked_bytes};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
@@ -553,7 +577,8 @@ struct account_call *account_text_get_start(struct account *a,
     struct str id = STR(""), rest = STR("");
     (void)render_part_id_parse(&arena, params->id, &id, &rest);
     struct account_call *c = getting_start(a, id, how, deadline_ms, cb, ctx);
-    ask_parts(c, rest);
+    struct getting *g = c->detail;
+    g->asked_count = account_sections_named(&c->op.arena, rest, g->type, g->asked);
     arena_fini(&arena);
     return c;
 }

@@ -1,5 +1,7 @@
 #include "account_priv.h"
 
+#include "postrider/json/json.h"
+
 bool account_is_unset(const json_t *record)
 {
     static const char *const servers[] = {"imap", "smtp", "oauth2"};
@@ -30,9 +32,15 @@ static const char *text_of(struct arena *arena, const json_t *object, const char
 
 const char *account_host(const struct account *a)
 {
-    const char *host =
-        json_string_value(json_object_get(json_object_get(a->record, "imap"), "host"));
+    const char *host = json_get_cstr(json_get_obj(a->record, "imap"), "host");
     return host != NULL ? host : "";
+}
+
+const char *account_user(const struct account *a)
+{
+    const json_t *imap = json_get_obj(a->record, "imap");
+    const char *user = json_get_cstr(json_get_obj(imap, "auth"), "user");
+    return user != NULL ? user : "";
 }
 
 bool account_imap_params(struct arena *arena, struct accounts *as, json_t *record,

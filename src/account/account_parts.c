@@ -66,11 +66,13 @@ struct account_parts_params account_parts_wanted(struct store *s)
         .max_bytes = max > 0 ? (uint64_t)max : 0};
 }
 
+/* What is part of an attached message comes with that. */
 static bool wants_content(const struct account_parts_params *wanted,
                           const json_t *attachment)
 {
     uint64_t size = (uint64_t)json_get_int(attachment, "encodedSize", 0);
-    return wanted->attachments && (wanted->max_bytes == 0 || size <= wanted->max_bytes);
+    return wanted->attachments && !json_get_bool(attachment, "encodedInMessage", false) &&
+           (wanted->max_bytes == 0 || size <= wanted->max_bytes);
 }
 
 static bool wants_event(const struct account_parts_params *wanted,

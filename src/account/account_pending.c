@@ -111,7 +111,8 @@ void account_take_status(struct account *a, const struct imap_status *status)
     } else if (m->box == a->sync_box) {
         a->sync_status = *status; /* of use when the pass has ended */
         a->sync_status.mailbox = a->sync_status.mailbox_id = STR_NULL;
-    } else if (sync_status_differs(m, status) || sync_flags_are_due(&a->table, m)) {
+    } else if (sync_status_differs(m, status) || sync_flags_are_due(&a->table, m) ||
+               sync_floor_is_due(&a->table, m)) {
         if (m->phase == MAILBOX_PHASE_GONE) {
             sync_gone_not(m);
         }

@@ -305,10 +305,11 @@ struct account {
     const char *state;    /* as the API shows it */
     struct err *last_err; /* NULL: none; see account_last_err */
     int64_t last_err_at_ms;
-    bool error_told;  /* the event for last_err is in the log */
-    bool reload;      /* the memory of the store is stale: load before connecting */
-    bool outdated;    /* the record was changed since it was read */
-    bool initialized; /* accountInitialized was committed */
+    bool error_told;    /* the event for last_err is in the log */
+    bool reload;        /* the memory of the store is stale: load before connecting */
+    bool outdated;      /* the record was changed since it was read */
+    bool initialized;   /* accountInitialized was committed */
+    bool authenticated; /* the last login succeeded, and that was told */
     struct account_traffic traffic;
     json_t *record;
     struct mailbox_table table;
@@ -350,6 +351,7 @@ struct account {
     bool idle_refused;    /* by this connection's server, though it offers IDLE */
     bool idle_trails;     /* it was sent behind a command that was not answered yet … */
     bool idle_waits;      /* … which the server refuses: not so any more */
+    bool no_guesses;      /* the server refuses sections that a message does not have */
     uint32_t told_items;  /* of new messages that the server sends by itself; 0 = none */
     uint32_t asked_items; /* told_items, if NOTIFY succeeds */
     enum imap_notify_scope notify_scope;   /* what the server tells on this connection */
@@ -391,8 +393,8 @@ struct account {
     bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
-    struct event commit_event;
     bool commit_again;
+    struct account_news *news; /* events that go with the next one; NULL: none */
     /* work */
     struct work_conn *work[ACCOUNT_WORK_MAX];
     struct list requests[3];   /* per lane */
@@ -471,9 +473,14 @@ void account_set_state(struct account *a, const char *state);
 void account_set_last_err(struct account *a, const struct err *err);
 /* Commits state, last error and, when it is news, the event. */
 void account_tell_error(struct account *a, const struct err *err);
+/* A login succeeded: news if the one before failed, or there was none. */
+void account_tell_login(struct account *a);
 void account_tell_initialized(struct account *a);
-/* The server's name, or "". Borrowed from the record. */
+/* Events that were not committed are dropped. */
+void account_news_free(struct account *a);
+/* The server's name, and that of the login, or "". Borrowed from the record. */
 const char *account_host(const struct account *a);
+const char *account_user(const struct account *a);
 /* A look at all mailboxes is complete: commits the time, with the state if that changes. */
 void account_tell_synced(struct account *a);
 

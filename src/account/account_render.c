@@ -8,7 +8,8 @@
 enum {
     MESSAGE_ID_BYTES = 8,
     PART_ID_MAX = 4096,
-    DECODED_MAX = 64 * 1024
+    DECODED_MAX = 64 * 1024,
+    PREVIEW_MAX = 1024 /* bytes; RFC 8970 allows 256 characters */
 };
 
 _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
@@ -123,7 +124,7 @@ static bool is_multipart(const struct imap_part *part)
     return str_eq_c(part->type, "multipart");
 }
 
-/* Next part of this message; what an attached message is made of is its own business. */
+/* Next part of this message; the texts of an attached message are its own business. */
 static const struct imap_part *next_own_part(const struct imap_part *part)
 {
     if (is_multipart(part) && part->first_child != NULL) {
@@ -242,6 +243,15 @@ static bool is_embedded(const struct imap_part *part)
            str_eq_c(part->parent->subtype, "related");
 }
 
+/* Part of a message that is attached. */
+static bool is_enclosed(const struct imap_part *part)
+{
+    while (part->parent != NULL && !str_eq_c(part->parent->type, "message")) {
+        part = part->parent;
+    }
+    return part->parent != NULL;
+}
+
 static json_t *attachment_json(const char *message_id, const struct imap_part *part)
 {
     json_t *obj = json_object();
@@ -254,6 +264,7 @@ static json_t *attachment_json(const char *message_id, const struct imap_part *p
     json_put_int(obj, "encodedSize", (int64_t)part->size);
     json_put_bool(obj, "embedded", is_embedded(part));
     json_put_bool(obj, "inline", str_eq_c(part->disposition, "inline"));
+    json_put_bool(obj, "encodedInMessage", is_enclosed(part));
     buf_clear(&text);
     if (render_part_filename(part, &text)) {
         json_put_str(obj, "filename", buf_str(&text));
@@ -274,7 +285,7 @@ static void put_attachments(json_t *message, const char *message_id,
 {
     json_t *list = NULL;
     for (const struct imap_part *part = structure->root; part != NULL;
-         part = next_own_part(part)) {
+         part = imap_part_next(part)) {
         if (!is_multipart(part) && !is_text_part(part) && part->path.len > 0) {
             list = list != NULL ? list : json_array();
             json_push(list, attachment_json(message_id, part));
@@ -354,6 +365,9 @@ static void put_envelope(struct arena *arena, json_t *message,
     if (e->in_reply_to.ptr != NULL) {
         json_put_str(message, "inReplyTo", str_trim(e->in_reply_to));
     }
+    if (e->in_reply_to.len > 0 && mime_subject_is_auto_reply(e->subject)) {
+        json_put_bool(message, "isAutoReply", true);
+    }
 }
 
 static void put_flags(json_t *message, const struct imap_flags *flags)
@@ -413,6 +427,10 @@ static json_t *render(const struct mailbox *m, const struct imap_row *row, bool 
         struct arena arena = {0};
         put_envelope(&arena, message, row->envelope, whole);
         arena_fini(&arena);
+    }
+    if (row->preview.len > 0) {
+        size_t len = row->preview.len < PREVIEW_MAX ? row->preview.len : PREVIEW_MAX;
+        json_put_str(message, "preview", str_from(row->preview.ptr, len));
     }
     if (row->structure != NULL) {
         put_attachments(message, id, row->structure);

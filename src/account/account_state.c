@@ -11,8 +11,109 @@
 #include <stdio.h>
 
 enum {
-    SYNC_TIME_KEEP_MS = 15 * 60 * 1000
+    SYNC_TIME_KEEP_MS = 15 * 60 * 1000,
+    NEWS_KINDS = 4, /* login, failed login, failed connection, first index */
+    NEWS_MAX = 2 * NEWS_KINDS
 };
+
+/* --- events that go with a commit of the state --- */
+
+/* Oldest first. Of those that no commit has yet, there is one of each kind at most: an
+ * older one is superseded before it was stored. */
+struct account_news {
+    struct event items[NEWS_MAX];
+    size_t count;
+    size_t sent; /* at the front: they are in the commit under way */
+};
+
+static void news_remove(struct account_news *n, size_t at)
+{
+    event_fini(&n->items[at]);
+    n->count--;
+    memmove(&n->items[at], &n->items[at + 1], (n->count - at) * sizeof n->items[0]);
+}
+
+static void news_supersede(struct account_news *n, size_t from, enum event_type type)
+{
+    for (size_t i = n->count; i > from; i--) {
+        if (n->items[i - 1].type == type) {
+            news_remove(n, i - 1);
+        }
+    }
+}
+
+void account_news_free(struct account *a)
+{
+    while (a->news != NULL && a->news->count > 0) {
+        news_remove(a->news, a->news->count - 1);
+    }
+    mem_free(a->news);
+    a->news = NULL;
+}
+
+static bool news_wait(const struct account *a)
+{
+    return a->news != NULL && a->news->count > a->news->sent;
+}
+
+static void news_stored(struct account *a)
+{
+    struct account_news *n = a->news;
+    while (n != NULL && n->sent > 0) {
+        news_remove(n, 0);
+        n->sent--;
+    }
+    if (n != NULL && n->count == 0) {
+        account_news_free(a);
+    }
+}
+
+/* They go with the next commit, unless what came meanwhile says the same. */
+static void news_not_stored(struct account *a)
+{
+    struct account_news *n = a->news;
+    for (size_t i = n != NULL ? n->sent : 0; i > 0; i--) {
+        enum event_type type = n->items[i - 1].type;
+        for (size_t k = i; k < n->count; k++) {
+            if (n->items[k].type == type) {
+                news_remove(n, i - 1);
+                break;
+            }
+        }
+    }
+    if (n != NULL) {
+        n->sent = 0;
+    }
+}
+
+/* Gives their number. */
+static size_t news_send(struct account *a, struct event out[NEWS_MAX])
+{
+    struct account_news *n = a->news;
+    size_t count = n != NULL ? n->count : 0;
+    for (size_t i = 0; i < count; i++) {
+        event_copy(&out[i], &n->items[i]);
+    }
+    if (n != NULL) {
+        n->sent = count;
+    }
+    return count;
+}
+
+static void account_event(struct account *a, enum event_type type, json_t *data,
+                          uint64_t discriminator)
+{
+    if (a->news == NULL) {
+        a->news = MEM_NEW(struct account_news);
+    }
+    struct account_news *n = a->news;
+    news_supersede(n, n->sent, type);
+    CHECK(n->count < NEWS_MAX);
+    struct event *e = &n->items[n->count++];
+    event_init(e, type, clock_wall_ms(), 0, 0, NULL, NULL, data);
+    store_event_id(a->as->store, &a->acct, 0, 0, 0, event_type_name(type), discriminator,
+                   e->id);
+}
 
 /* --- commits of the state --- */
 
@@ -23,6 +124,11 @@ static void on_committed(struct store_commit *op ATTR_UNUSED, const struct err *
 {
     struct account *a = ctx;
     a->commit = NULL;
+    if (err->code == ERR_OK || err->code == ERR_LIMIT || err->code == ERR_NO_ACCOUNT) {
+        news_stored(a); /* or they never can be */
+    } else {
+        news_not_stored(a);
+    }
     if (err->code != ERR_OK) {
         log_at(LOG_WARN, "account", "state not stored", LOG_S("account", a->acct.name),
                LOG_ERR_FIELDS(err));
@@ -57,21 +163,21 @@ static void commit_run(struct account *a)
         return;
     }
     a->commit_again = false;
-    json_t *info = json_pack("{s:o, s:b, s:o, s:o}", "lastError", last_error_json(a),
-                             "initialized", (int)a->initialized, "refused",
-                             account_limits_json(a), "audit", account_audit_json(a));
+    json_t *info = json_pack("{s:o, s:b, s:b, s:o, s:o}", "lastError", last_error_json(a),
+                             "initialized", (int)a->initialized, "authenticated",
+                             (int)a->authenticated, "refused", account_limits_json(a),
+                             "audit", account_audit_json(a));
     if (a->sync_time_ms > 0) {
         json_put_time(info, "syncTime", a->sync_time_ms);
     }
     a->sync_time_stored_ms = a->sync_time_ms;
-    bool has_event = a->commit_event.data != NULL;
+    struct event events[NEWS_MAX];
     struct store_commit_params params = {.acct = &a->acct,
                                          .state = a->state,
                                          .state_info = info,
-                                         .events = &a->commit_event,
-                                         .event_count = has_event ? 1 : 0};
+                                         .events = events,
+                                         .event_count = news_send(a, events)};
     a->commit = store_commit_start(a->as->store, &params, on_committed, a);
-    a->commit_event = (struct event){0};
     json_decref(info);
 }
 
@@ -90,15 +196,12 @@ void account_set_state(struct account *a, const char *state)
     }
 }
 
-static void account_event(struct account *a, enum event_type type, json_t *data,
-                          uint64_t discriminator)
+/* Where no change of the state took them along. */
+static void commit_news(struct account *a)
 {
-    if (a->commit_event.data != NULL) {
-        event_fini(&a->commit_event); /* superseded before it was stored */
+    if (news_wait(a)) {
+        commit_run(a);
     }
-    event_init(&a->commit_event, type, clock_wall_ms(), 0, 0, NULL, NULL, data);
-    store_event_id(a->as->store, &a->acct, 0, 0, 0, event_type_name(type), discriminator,
-                   a->commit_event.id);
 }
 
 void account_set_last_err(struct account *a, const struct err *err)
@@ -119,10 +222,11 @@ void account_tell_error(struct account *a, const struct err *err)
     const struct account_reaction *reaction = account_reaction_get(err);
     bool same = a->error_told && account_last_err(a)->code == err->code &&
                 strcmp(account_last_err(a)->peer_code, err->peer_code) == 0;
+    bool auth = strcmp(reaction->state, "authenticationError") == 0;
+    a->authenticated = a->authenticated && !auth;
     account_set_last_err(a, err);
     a->last_err_at_ms = clock_wall_ms();
     if (reaction->tells && !same) {
-        bool auth = strcmp(reaction->state, "authenticationError") == 0;
         const char *code = err->peer_code[0] != '\0' ? err->peer_code
                                                      : err_info_get(err->code)->api_code;
         account_event(
@@ -133,13 +237,21 @@ void account_tell_error(struct account *a, const struct err *err)
         log_at(LOG_WARN, "account", "connection failed", LOG_S("account", a->acct.name),
                LOG_ERR_FIELDS(err));
     }
-    const char *before = a->state;
     account_set_state(a, reaction->state);
-    if (before == a->state && a->commit_event.data != NULL) {
-        commit_run(a);
-    }
+    commit_news(a);
     store_directory_set_state(a->as->store, str_of(a->acct.id), a->state,
                               account_last_err(a));
+}
+
+/* Stored with the next change of the state, which is not far: it syncs, or fails. */
+void account_tell_login(struct account *a)
+{
+    if (!a->authenticated) {
+        a->authenticated = true;
+        account_event(a, EVENT_AUTHENTICATION_SUCCESS,
+                      json_pack("{s:s}", "user", account_user(a)),
+                      (uint64_t)clock_wall_ms());
+    }
 }
 
 void account_tell_initialized(struct account *a)
@@ -153,6 +265,7 @@ void account_tell_initialized(struct account *a)
                       (uint64_t)a->notify_from_ms); /* a flush moves it: another event */
     }
     account_set_state(a, "connected");
+    commit_news(a);
     store_directory_set_state(a->as->store, str_of(a->acct.id), a->state,
                               account_last_err(a));
 }

@@ -246,6 +246,10 @@ static void fetch_told(struct account_call *c)
     const struct imap_selected *selected = imap_conn_selected(c->conn);
     uint32_t exists = selected != NULL ? selected->exists : 0;
     char set[32];
+    /* Perhaps not for the first time: the connection before this one may have ended. */
+    mem_free(t->messages);
+    map_free(&t->named);
+    t->count = 0;
     t->messages = mem_array(TOLD_ROWS_MAX, sizeof *t->messages);
     t->names = ARENA_ARRAY(&c->op.arena, char *, TOLD_ROWS_MAX + 1);
     t->named = map_new(NULL);
@@ -398,6 +402,7 @@ struct account_call *account_thread_get_start(struct account *a, struct str thre
     size_t count;
     c->detail = g;
     c->fini = thread_getting_fini;
+    c->reads = true;
     g->id = arena_strndup(&c->op.arena, thread.ptr, thread.len);
     if (!check_online(c) || !check_known(c)) {
         return c;
@@ -435,6 +440,7 @@ account_threads_list_start(struct account *a, const struct account_threads_param
     size_t count;
     c->detail = t;
     c->fini = threading_fini;
+    c->reads = true;
     t->page = params->page;
     if (!check_online(c) || !check_known(c)) {
         return c;

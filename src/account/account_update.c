@@ -144,6 +144,7 @@ static void forget(const struct account *a, struct mailbox *m)
     m->uid_validity = 0;
     m->last_uid = m->srv_uid_next = m->exists = 0;
     m->highest_modseq = 0;
+    m->first_uid = m->below = m->since_day = 0;
     m->epoch += a->on_flushed == NULL;
     mailbox_clear_rows(m);
 }

@@ -1,8 +1,11 @@
 /* Tries credentials without making an account: connect, log in, list. */
 #include "account_call.h"
 
+#include "postrider/base/mem.h"
+
 enum {
-    VERIFY_MS = 60000
+    VERIFY_MS = 60000,
+    ROWS_MIN = 64
 };
 
 struct account_verify {
@@ -15,6 +18,8 @@ struct account_verify {
     struct imap_open *open;
     struct imap_conn *conn;
     struct imap_list *list;
+    struct sync_listed *rows; /* entries in op.arena */
+    size_t row_count, row_cap;
 };
 
 static struct account_verify *verify_of(struct op *op)
@@ -39,6 +44,7 @@ static void verify_done(struct op *op)
 static void verify_fini(struct op *op)
 {
     json_decref(verify_of(op)->result);
+    mem_free(verify_of(op)->rows);
 }
 
 static const struct op_type verify_type = {"verify account",
@@ -63,7 +69,22 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
                      const struct imap_list_entry *entry, void *ctx)
 {
     struct account_verify *v = ctx;
-    json_t *list = json_object_get(v->result, "mailboxes"), *row = json_object();
+    struct arena *arena = &v->op.arena;
+    struct imap_list_entry *copy = ARENA_NEW(arena, struct imap_list_entry);
+    *copy = *entry;
+    copy->path = arena_str(arena, entry->path);
+    copy->special_use = arena_str(arena, entry->special_use);
+    if (v->row_count == v->row_cap) {
+        v->row_cap = v->row_cap > 0 ? 2 * v->row_cap : ROWS_MIN;
+        v->rows = mem_realloc(v->rows, v->row_cap * sizeof *v->rows);
+    }
+    v->rows[v->row_count++] = (struct sync_listed){.entry = copy};
+}
+
+static json_t *row_json(const struct sync_listed *listed)
+{
+    const struct imap_list_entry *entry = listed->entry;
+    json_t *row = json_object();
     char delimiter[2] = {entry->delimiter, '\0'};
     json_put_str(row, "path", entry->path);
     json_put_str(row, "delimiter", str_of(delimiter));
@@ -71,15 +92,21 @@ static void on_entry(struct imap_list *op ATTR_UNUSED,
     json_put_bool(row, "listed", true);
     if (entry->special_use.ptr != NULL) {
         json_put_str(row, "specialUse", entry->special_use);
+        json_put_cstr(row, "specialUseSource", listed->guessed ? "name" : "extension");
     }
     json_put_bool(row, "subscribed", (entry->attrs & IMAP_LIST_SUBSCRIBED) != 0);
-    json_array_append_new(list, row);
+    return row;
 }
 
 static void on_listed(struct imap_list *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct account_verify *v = ctx;
+    json_t *list = json_object_get(v->result, "mailboxes");
     v->list = NULL;
+    sync_guess_uses(v->rows, v->row_count);
+    for (size_t i = 0; i < v->row_count; i++) {
+        json_array_append_new(list, row_json(&v->rows[i]));
+    }
     put_outcome(v, "imap", err);
     op_complete(&v->op);
 }

@@ -385,10 +385,23 @@ void account_watch_next(struct account *a)
     }
 }
 
+/* What has a connection of its own is not looked at by a listing. */
+static void look_at_floors(struct account *a)
+{
+    for (size_t i = 0; i < a->table.count; i++) {
+        const struct mailbox *m = a->table.items[i];
+        if (sync_floor_is_due(&a->table, m)) {
+            a->inbox_due = a->inbox_due || m->box == a->watch_box;
+            (void)account_subs_touch(a, m->box);
+        }
+    }
+}
+
 void account_scope_changed(struct account *a)
 {
     if (a->phase == ACCOUNT_PHASE_ONLINE) {
         a->list_due = true;
+        look_at_floors(a);
         account_subs_update(a);
         next_soon(a);
     }

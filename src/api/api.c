@@ -4,7 +4,7 @@
  *        │
  *     AUTH ─ port says no ─► 401 / 403 / 429
  *        │   (public rows skip it)
- *     BODY ─ too large ─► 413; not valid ─► 400
+ *     BODY ─ too large ─► 413; too many large ones ─► 503; not valid ─► 400
  *        │
  *     HANDLER ─ overdue ─► on_cancel, 504
  *        │
@@ -81,6 +81,7 @@ static void on_end(struct httpd_req *req, void *ctx ATTR_UNUSED)
     if (frame->call.on_end != NULL) {
         frame->call.on_end(&frame->call);
     }
+    api_large_release(frame);
     json_decref(frame->call.params);
     json_decref(frame->call.query);
     json_decref(frame->call.body);
@@ -112,6 +113,8 @@ static void on_body(struct httpd_req *req, void *ctx ATTR_UNUSED)
     if (httpd_req_body_too_large(req)) {
         cancel_handler(frame);
         api_reply_error_plain(req, &too_large, NULL, NULL);
+    } else if (frame->is_refused) {
+        api_large_refuse(frame);
     } else if (!is_stream) {
         run_handler(frame);
     } else if (frame->call.on_body_end != NULL) {
@@ -144,7 +147,9 @@ static void begin_body(struct api_call_frame *frame)
         return;
     }
     size_t max = route->body_max > 0 ? route->body_max : frame->call.api->config.body_max;
-    httpd_body_accept(frame->call.req, route->body != NULL ? max : IGNORED_BODY_MAX);
+    if (api_large_admit(frame, max)) {
+        httpd_body_accept(frame->call.req, route->body != NULL ? max : IGNORED_BODY_MAX);
+    }
 }
 
 /* --- who calls --- */
@@ -338,6 +343,7 @@ struct api *api_new(struct loop *loop, const struct api_config *config, struct e
     api->config = *config;
     api->config.tables = NULL; /* the index has taken them in */
     api->config.body_max = config->body_max > 0 ? config->body_max : API_BODY_MAX;
+    api->config.large_max = config->large_max > 0 ? config->large_max : API_LARGE_MAX;
     build_tables(api, config);
     api->httpd = httpd_new(loop, &config->httpd, &handler, api, err);
     if (api->httpd == NULL) {

@@ -1,6 +1,7 @@
 /* Accounts: made, shown, changed, removed. What changes the store goes on when its client
  * leaves: the actor must hear of the change in any case. */
 #include "api_handlers.h"
+#include "postrider/account/account_message.h"
 #include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/rand.h"
@@ -83,12 +84,16 @@ void api_account_update(struct api_call *call)
 
 /* --- creating --- */
 
-/* The start of notifications is set once: a repeated POST without one must not move it. */
+/* The starts of notifications and of the index are set once: a repeated POST without them
+ * must not move them. */
 static void update_existing(struct api_task *task)
 {
     json_t *body = json_object_get(task->json, "body");
     if (!json_get_bool(task->json, "hasNotifyFrom", false)) {
         (void)json_object_del(body, "notifyFrom");
+    }
+    if (!json_get_bool(task->json, "hasSyncFrom", false)) {
+        (void)json_object_del(body, "syncFrom");
     }
     json_put_cstr(task->json, "outcome", "existing");
     update(task);
@@ -159,6 +164,7 @@ void api_account_create(struct api_call *call)
     (void)json_object_del(body, "account");
     json_put(task->json, "body", body);
     json_put_bool(task->json, "hasNotifyFrom", body_names(call, "notifyFrom"));
+    json_put_bool(task->json, "hasSyncFrom", body_names(call, "syncFrom"));
     api_change_start(task, run_create);
 }
 
@@ -181,6 +187,22 @@ static void cancel_account(void *op)
     store_account_cancel(op);
 }
 
+static void cancel_quota(void *op)
+{
+    account_call_cancel(op);
+}
+
+/* Whatever kept it from being known: the account itself is shown. */
+static void on_quota(struct account_call *op ATTR_UNUSED, const struct err *err,
+                     json_t *quota, void *ctx)
+{
+    static const struct err ok = {.code = ERR_OK};
+    struct api_task *task = ctx;
+    json_t *out = json_incref(task->json);
+    json_put(out, "quota", err->code == ERR_OK ? json_incref(quota) : json_false());
+    api_task_reply(task, &ok, out);
+}
+
 void api_account_get(struct api_call *call)
 {
     struct api_services *services = api_services_of(call);
@@ -192,10 +214,13 @@ void api_account_get(struct api_call *call)
         api_reply_no_account(call);
     } else if (record != NULL) {
         json_t *out = api_account_render(entry->id, record, a, entry);
-        if (json_get_bool(call->query, "quota", false)) {
-            json_put_bool(out, "quota", false); /* not asked from the server */
+        if (!json_get_bool(call->query, "quota", false)) {
+            api_reply_json(call, 200, out);
+            return;
         }
-        api_reply_json(call, 200, out);
+        struct api_task *task = api_task_new(call, cancel_quota);
+        task->json = out;
+        task->op = account_quota_start(a, call->timeout_ms, on_quota, task);
     } else {
         struct api_task *task = api_task_new(call, cancel_account);
         task->op = store_account_get_start(services->store, id, on_shown, task);

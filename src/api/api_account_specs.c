@@ -34,7 +34,9 @@ static const struct field_spec account_since[] = {
     F_STR("notifyFrom", FIELD_NULLABLE, F_DEFAULT("\"now\""), F_FORMAT(DATE_TIME),
           F_DOC("Tell of messages newer than this")),
     F_STR("syncFrom", FIELD_NULLABLE | FIELD_UNDOCUMENTED, F_DEFAULT("null"),
-          F_FORMAT(DATE_TIME), F_DOC("Index messages newer than this")),
+          F_FORMAT(DATE_TIME),
+          F_DOC("The index of a mailbox begins with its first message "
+                "since then, or a day before")),
 };
 
 static const struct field_spec account_indexer[] = {
@@ -310,7 +312,8 @@ static const struct field_spec request_flush_fields[] = {
           F_DOC("Tell of messages newer than this")),
     F_PART(account_indexer),
     F_STR("syncFrom", FIELD_NULLABLE | FIELD_UNDOCUMENTED, F_FORMAT(DATE_TIME),
-          F_DOC("Index messages newer than this")),
+          F_DOC("The index of a mailbox begins with its first message "
+                "since then, or a day before")),
 };
 
 static const struct field_spec account_flush_body =

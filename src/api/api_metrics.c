@@ -238,6 +238,7 @@ static void put_audits(struct buf *out, const struct accounts_totals *t)
 static void put_process(struct buf *out, struct api_services *services, struct api *api)
 {
     int64_t up_ms = clock_wall_ms() - services->started_ms;
+    struct api_totals totals;
     put_one(out, "postrider_uptime_seconds", "gauge", "Time since the start.",
             (uint64_t)(up_ms > 0 ? up_ms / MS_PER_S : 0));
     put_one(out, "postrider_store_up", "gauge", "Whether the store can be used.",
@@ -247,6 +248,12 @@ static void put_process(struct buf *out, struct api_services *services, struct a
             store_fill_percent(services->store));
     put_one(out, "postrider_api_requests_active", "gauge", "API requests under way.",
             api_active(api));
+    api_totals_get(api, &totals);
+    put_one(out, "postrider_api_large_bodies", "gauge",
+            "API requests that hold more than 1 MiB.", totals.large);
+    put_one(out, "postrider_api_large_bodies_refused_total", "counter",
+            "API requests refused since too many held more than 1 MiB.",
+            totals.large_refused);
     put_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
             mem_resident_bytes());
     put_head(out, "process_start_time_seconds", "gauge", "Start of the process.");

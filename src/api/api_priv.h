@@ -9,7 +9,8 @@ enum {
     API_MAGIC = 0x41504920,
     API_CALL_MAGIC = 0x41504943,
     API_SEGMENTS_MAX = 12,
-    API_REPLY_MAX = 64 * 1024 * 1024
+    API_REPLY_MAX = 64 * 1024 * 1024,
+    API_LARGE_BYTES = 1024 * 1024 /* a body above counts as large */
 };
 
 /* --- the index over the tables (api_index.c) --- */
@@ -78,6 +79,8 @@ struct api_call_frame {
     struct api_auth_wait *wait;
     struct timer overdue;
     struct api_rate rate;
+    bool is_large;   /* among those that hold a large body */
+    bool is_refused; /* its body is read and dropped */
 };
 
 struct api_call_frame *api_call_frame(struct api_call *call);
@@ -90,6 +93,18 @@ struct str api_path_value(const struct api_call_frame *frame, const char *name);
 /* api_reply.c */
 void api_reply_error_plain(struct httpd_req *req, const struct err *err, json_t *details,
                            const struct httpd_header *extra);
+
+/* The reply to what can be done later: 503 with Retry-After. */
+void api_reply_busy(struct api_call *call, int retry_s);
+
+/* api_large.c: each counts the call among those that hold a large body, where it is one */
+/* Before the body comes. False: too many do; a reply follows, perhaps after the body. */
+bool api_large_admit(struct api_call_frame *frame, size_t body_max);
+/* The body of a call that was not admitted has passed. */
+void api_large_refuse(struct api_call_frame *frame);
+/* Before an answer of that size; false after an error reply. */
+bool api_large_hold(struct api_call_frame *frame, size_t size);
+void api_large_release(struct api_call_frame *frame);
 
 /* api_builtin.c */
 void api_get_health(struct api_call *call);

@@ -191,6 +191,10 @@ void api_reply_json(struct api_call *call, int status, json_t *taken)
                                         .msg = "The reply is longer than allowed"};
     struct buf text;
     if (emit(taken, &text)) {
+        if (!api_large_hold(api_call_frame(call), text.len)) {
+            buf_release(&text);
+            return;
+        }
         api_reply_raw(
             call, &(struct httpd_reply){.status = status,
                                         .content_type = "application/json; charset=utf-8",
@@ -207,6 +211,21 @@ void api_reply_err_with(struct api_call *call, const struct err *err, json_t *ta
         reply_error(call->req, err, taken, NULL, &api_call_frame(call)->rate);
     }
     json_decref(taken);
+}
+
+void api_reply_busy(struct api_call *call, int retry_s)
+{
+    static const struct err busy = {
+        .code = ERR_UNAVAILABLE,
+        .msg = "Too many large messages are under way; try again in a moment"};
+    char seconds[24];
+    struct api_call_frame *frame = api_call_frame(call);
+    (void)snprintf(seconds, sizeof seconds, "%d", retry_s);
+    if (begin(frame, API_CALL_REPLIED)) {
+        count(call, err_info_get(busy.code)->http_status);
+        reply_error(call->req, &busy, NULL,
+                    &(struct httpd_header){"Retry-After", seconds}, &frame->rate);
+    }
 }
 
 void api_reply_err(struct api_call *call, const struct err *err)

@@ -71,11 +71,9 @@ static bool take_place(const json_t *body, const struct store_acct *acct,
         return true;
     }
     if (json_get_time(body, "time", &ms)) {
-        changelog_entry_before(ms, out);
-        return true;
+        return changelog_place_of_time(ms, out, err);
     }
-    bool foreign = false;
-    return changelog_cursor_parse(acct, entry, out, &foreign, err);
+    return changelog_place_parse(acct, entry, out, err);
 }
 
 void api_route_cursor_set(struct api_call *call)

@@ -24,10 +24,21 @@ static void on_result(struct account_call *op ATTR_UNUSED, const struct err *err
     api_task_reply(ctx, err, json_incref(result));
 }
 
+/* What it takes from other messages may be large. */
+static bool refers_to_others(const json_t *body)
+{
+    const json_t *list = json_get_arr(body, "attachments");
+    bool any = json_get_obj(body, "reference") != NULL;
+    for (size_t i = 0; !any && i < json_array_size(list); i++) {
+        any = json_has(json_array_get(list, i), "reference");
+    }
+    return any;
+}
+
 void api_message_upload(struct api_call *call)
 {
     struct account *a = api_account_find(call);
-    if (a == NULL) {
+    if (a == NULL || (refers_to_others(call->body) && !api_call_claim_large(call))) {
         return;
     }
     struct api_task *task = api_task_new(call, cancel_call);

@@ -17,7 +17,11 @@ static json_t *shown(const struct api_services *services, const json_t *record)
     struct changelog_reader *reader =
         changelog_reader_find(services->changelog, json_get_str(record, "id"));
     struct changelog_stats stats = {0};
+    const json_t *headers = json_get_arr(record, "customHeaders");
     json_t *out = json_copy((json_t *)(uintptr_t)record);
+    if (headers != NULL) {
+        json_put(out, "customHeaders", webhook_headers_masked(headers));
+    }
     if (reader != NULL) {
         changelog_reader_stats(reader, &stats);
     }

@@ -70,7 +70,10 @@ static void on_prepared(struct store_token_op *op ATTR_UNUSED, const struct err 
     if (app->phase != APP_PHASE_STARTING) {
         return;
     }
-    if (err->code == ERR_OK) {
+    if (err->code == ERR_NOT_FOUND) {
+        log_at(LOG_WARN, "app", "prepared.token was revoked");
+    }
+    if (err->code == ERR_OK || err->code == ERR_NOT_FOUND) {
         serve(app);
     } else {
         cannot_start(app, err);
@@ -100,7 +103,7 @@ static void on_store_opened(struct store_open *op ATTR_UNUSED, const struct err 
         cannot_start(app, &wrong);
         return;
     }
-    app->preparing = store_token_import_start(app->store, record, on_prepared, app);
+    app->preparing = store_token_prepare_start(app->store, record, on_prepared, app);
     json_decref(record);
 }
 
@@ -209,6 +212,7 @@ static bool make_api(struct app *app, struct err *err)
                              .tables = api_tables,
                              .table_count = api_tables_count,
                              .body_max = (size_t)c->http.max_body,
+                             .large_max = (size_t)c->http.large_bodies,
                              .services = &app->services};
     app->api = api_new(app->loop, &api, err);
     if (app->api != NULL) {

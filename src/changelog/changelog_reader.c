@@ -133,9 +133,10 @@ void reader_park(struct changelog_reader *r, struct track *t)
 
 void reader_rest(struct changelog_reader *r, struct track *t)
 {
+    size_t readers = r->c->reader_count > 0 ? r->c->reader_count : 1;
     list_append(&r->idle, &t->node);
     r->idle_count++;
-    while (r->idle_count > CHANGELOG_IDLE_MAX / r->c->reader_count) {
+    while (r->idle_count > CHANGELOG_IDLE_MAX / readers) {
         track_drop(container_of(r->idle.next, struct track, node));
     }
 }

@@ -1,6 +1,7 @@
 /* A cursor is base64url of: a format byte, four bytes of the incarnation, two varints. */
 #include "postrider/changelog/cursor.h"
 
+#include "postrider/base/clock.h"
 #include "postrider/base/codec.h"
 #include "postrider/base/num.h"
 #include "postrider/json/json.h"
@@ -11,6 +12,7 @@
 enum {
     FORMAT = 1,
     MARK_SIZE = 4,
+    SKEW_MS = 5 * 60 * 1000, /* of the clocks of nodes and Redis */
     BYTES_MAX = 1 + MARK_SIZE + 10 + 10
 };
 
@@ -90,6 +92,46 @@ bool changelog_cursor_parse(const struct store_acct *acct, struct str text,
     }
     (void)snprintf(entry_id_out, STORE_ENTRY_ID_SIZE, "%s", id);
     *foreign_out = foreign;
+    return true;
+}
+
+/* A reader at another place would skip all that comes until then. */
+static bool is_past(uint64_t ms, struct err *err)
+{
+    return ms <= (uint64_t)(clock_wall_ms() + SKEW_MS) ||
+           err_set(err, ERR_INVALID, "the place lies in the future");
+}
+
+bool changelog_place_of_time(int64_t wall_ms, char entry_id_out[STORE_ENTRY_ID_SIZE],
+                             struct err *err)
+{
+    if (wall_ms > 0 && !is_past((uint64_t)wall_ms, err)) {
+        return false;
+    }
+    changelog_entry_before(wall_ms, entry_id_out);
+    return true;
+}
+
+bool changelog_place_parse(const struct store_acct *acct, struct str text,
+                           char entry_id_out[STORE_ENTRY_ID_SIZE], struct err *err)
+{
+    bool foreign = false;
+    char id[STORE_ENTRY_ID_SIZE];
+    uint64_t ms = 0, seq;
+    if (!changelog_cursor_parse(acct, text, id, &foreign, err)) {
+        return false;
+    }
+    (void)store_entry_id_split(id, &ms, &seq);
+    if (!is_past(ms, err)) {
+        return false;
+    }
+    if (foreign) {
+        return err_set(err, ERR_INVALID, "%s",
+                       acct->id == NULL ? "a cursor is of one account: name it, too"
+                                        : "the cursor is not of this account, or older "
+                                          "than it");
+    }
+    (void)snprintf(entry_id_out, STORE_ENTRY_ID_SIZE, "%s", id);
     return true;
 }
 

@@ -8,9 +8,12 @@
 #include "postrider/changelog/position.h"
 #include "postrider/json/json.h"
 #include "postrider/store/store_account.h"
+#include "postrider/webhook/webhook_route.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     LOOK_MS = 500,
@@ -56,10 +59,10 @@ static void print_entry(struct tail *t, const struct store_acct *acct,
         buf_fini(&position);
     }
     (void)json_emit(row, &text);
-    puts(buf_c(&text));
+    bool heard = puts(buf_c(&text)) != EOF;
     buf_fini(&text);
     json_decref(row);
-    t->left--;
+    t->left = heard ? t->left - 1 : 0;
 }
 
 static void on_pause(struct timer *timer)
@@ -79,9 +82,20 @@ static void await(struct tail *t)
     t->cs.done = false;
 }
 
+/* As behind `| head`. */
+static bool is_heard(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return fflush(stdout) == 0 && poll(&out, 1, 0) >= 0 &&
+           (out.revents & (POLLERR | POLLNVAL)) == 0;
+}
+
 static void tail_pause(struct tail *t)
 {
-    (void)fflush(stdout);
+    if (!is_heard()) {
+        t->left = 0;
+        return;
+    }
     timer_set(t->cs.loop, &t->pause, LOOK_MS, on_pause);
     await(t);
 }
@@ -119,15 +133,13 @@ static void on_last(struct store_log_read *op ATTR_UNUSED, const struct err *err
 
 static bool tail_account(struct tail *t, const char *after, struct err *err)
 {
-    bool foreign = false;
     if (after == NULL) {
         (void)store_log_last_start(t->cs.store, &t->acct, on_last, t);
         await(t);
         *err = t->cs.err;
     } else if (strcmp(after, "start") != 0 &&
-               !changelog_cursor_parse(&t->acct, str_of(after), t->after, &foreign,
-                                       err)) {
-        return false;
+               !changelog_place_parse(&t->acct, str_of(after), t->after, err)) {
+        return err_wrap(err, "--after");
     }
     while (err->code == ERR_OK && t->left > 0) {
         (void)store_log_read_start(t->cs.store, &t->acct, t->after, STORE_LOG_PAGE,
@@ -195,7 +207,8 @@ static bool tail_all(struct tail *t, const char *after, struct err *err)
     if (after != NULL && strcmp(after, "start") != 0 &&
         !changelog_position_parse(str_of(after), &t->position)) {
         return err_set(err, ERR_INVALID,
-                       "--after without --account takes a position or start");
+                       "--after without --account takes start or the `position` of a "
+                       "line; with --account also an entry id or a cursor");
     }
     if (!look_at_ends(t, err)) {
         return false;
@@ -270,25 +283,35 @@ static bool parse_place(const struct store_acct *acct, const char *text,
                         char out[STORE_ENTRY_ID_SIZE], struct err *err)
 {
     int64_t ms;
-    bool foreign = false;
     if (strcmp(text, "start") == 0 || strcmp(text, "end") == 0) {
         (void)snprintf(out, STORE_ENTRY_ID_SIZE, "%s",
                        text[0] == 's' ? STORE_CURSOR_START : STORE_CURSOR_END);
         return true;
     }
     if (clock_parse_iso(str_of(text), &ms)) {
-        changelog_entry_before(ms, out);
-        return true;
+        return changelog_place_of_time(ms, out, err);
     }
-    return changelog_cursor_parse(acct, str_of(text), out, &foreign, err) ||
-           err_set(err, ERR_INVALID,
-                   "--from takes start, end, a time such as %s, or an id",
-                   "2026-01-31T12:00:00Z");
+    return changelog_place_parse(acct, str_of(text), out, err) ||
+           err_wrap(err,
+                    "--from takes start, end, a time such as 2026-01-31T12:00:00Z, an "
+                    "entry id, or with --account a cursor");
+}
+
+/* A cursor of a route that is not there would be of no use, and no mistake be seen. */
+static bool find_route(struct cli_store *cs, const char *id, struct err *err)
+{
+    return strcmp(id, WEBHOOK_ROUTE_DEFAULT) == 0 ||
+           webhook_route_find(cs->store, str_of(id)) != NULL ||
+           err_set(
+               err, ERR_NOT_FOUND,
+               "there is no route %s; `postrider events routes list` shows the custom "
+               "ones",
+               id);
 }
 
 int cli_events_replay(struct cli_call *call)
 {
-    const char *route = "default", *account = NULL, *from = NULL;
+    const char *route = WEBHOOK_ROUTE_DEFAULT, *account = NULL, *from = NULL;
     const struct cli_option options[] = {{"--route", &route, NULL},
                                          {"--account", &account, NULL},
                                          {"--from", &from, NULL},
@@ -303,7 +326,7 @@ int cli_events_replay(struct cli_call *call)
     if (from == NULL) {
         return cli_usage_error("events replay needs --from", NULL);
     }
-    if (cli_store_open(&r.cs, call->config, &err) &&
+    if (cli_store_open(&r.cs, call->config, &err) && find_route(&r.cs, route, &err) &&
         (account == NULL || find_account(&r.cs, account, &acct, &err)) &&
         parse_place(&acct, from, place, &err)) {
         (void)store_replay_start(r.cs.store, account != NULL ? &acct : NULL, route, place,

@@ -2,6 +2,7 @@
 #include "cli_priv.h"
 
 #include "postrider/json/json.h"
+#include "postrider/store/store_account.h"
 #include "postrider/store/store_dead.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@ struct letters {
     struct store_dead_query query;
     char place[STORE_LETTER_PLACE_SIZE];
     bool more;
-    bool drops;
+    bool counts, drops;
     size_t waiting; /* letters on their way out */
     size_t count;
 };
@@ -66,7 +67,7 @@ static void on_page(struct store_dead_list *op ATTR_UNUSED, const struct err *er
         if (l->drops) {
             l->waiting++;
             (void)store_dead_drop_start(l->cs.store, &page->letters[i], on_dropped, l);
-        } else {
+        } else if (!l->counts) {
             print_letter(&page->letters[i]);
         }
     }
@@ -95,8 +96,19 @@ static void on_requested(struct store_settings_op *op ATTR_UNUSED, const struct 
 
 static bool requeue(struct letters *l)
 {
+    l->counts = true;
+    if (!walk(l)) {
+        return false;
+    }
+    if (l->count == 0) {
+        return err_set(&l->cs.err, ERR_NOT_FOUND, "there is no such dead letter");
+    }
     (void)store_dead_requeue_start(l->cs.store, &l->query, on_requested, l);
-    return await(l);
+    bool ok = await(l);
+    if (ok) {
+        printf("%zu asked for\n", l->count);
+    }
+    return ok;
 }
 
 static bool drop(struct letters *l)
@@ -131,7 +143,11 @@ static int run(struct cli_call *call, bool (*fn)(struct letters *l), bool change
     l.query.account = str_of(account);
     l.query.route = str_of(route);
     l.query.entry_id = str_of(entry_id);
-    bool ok = cli_store_open(&l.cs, call->config, &err) && fn(&l);
+    bool ok =
+        cli_store_open(&l.cs, call->config, &err) &&
+        (account == NULL || store_directory_get(l.cs.store, l.query.account) != NULL ||
+         err_set(&err, ERR_NO_ACCOUNT, "there is no account %s", account)) &&
+        fn(&l);
     if (!ok) {
         fprintf(stderr, "postrider: %s\n", err.code != ERR_OK ? err.msg : l.cs.err.msg);
     }

@@ -154,6 +154,19 @@ static void print_overview(void)
     buf_fini(&flags);
 }
 
+/* A first word that is right leads to what may follow it. */
+static int no_such_command(const char *word)
+{
+    size_t len = strlen(word);
+    int status = cli_usage_error("no such command", word);
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+        if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ') {
+            fprintf(stderr, "  postrider %-22s %s\n", c->name, c->summary);
+        }
+    }
+    return status;
+}
+
 static int cmd_help(struct cli_call *call)
 {
     int words;
@@ -163,7 +176,7 @@ static int cmd_help(struct cli_call *call)
     }
     const struct cli_command *c = find_command(call->arg_count, call->args, &words);
     if (c == NULL) {
-        return cli_usage_error("no such command", call->args[0]);
+        return no_such_command(call->args[0]);
     }
     printf("Usage: postrider %s %s\n\n%s.\n%s%s", c->name, c->args, c->summary, c->help,
            c->help[0] != '\0' ? "\n" : "");
@@ -225,7 +238,11 @@ static int run_command(const struct cli_command *command, struct cli_call *call)
         fprintf(stderr, "postrider: %s\n", err.msg);
         return err.code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
     }
-    log_configure(call->config->log.level, call->config->log.format);
+    /* What a service says about itself at each step would stand between what was asked for. */
+    enum log_level level = call->config->log.level;
+    bool serves = command->run == cmd_serve;
+    log_configure(level == LOG_INFO && !serves ? LOG_WARN : level,
+                  call->config->log.format);
     int status = command->run(call);
     config_free(&call->config);
     return status;
@@ -242,7 +259,7 @@ int cli_main(int argc, char *const *argv, cli_serve_fn *serve)
             call.arg_count == 0 ? cli_commands
                                 : find_command(call.arg_count, call.args, &words);
         if (command == NULL) {
-            status = cli_usage_error("no such command", call.args[0]);
+            status = no_such_command(call.args[0]);
         } else if (call.wants_help) {
             call.args[words > 0 ? words : 0] = NULL;
             call.arg_count = words;

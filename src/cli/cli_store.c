@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 enum {
-    OPEN_MS = 15000
+    OPEN_MS = 15000,  /* it may be loading its file … */
+    REFUSED_MS = 3000 /* … but where nobody is, nobody comes */
 };
 
 static void on_opened(struct store_open *op ATTR_UNUSED, const struct err *err, void *ctx)
@@ -20,6 +21,17 @@ static void on_opened(struct store_open *op ATTR_UNUSED, const struct err *err, 
 static void on_overdue(struct timer *t)
 {
     container_of(t, struct cli_store, overdue)->done = true;
+}
+
+static void on_refused(struct timer *t)
+{
+    struct cli_store *cs = container_of(t, struct cli_store, overdue);
+    enum err_code code = redis_last_err(cs->redis)->code;
+    if (code == ERR_CONNECT || code == ERR_DNS) {
+        cs->done = true;
+    } else {
+        timer_set(cs->loop, t, OPEN_MS - REFUSED_MS, on_overdue);
+    }
 }
 
 void cli_store_wait(struct cli_store *cs)
@@ -69,8 +81,8 @@ bool cli_store_open(struct cli_store *cs, const struct config *config, struct er
         .passive = true};
     cs->store = store_new(cs->redis, &store);
     arena_fini(&arena);
-    timer_set(cs->loop, &cs->overdue, OPEN_MS, on_overdue);
-    cs->err = (struct err){.code = ERR_TIMEOUT, .msg = "Redis does not answer"};
+    timer_set(cs->loop, &cs->overdue, REFUSED_MS, on_refused);
+    cs->err = (struct err){.code = ERR_TIMEOUT, .msg = "no answer"};
     struct store_open *open = store_open_start(cs->store, on_opened, cs);
     cli_store_wait(cs);
     bool timed_out = !timer_is_set(&cs->overdue);
@@ -86,7 +98,7 @@ bool cli_store_open(struct cli_store *cs, const struct config *config, struct er
     }
     if (cs->err.code != ERR_OK) {
         *err = cs->err;
-        return false;
+        return timed_out ? err_wrap(err, "Redis") : false;
     }
     cs->done = false;
     return true;

@@ -34,6 +34,7 @@ static const struct cap_row caps_table[] = {
     {"NAMESPACE", IMAP_CAP_NAMESPACE},
     {"NOTIFY", IMAP_CAP_NOTIFY},
     {"OBJECTID", IMAP_CAP_OBJECTID},
+    {"PREVIEW", IMAP_CAP_PREVIEW},
     /* RFC 7162 §3.2.3: QRESYNC brings CONDSTORE along. */
     {"QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE},
     {"SASL-IR", IMAP_CAP_SASL_IR},

@@ -50,6 +50,14 @@ struct imap_quotes {
  * question ended, so that many of them cost one pass. */
 bool imap_quotes_open(struct imap_quotes *q, const char *text, size_t lf);
 
+/* The last bytes of a line that is not kept: enough to see a literal's header. */
+struct imap_tail {
+    char bytes[64];
+    size_t len;
+};
+
+void imap_tail_add(struct imap_tail *t, const char *bytes, size_t n);
+
 /* --- tokens (imap_lexer.c) --- */
 
 enum imap_tok_type {
@@ -82,6 +90,7 @@ struct imap_toks {
     uint32_t section; /* atom whose [section] goes on behind a literal */
     bool fetch;       /* BODY[…] at depth 1 is one atom */
     bool cut;         /* a limit left tokens out */
+    bool torn;        /* the text ends early: its last values may be incomplete */
     bool malformed;   /* unbalanced parentheses or quotes */
 };
 
@@ -92,6 +101,8 @@ void imap_toks_fini(struct imap_toks *t);
 bool imap_lex(struct imap_toks *t, const char *text, size_t from, size_t to,
               size_t literal_at);
 void imap_lex_literal(struct imap_toks *t, size_t off, size_t len, bool streamed);
+/* Tokens of the beginning of a segment whose end is not kept; where it ends. */
+size_t imap_lex_torn(struct imap_toks *t, const char *text, size_t from, size_t to);
 /* Closes what is still open. */
 void imap_lex_end(struct imap_toks *t, size_t text_len);
 
@@ -236,6 +247,8 @@ bool imap_parse_vanished(struct imap_doc *doc, struct imap_resp *resp);
 bool imap_parse_list(struct imap_doc *doc, struct imap_resp *resp);
 bool imap_parse_lsub(struct imap_doc *doc, struct imap_resp *resp);
 bool imap_parse_status(struct imap_doc *doc, struct imap_resp *resp);
+/* imap_quota_resp.c */
+bool imap_parse_quota(struct imap_doc *doc, struct imap_resp *resp);
 /* imap_flags.c */
 bool imap_parse_flags(struct imap_doc *doc, struct imap_resp *resp);
 void imap_flags_read(struct imap_cur cur, struct imap_flags *out, bool *wildcard_out);

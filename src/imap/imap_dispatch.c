@@ -335,6 +335,7 @@ static const struct handler_row handlers[] = {
     [IMAP_RESP_NAMESPACE] = {on_answer, false},
     [IMAP_RESP_LIST] = {on_list, false},
     [IMAP_RESP_MAILBOX_STATUS] = {on_mailbox_status, false},
+    [IMAP_RESP_QUOTA] = {on_answer, false},
     [IMAP_RESP_SEARCH] = {on_answer, false},
     [IMAP_RESP_FLAGS] = {on_flags, false},
     [IMAP_RESP_EXISTS] = {on_exists, false},

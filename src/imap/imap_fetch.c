@@ -27,6 +27,8 @@ static const struct item_row items_table[] = {
     {IMAP_ITEM_GM_MSGID, "X-GM-MSGID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_THRID, "X-GM-THRID", IMAP_CAP_GMAIL},
     {IMAP_ITEM_GM_LABELS, "X-GM-LABELS", IMAP_CAP_GMAIL},
+    {IMAP_ITEM_PREVIEW, "PREVIEW", IMAP_CAP_PREVIEW},
+    {IMAP_ITEM_PREVIEW_LAZY, "PREVIEW (LAZY)", IMAP_CAP_PREVIEW},
     {IMAP_ITEM_REFERENCES, "BODY.PEEK[HEADER.FIELDS (REFERENCES)]", 0},
 };
 
@@ -172,7 +174,7 @@ static void put_sections(struct imap_cmd *cmd, const struct imap_fetch_params *p
         imap_cmd_put(cmd, " BODY.PEEK[");
         imap_cmd_put_section(cmd, params->sections[i]);
         imap_cmd_put(cmd, "]");
-        if (params->partial_bytes > 0) {
+        if (params->partial_bytes > 0 && i >= params->whole_sections) {
             imap_cmd_put(cmd, "<");
             imap_cmd_put_u64(cmd, params->partial_offset);
             imap_cmd_put(cmd, ".");

@@ -5,7 +5,7 @@
  * / "INTERNALDATE" SP date-time / "RFC822.SIZE" SP number64 / "ENVELOPE" SP envelope /
  * "BODY" ["STRUCTURE"] SP body / "BODY" section ["<" number ">"] SP nstring / "BINARY"
  * section-binary SP (nstring / literal8) / "EMAILID" SP "(" objectid ")" / "THREADID" SP
- * ("(" objectid ")" / nil) ; RFC 9051 §9, RFC 7162 §7, RFC 8474 §7, X-GM-EXT-1
+ * ("(" objectid ")" / nil) / "PREVIEW" SP nstring ; RFC 8970, RFC 9051 §9, RFC 7162 §7, RFC 8474 §7, X-GM-EXT-1
  *
  * An item that does not parse is left out and marks the row as partial; an unknown one is
  * a name and one value. */
@@ -128,6 +128,14 @@ static bool read_id(struct imap_doc *doc, const struct imap_tok *value, uint32_t
     return true;
 }
 
+static bool read_preview(struct imap_doc *doc, const struct imap_tok *value, uint32_t bit,
+                         struct imap_row *row)
+{
+    row->preview = imap_tok_nstring(doc, value);
+    row->has |= row->preview.ptr != NULL ? bit : 0;
+    return row->preview.ptr != NULL || imap_tok_is_nil(doc, value);
+}
+
 static bool read_labels(struct imap_doc *doc, const struct imap_tok *value, uint32_t bit,
                         struct imap_row *row)
 {
@@ -166,7 +174,11 @@ static const struct item_def {
     {"X-GM-MSGID", IMAP_ITEM_GM_MSGID, read_id},
     {"X-GM-THRID", IMAP_ITEM_GM_THRID, read_id},
     {"X-GM-LABELS", IMAP_ITEM_GM_LABELS, read_labels},
+    {"PREVIEW", IMAP_ITEM_PREVIEW, read_preview},
 };
+
+/* Worth having also if the end is missing. */
+static const uint32_t piecewise = IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE;
 
 static const struct item_def *find_item(const struct imap_doc *doc,
                                         const struct imap_tok *tok)
@@ -312,7 +324,10 @@ static void read_items(struct imap_cur cur, struct imap_row *row)
         const struct item_def *item = find_item(cur.doc, name);
         if (item != NULL) {
             const struct imap_tok *value = imap_cur_next(&cur);
-            row->partial = !item->read(cur.doc, value, item->bit, row) || row->partial;
+            bool whole = !cur.doc->toks->torn || imap_cur_peek(&cur) != NULL;
+            bool taken = (whole || (item->bit & piecewise) != 0) &&
+                         item->read(cur.doc, value, item->bit, row);
+            row->partial = !taken || row->partial;
         } else if (imap_section_parse(cur.doc, name, &section)) {
             add_section(&cur, &section, &sections, row);
         } else if (imap_tok_is_atom(name)) {

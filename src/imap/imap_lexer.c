@@ -37,7 +37,8 @@ static enum byte_class class_of(char c)
 }
 
 enum {
-    TOKS_MIN = 32
+    TOKS_MIN = 32,
+    TORN_DEPTH = 3 /* the row, a value, a list in it: this may miss its end */
 };
 
 void imap_toks_begin(struct imap_toks *t, const struct imap_limits *limits, bool fetch)
@@ -51,6 +52,7 @@ void imap_toks_begin(struct imap_toks *t, const struct imap_limits *limits, bool
     t->section = IMAP_TOK_NONE;
     t->fetch = fetch;
     t->cut = false;
+    t->torn = false;
     t->malformed = false;
 }
 
@@ -257,6 +259,25 @@ bool imap_lex(struct imap_toks *t, const char *text, size_t from, size_t to,
         }
     }
     return at == literal_at && literal_at < to;
+}
+
+/* A word without a space behind it may go on: half a number is another number. */
+size_t imap_lex_torn(struct imap_toks *t, const char *text, size_t from, size_t to)
+{
+    while (to > from && text[to - 1] != ' ') {
+        to--;
+    }
+    (void)imap_lex(t, text, from, to, to);
+    while (t->depth > TORN_DEPTH) {
+        /* Half an address is another address. */
+        uint32_t list = t->open;
+        t->open = t->items[list].next;
+        t->count = list;
+        t->depth--;
+    }
+    t->torn = true;
+    t->cut = true;
+    return to;
 }
 
 void imap_lex_literal(struct imap_toks *t, size_t off, size_t len, bool streamed)

@@ -4,6 +4,10 @@
  *   segment  = *<any byte> (CRLF / LF)                 ; a bare LF only outside quotes
  *   literal  = "{" number ["+"] "}" CRLF *OCTET / "~" literal       ; RFC 9051 §9
  *
+ * A FETCH row that is longer than what is kept of one is cut: its tokens so far are the row,
+ * and the rest is dropped line by line and literal by literal, so that one message does not
+ * take its listing with it.
+ *
  *           head known, data        {n} kept
  *   LINE ─────────────────► LINE ─────────────► LITERAL ──► LINE
  *     ▲                      │ {n} of BODY[…] and a sink
@@ -24,7 +28,7 @@ enum {
     KIB = 1024,
     MIB = 1024 * 1024,
     CRLF_LEN = 2,
-    CUT_LITERAL_MAX = 64 * 1024 * 1024, /* what is longer ends the connection */
+    CUT_MAX = 64 * 1024 * 1024, /* what is longer ends the connection */
     CARRY_KEEP_MAX = 64 * KIB,
     TOKS_KEEP_MAX = 4096,
     RANGES_KEEP_MAX = 4096
@@ -74,6 +78,10 @@ struct imap_parser {
     uint32_t set_depth; /* parentheses open in the text of a SET response */
     uint32_t row_scan;  /* next token to look at for the UID of a row */
     uint32_t row_uid;
+    bool cutting;       /* what follows of the row is dropped … */
+    size_t row_end;     /* … and the row's text ends here */
+    uint64_t cut_bytes; /* dropped so far */
+    struct imap_tail tail;
     struct imap_toks toks;
     struct imap_setlex set;
     struct arena arena;
@@ -184,10 +192,26 @@ static size_t room(size_t used, size_t max)
     return used < max + CRLF_LEN ? max + CRLF_LEN - used : 0;
 }
 
+/* From now on the row is dropped. */
+static void cut_row(struct imap_parser *p)
+{
+    size_t from = p->segment < p->head.rest ? p->head.rest : p->segment;
+    carry_text(p);
+    imap_tail_add(&p->tail, p->text + from, p->len - from);
+    p->row_end = imap_lex_torn(&p->toks, p->text, from, p->len);
+    p->cutting = true;
+}
+
 static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct err *err)
 {
     size_t line = room(p->len - p->kept, p->limits.line_max);
     size_t total = room(p->len, p->limits.total_max);
+    size_t most = line < total ? line : total;
+    if (n > most && p->head_known && p->head.shape == IMAP_SHAPE_ROW) {
+        take(p, in, most);
+        cut_row(p);
+        return true;
+    }
     if (n > line && line <= total) {
         return err_set(err, ERR_LIMIT, "a response line is longer than %zu bytes",
                        p->limits.line_max);
@@ -228,6 +252,9 @@ static void reset(struct imap_parser *p)
     p->set_depth = 0;
     p->row_scan = 0;
     p->row_uid = 0;
+    p->cutting = false;
+    p->cut_bytes = 0;
+    p->tail.len = 0;
 }
 
 static void give_up(struct imap_resp *resp, enum imap_resp_kind kind, struct str line)
@@ -340,13 +367,13 @@ static void literal_done(struct imap_parser *p)
     p->blank_skipped = false;
 }
 
-/* One header field of a message may be larger than what is kept of a row. The row is worth
- * having without its end: else one message would take its whole listing with it. */
+/* One header field of a message may be larger than what is kept of a row. */
 static uint64_t cut_size(const struct imap_parser *p, uint64_t size)
 {
-    bool cut = p->head.shape == IMAP_SHAPE_ROW && size <= CUT_LITERAL_MAX &&
-               size > p->limits.literal_max;
-    return cut ? p->limits.literal_max : size;
+    size_t left = p->len < p->limits.total_max ? p->limits.total_max - p->len : 0;
+    size_t most = left < p->limits.literal_max ? left : p->limits.literal_max;
+    bool cut = p->head.shape == IMAP_SHAPE_ROW && size <= CUT_MAX && size > most;
+    return cut ? most : size;
 }
 
 static bool literal_begin(struct imap_parser *p, const struct imap_literal_head *head,
@@ -368,7 +395,8 @@ static bool literal_begin(struct imap_parser *p, const struct imap_literal_head 
         return true;
     }
     uint64_t keep = cut_size(p, size);
-    if (keep > p->limits.literal_max || p->len + keep > p->limits.total_max) {
+    if (keep > p->limits.literal_max ||
+        (keep > 0 && p->len + keep > p->limits.total_max)) {
         return err_set(err, ERR_LIMIT, "a literal of %llu bytes is too long to be kept",
                        (unsigned long long)size);
     }
@@ -553,8 +581,49 @@ static bool step_set(struct imap_parser *p, struct input *in, struct err *err)
     return take_line(p, in, 1, err) && (c != '\n' || segment_end(p, err));
 }
 
+/* The end of a dropped line: that of the row, unless a literal follows. */
+static bool cut_line_end(struct imap_parser *p, struct err *err)
+{
+    struct imap_literal_head literal;
+    uint64_t size = 0;
+    if (!imap_literal_find(p->tail.bytes, 0, p->tail.len - CRLF_LEN, &literal)) {
+        finish(p, p->row_end);
+        return true;
+    }
+    if (!imap_literal_size(&literal, &size, err)) {
+        return false;
+    }
+    p->cut_bytes += size;
+    p->tail.len = 0;
+    if (size > 0) {
+        p->left = 0;
+        p->dropped = size;
+        p->state = STATE_LITERAL;
+    }
+    return true;
+}
+
+static bool step_cut(struct imap_parser *p, struct input *in, struct err *err)
+{
+    const char *lf = memchr(in->at, '\n', (size_t)(in->end - in->at));
+    size_t n = lf != NULL ? (size_t)(lf - in->at) + 1 : (size_t)(in->end - in->at);
+    imap_tail_add(&p->tail, in->at, n);
+    in->at += n;
+    p->cut_bytes += n;
+    bool ended = lf != NULL && p->tail.len >= CRLF_LEN &&
+                 p->tail.bytes[p->tail.len - CRLF_LEN] == '\r';
+    if (ended && !cut_line_end(p, err)) {
+        return false;
+    }
+    return p->cut_bytes <= CUT_MAX ||
+           err_set(err, ERR_LIMIT, "a row is longer than %d bytes", CUT_MAX);
+}
+
 static bool step_line(struct imap_parser *p, struct input *in, struct err *err)
 {
+    if (p->cutting) {
+        return step_cut(p, in, err);
+    }
     if (!p->head_known) {
         return step_head(p, in, err);
     }
@@ -563,7 +632,7 @@ static bool step_line(struct imap_parser *p, struct input *in, struct err *err)
     }
     const char *lf = memchr(in->at, '\n', (size_t)(in->end - in->at));
     size_t n = lf != NULL ? (size_t)(lf - in->at) + 1 : (size_t)(in->end - in->at);
-    return take_line(p, in, n, err) && (lf == NULL || segment_end(p, err));
+    return take_line(p, in, n, err) && (lf == NULL || p->cutting || segment_end(p, err));
 }
 
 static bool step(struct imap_parser *p, struct input *in, struct err *err)

@@ -36,6 +36,7 @@ static const struct imap_resp_def defs[] = {
     {"NAMESPACE", IMAP_RESP_NAMESPACE, IMAP_SHAPE_DATA, false, imap_parse_namespace,
      IMAP_COND_OK},
     {"LSUB", IMAP_RESP_LIST, IMAP_SHAPE_DATA, false, imap_parse_lsub, IMAP_COND_OK},
+    {"QUOTA", IMAP_RESP_QUOTA, IMAP_SHAPE_DATA, false, imap_parse_quota, IMAP_COND_OK},
     {"XLIST", IMAP_RESP_LIST, IMAP_SHAPE_DATA, false, imap_parse_list, IMAP_COND_OK},
 };
 
@@ -61,6 +62,7 @@ const char *imap_resp_kind_name(enum imap_resp_kind kind)
         [IMAP_RESP_NAMESPACE] = "namespace",
         [IMAP_RESP_LIST] = "list",
         [IMAP_RESP_MAILBOX_STATUS] = "mailbox-status",
+        [IMAP_RESP_QUOTA] = "quota",
         [IMAP_RESP_SEARCH] = "search",
         [IMAP_RESP_FLAGS] = "flags",
         [IMAP_RESP_EXISTS] = "exists",

@@ -124,7 +124,7 @@ struct imap_search *imap_search_start(struct imap_conn *c,
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &search_cmd);
     imap_cmd_put(cmd, params->by_uid ? "UID SEARCH " : "SEARCH ");
     if (imap_conn_has(c, IMAP_CAP_ESEARCH)) {
-        imap_cmd_put(cmd, "RETURN (ALL) ");
+        imap_cmd_put(cmd, params->count ? "RETURN (COUNT) " : "RETURN (ALL) ");
     }
     /* RFC 6855 §3: with UTF8=ACCEPT a charset is an error. */
     if (params->utf8 && (c->enabled & IMAP_CAP_UTF8_ACCEPT) == 0) {

@@ -70,3 +70,17 @@ bool imap_quotes_open(struct imap_quotes *q, const char *text, size_t lf)
     q->at = lf;
     return q->open;
 }
+
+void imap_tail_add(struct imap_tail *t, const char *bytes, size_t n)
+{
+    size_t keep = sizeof t->bytes;
+    if (n >= keep) {
+        memcpy(t->bytes, bytes + (n - keep), keep);
+        t->len = keep;
+        return;
+    }
+    size_t over = t->len + n > keep ? t->len + n - keep : 0;
+    memmove(t->bytes, t->bytes + over, t->len - over);
+    memcpy(t->bytes + t->len - over, bytes, n);
+    t->len += n - over;
+}

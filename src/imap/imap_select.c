@@ -294,7 +294,9 @@ static void put_qresync(struct imap_cmd *cmd, const struct imap_select_params *p
     imap_cmd_put(cmd, " ");
     imap_cmd_put_u64(cmd, params->modseq);
     if (params->last_uid > 0) {
-        imap_cmd_put(cmd, " 1:");
+        imap_cmd_put(cmd, " ");
+        imap_cmd_put_u64(cmd, params->first_uid > 0 ? params->first_uid : 1);
+        imap_cmd_put(cmd, ":");
         imap_cmd_put_u64(cmd, params->last_uid);
     }
     imap_cmd_put(cmd, "))");

@@ -26,6 +26,16 @@ static const char *const subjects[] = {"auto:",    "out of office",    "oof:",
                                        "ooo:",     "automatic reply:", "auto-reply",
                                        "autoreply"};
 
+bool mime_subject_is_auto_reply(struct str subject)
+{
+    for (size_t i = 0; i < ARRAY_LEN(subjects); i++) {
+        if (str_has_iprefix(subject, subjects[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool mime_headers_is_auto_reply(const struct mime_headers *h)
 {
     for (size_t i = 0; i < ARRAY_LEN(auto_rows); i++) {
@@ -37,14 +47,6 @@ bool mime_headers_is_auto_reply(const struct mime_headers *h)
             return true;
         }
     }
-    struct str subject = mime_headers_get(h, "Subject");
-    if (mime_headers_get(h, "In-Reply-To").len == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(subjects); i++) {
-        if (str_has_iprefix(subject, subjects[i])) {
-            return true;
-        }
-    }
-    return false;
+    return mime_headers_get(h, "In-Reply-To").len > 0 &&
+           mime_subject_is_auto_reply(mime_headers_get(h, "Subject"));
 }

@@ -197,6 +197,15 @@ static void put_text_part(struct buf *out, const char *subtype, struct str text)
     buf_fini(&lines);
 }
 
+/* It is part of the lines of this message: theirs end in CRLF, whatever its own did. */
+static void put_attached_message(struct buf *out, struct str content)
+{
+    struct buf lines = BUF_INIT(MIME_ANY_SIZE);
+    put_crlf(&lines, content);
+    put_body(out, buf_str(&lines), GMIME_CONTENT_ENCODING_7BIT);
+    buf_fini(&lines);
+}
+
 /* --- attachments --- */
 
 /* What a parameter or a media type may hold: no control characters. */
@@ -261,9 +270,11 @@ static bool put_attachment(struct buf *out, const struct mime_attachment *a,
     mime_field_folded(out, "Content-Disposition", text);
     g_free(text);
     bool ok = a->cid.len == 0 || mime_field_ids(out, "Content-ID", a->cid, err);
-    put_body(out, a->content,
-             is_media(type, "message") ? GMIME_CONTENT_ENCODING_7BIT
-                                       : GMIME_CONTENT_ENCODING_BASE64);
+    if (is_media(type, "message")) {
+        put_attached_message(out, a->content);
+    } else {
+        put_body(out, a->content, GMIME_CONTENT_ENCODING_BASE64);
+    }
     g_object_unref(type);
     g_object_unref(disposition);
     arena_fini(&arena);

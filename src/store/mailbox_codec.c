@@ -1,6 +1,6 @@
 /* The packed mailbox record, as it is sealed behind the version:
  *
- *   format     1 byte: 0x03
+ *   format     1 byte: 0x04, or 0x03 where what came with 0x04 is 0
  *   numbers    varints in the order of the table below; earlier formats have fewer
  *   names      wire, path, special use, mailbox id: length + 1 and bytes; 0 = NULL
  *   keywords   count, then length and bytes each
@@ -15,11 +15,13 @@
 #include <stdio.h>
 
 enum {
-    RECORD_FORMAT = 3
+    RECORD_FORMAT = 4,
+    RECORD_FORMAT_WHOLE = 3 /* of a mailbox whose index has no lower end */
 };
 
 /* How many of the numbers the formats so far have. */
-static const uint8_t numbers_of_format[RECORD_FORMAT] = {[1] = 17, [2] = 23};
+static const uint8_t numbers_of_format[RECORD_FORMAT] = {
+    [1] = 17, [2] = 23, [RECORD_FORMAT_WHOLE] = 24};
 
 struct number_row {
     size_t offset;
@@ -57,7 +59,15 @@ static const struct number_row numbers[] = {
     NUMBER(rest_until_ms),
     NUMBER(stored_ms),
     NUMBER(window_floor),
+    NUMBER(first_uid),
+    NUMBER(below),
+    NUMBER(since_day),
 };
+
+static size_t numbers_of(uint8_t format)
+{
+    return format < RECORD_FORMAT ? numbers_of_format[format] : ARRAY_LEN(numbers);
+}
 
 static uint64_t number_get(const struct mailbox *m, const struct number_row *row)
 {
@@ -115,8 +125,10 @@ bool mailbox_pack_head(const struct mailbox *m, struct buf *out)
     if (!fits(m)) {
         return false;
     }
-    buf_put_byte(out, RECORD_FORMAT);
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+    bool whole = m->first_uid == 0 && m->below == 0 && m->since_day == 0;
+    const uint8_t format = whole ? RECORD_FORMAT_WHOLE : RECORD_FORMAT;
+    buf_put_byte(out, (char)format);
+    for (size_t i = 0; i < numbers_of(format); i++) {
         buf_put_varint(out, number_get(m, &numbers[i]));
     }
     put_text(out, str_from(m->wire, m->wire_len));
@@ -269,8 +281,7 @@ struct mailbox *mailbox_unpack(struct str packed, struct err *err)
     struct mailbox *m = MEM_NEW(struct mailbox);
     uint8_t format = packed.len > 0 ? (uint8_t)packed.ptr[r.pos++] : 0;
     r.bad = format == 0 || format > RECORD_FORMAT;
-    get_numbers(&r, m,
-                format < RECORD_FORMAT ? numbers_of_format[format] : ARRAY_LEN(numbers));
+    get_numbers(&r, m, r.bad ? 0 : numbers_of(format));
     get_names(&r, m);
     get_directory(&r, m);
     get_rows(&r, m);

@@ -1,6 +1,7 @@
 #include "postrider/store/store_dead.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 #include "postrider/base/rand.h"
@@ -17,6 +18,8 @@ enum {
 
 #define KIND_LETTERS "dl"
 #define SET_LETTERS  "dead"
+
+#define REQUEST_PREFIX "requeue:" /* of the names of settings */
 
 static const char *field_of(struct arena *a, const char *route, const char *entry_id)
 {
@@ -101,6 +104,7 @@ struct store_dead_op *store_dead_put_start(struct store *s,
     if (store_seal_json(s, &place, letter->about, &sealed)) {
         store_word_buf(&w, &sealed);
         store_word_u64(&w, STORE_LETTERS_MAX);
+        store_word_u64(&w, letter->only_replace ? 1 : 0);
         store_op_script(&self->base, STORE_LUA_DEAD_PUT, &w, on_written, 1);
     } else {
         op_fail(&self->base.op, ERR_TOO_LARGE, "a dead letter is larger than %d KiB",
@@ -390,25 +394,55 @@ void store_dead_list_cancel(struct store_dead_list *op)
 
 /* --- asking for another try --- */
 
+json_t *store_dead_requests(struct store *s)
+{
+    json_t *out = json_object(), *value;
+    const char *name;
+    json_object_foreach(store_settings(s), name, value)
+    {
+        if (str_has_prefix(str_of(name), REQUEST_PREFIX)) {
+            json_put(out, name, json_incref(value));
+        }
+    }
+    return out;
+}
+
+/* Every node has long seen the oldest ones. */
+static void drop_old_requests(struct store *s, json_t *changes)
+{
+    json_t *all = store_dead_requests(s), *value;
+    while (json_object_size(all) >= STORE_REQUESTS_KEPT) {
+        const char *name, *oldest = NULL;
+        int64_t at_ms = INT64_MAX;
+        json_object_foreach(all, name, value)
+        {
+            int64_t ms = json_get_int(value, "at", 0);
+            oldest = ms < at_ms ? name : oldest;
+            at_ms = ms < at_ms ? ms : at_ms;
+        }
+        if (oldest == NULL) {
+            break;
+        }
+        json_put(changes, oldest, json_null());
+        (void)json_object_del(all, oldest);
+    }
+    json_decref(all);
+}
+
 struct store_settings_op *store_dead_requeue_start(struct store *s,
                                                    const struct store_dead_query *query,
                                                    store_settings_cb *cb, void *ctx)
 {
-    const json_t *before = store_setting(s, STORE_SETTING_REQUESTS);
-    size_t count = json_array_size(before);
-    json_t *requests = json_array();
+    char name[sizeof REQUEST_PREFIX + 16];
     json_t *changes = json_object();
     json_t *request = json_object();
-    size_t skip = count >= STORE_REQUESTS_KEPT ? count - STORE_REQUESTS_KEPT + 1 : 0;
-    for (size_t i = skip; i < count; i++) {
-        json_push(requests, json_incref(json_array_get(before, i)));
-    }
-    json_put_int(request, "id", (json_int_t)(rand_u64() >> 12));
+    (void)snprintf(name, sizeof name, REQUEST_PREFIX "%016" PRIx64, rand_u64());
+    json_put_int(request, "at", clock_wall_ms());
     json_put_str(request, "account", query->account);
     json_put_str(request, "route", query->route);
     json_put_str(request, "entryId", query->entry_id);
-    json_push(requests, request);
-    json_put(changes, STORE_SETTING_REQUESTS, requests);
+    drop_old_requests(s, changes);
+    json_put(changes, name, request);
     struct store_settings_op *op = store_settings_set_start(s, changes, cb, ctx);
     json_decref(changes);
     return op;

@@ -22,6 +22,7 @@ static const struct lua_row rows[STORE_LUA_COUNT] = {
     [STORE_LUA_SETTINGS_SET] = {ROW(settings_set)},
     [STORE_LUA_TOKEN_DELETE] = {ROW(token_delete)},
     [STORE_LUA_TOKEN_TOUCH] = {ROW(token_touch)},
+    [STORE_LUA_TOKEN_PREPARE] = {ROW(token_prepare)},
     [STORE_LUA_COMMIT] = {ROW(commit), .owner_only = true},
     [STORE_LUA_CURSOR] = {ROW(cursor), .owner_only = true},
     [STORE_LUA_TRIM] = {ROW(trim), .owner_only = true},

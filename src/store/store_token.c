@@ -1,6 +1,6 @@
 /* Access tokens: the hash PREFIX:tokens, SHA-256 of the token → sealed record; its field
  * `!epoch` counts revocations: a node that sees another count forgets all it remembers.
- */
+ * `!prepared:` and an id stand for a token of the configuration that was made once. */
 #include "store_parts.h"
 
 #include "postrider/base/check.h"
@@ -319,6 +319,24 @@ static void on_created(void *ctx, const struct store_reply *reply)
     }
 }
 
+static void on_prepared(void *ctx, const struct store_reply *reply)
+{
+    struct store_token_op *self = ctx;
+    if (store_op_refused(&self->base, reply)) {
+        return;
+    }
+    if (reply->value->integer > 0) {
+        op_complete(&self->base.op);
+    } else {
+        not_found(self);
+    }
+}
+
+static void too_large(struct store_token_op *self)
+{
+    op_fail(&self->base.op, ERR_TOO_LARGE, "access token record is too large");
+}
+
 /* HSET, or HSETNX for what another installation made. */
 static void send_record(struct store_token_op *self, const char *command)
 {
@@ -329,7 +347,20 @@ static void send_record(struct store_token_op *self, const char *command)
     if (put_record(self->base.store, self->id, self->record, &w)) {
         store_op_send(&self->base, &w, on_created, 0);
     } else {
-        op_fail(&self->base.op, ERR_TOO_LARGE, "access token record is too large");
+        too_large(self);
+    }
+}
+
+static void send_prepared(struct store_token_op *self)
+{
+    struct store_words w;
+    store_words_init(&w, &self->base.op.arena);
+    store_word(&w, store_key_global(w.arena, self->base.store, "tokens"));
+    store_words_end_keys(&w);
+    if (put_record(self->base.store, self->id, self->record, &w)) {
+        store_op_script(&self->base, STORE_LUA_TOKEN_PREPARE, &w, on_prepared, 0);
+    } else {
+        too_large(self);
     }
 }
 
@@ -363,10 +394,9 @@ struct store_token_op *store_token_create_start(struct store *s, json_t *record,
     return self;
 }
 
-struct store_token_op *store_token_import_start(struct store *s, json_t *record,
-                                                store_token_cb *cb, void *ctx)
+/* False: the operation has ended. */
+static bool take_foreign(struct store_token_op *self, json_t *record)
 {
-    struct store_token_op *self = op_start(s, cb, ctx);
     const char *id = json_string_value(json_object_get(record, "id"));
     if (id == NULL || !id_of_id(str_of(id), self->id)) {
         op_fail(&self->base.op, ERR_INVALID, "access token record has no id");
@@ -375,7 +405,27 @@ struct store_token_op *store_token_import_start(struct store *s, json_t *record,
         if (json_object_get(record, "created") == NULL) {
             put_now(self->record);
         }
+        return true;
+    }
+    return false;
+}
+
+struct store_token_op *store_token_import_start(struct store *s, json_t *record,
+                                                store_token_cb *cb, void *ctx)
+{
+    struct store_token_op *self = op_start(s, cb, ctx);
+    if (take_foreign(self, record)) {
         send_record(self, "HSETNX");
+    }
+    return self;
+}
+
+struct store_token_op *store_token_prepare_start(struct store *s, json_t *record,
+                                                 store_token_cb *cb, void *ctx)
+{
+    struct store_token_op *self = op_start(s, cb, ctx);
+    if (take_foreign(self, record)) {
+        send_prepared(self);
     }
     return self;
 }

@@ -113,7 +113,8 @@ static void keep_late(struct sync_pass *p, uint32_t top)
     }
     for (size_t i = 0; i < d->late_count; i++) {
         bool again = kept > 0 && d->late[kept - 1] == d->late[i];
-        if (d->late[i] <= top && !again && !is_fetched(&p->prior, d->late[i])) {
+        if (d->late[i] >= sync_first_uid(p->m) && d->late[i] <= top && !again &&
+            !is_fetched(&p->prior, d->late[i])) {
             d->late[kept++] = d->late[i];
         }
     }
@@ -420,7 +421,7 @@ static bool advance_cursors(struct sync_pass *p, const struct slice *s)
     bool ends = !p->flushing && slice_is_last(p, s);
     if (ends && (p->agrees || p->compared)) {
         m->window_floor = p->window.floor;
-        m->exists = sync_pass_exists(p);
+        sync_floor_note(p);
         uint32_t next = p->selects && p->uid_next != 0 ? p->uid_next : m->last_uid + 1;
         m->srv_uid_next = next > m->srv_uid_next ? next : m->srv_uid_next;
         if (p->selects && p->agrees && !p->refused_changes) {

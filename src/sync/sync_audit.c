@@ -1,6 +1,7 @@
 /* sync_audit: holds the index of a mailbox against the mailbox.
  *
- *   EXAMINE ─► samples: FETCH k1,k2,… (UID FLAGS) ─► rows of these ranks ─┐
+ *   EXAMINE ─► (what lies below the index is counted)
+ *           ─► samples: FETCH k1,k2,… (UID FLAGS) ─► rows of these ranks ─┐
  *                 (only if the counts agree)                              │
  *   callback ◄─ rows of the part ◄─ UID SEARCH of a part ◄────────────────┘
  *
@@ -15,6 +16,7 @@
 
 enum audit_state {
     AUDIT_STATE_SELECT,
+    AUDIT_STATE_COUNT,
     AUDIT_STATE_SAMPLE,
     AUDIT_STATE_RANK,
     AUDIT_STATE_SEARCH,
@@ -36,6 +38,7 @@ struct sync_audit {
     const struct store_acct *acct;
     struct mailbox *m;
     uint64_t version; /* of the record at the start */
+    uint32_t below;   /* messages that the index does not cover */
     struct sync_audit_cursor cursor;
     enum audit_state state;
     struct sync_audit_result result;
@@ -103,6 +106,13 @@ static void differs(struct sync_audit *a, const char *why)
     }
 }
 
+/* Messages that the index is to hold. */
+static uint32_t covered(const struct sync_audit *a)
+{
+    uint32_t exists = a->result.exists;
+    return exists > a->below ? exists - a->below : 0;
+}
+
 static bool has_moved(const struct sync_audit *a)
 {
     const struct imap_selected *now = imap_conn_selected(a->conn);
@@ -116,7 +126,8 @@ static void conclude(struct sync_audit *a)
         unsettled(a, "the mailbox changed meanwhile");
         return;
     }
-    if (r->whole && imap_set_count(&a->uids) != r->exists) {
+    const uint32_t there = covered(a);
+    if (r->whole && imap_set_count(&a->uids) != there) {
         unsettled(a, "the server counts other messages than it finds");
         return;
     }
@@ -131,10 +142,10 @@ static void conclude(struct sync_audit *a)
         r->missing = r->missing > 0 ? r->missing : 1;
         r->extra = r->extra > 0 ? r->extra : 1;
         differs(a, "messages differ");
-    } else if (r->missing + r->extra == 0 && r->exists != a->m->count) {
-        bool more = r->exists > a->m->count;
-        r->missing = more ? r->exists - a->m->count : 0;
-        r->extra = more ? 0 : a->m->count - r->exists;
+    } else if (r->missing + r->extra == 0 && there != a->m->count) {
+        bool more = there > a->m->count;
+        r->missing = more ? there - a->m->count : 0;
+        r->extra = more ? 0 : a->m->count - there;
         differs(a, "the count differs");
     }
     op_complete(&a->op);
@@ -208,6 +219,7 @@ static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *er
     a->uids.count = result->set.count;
     a->uids.ranges = arena_memdup(&a->op.arena, result->set.ranges,
                                   result->set.count * sizeof(struct imap_range));
+    sync_uids_from(&a->uids, a->lo);
     a->state = AUDIT_STATE_SCAN;
     a->scan =
         store_scan_start(a->store, a->acct, a->m, a->lo, a->hi, on_rows, on_scanned, a);
@@ -232,7 +244,7 @@ static void choose_part(struct sync_audit *a)
         end++;
     }
     bool last = end == m->segment_count;
-    a->lo = first == 0 ? 1 : m->segments[first - 1].last_uid + 1;
+    a->lo = first == 0 ? sync_first_uid(m) : m->segments[first - 1].last_uid + 1;
     a->hi = last ? UINT32_MAX : m->segments[end - 1].last_uid;
     a->result.whole = first == 0 && last;
     a->result.next.from_uid = last ? 0 : a->hi + 1;
@@ -242,8 +254,8 @@ static void search_start(struct sync_audit *a)
 {
     char criteria[40];
     choose_part(a);
-    (void)snprintf(criteria, sizeof criteria, a->result.whole ? "ALL" : "UID %u:%u",
-                   a->lo, a->hi);
+    (void)snprintf(criteria, sizeof criteria,
+                   a->result.whole && a->lo == 1 ? "ALL" : "UID %u:%u", a->lo, a->hi);
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
     a->state = AUDIT_STATE_SEARCH;
     a->search = imap_search_start(a->conn, &params, SYNC_SEARCH_MS, on_searched, a);
@@ -296,7 +308,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     struct sync_audit *a = ctx;
     for (size_t i = 0; i < a->sample_count; i++) {
         struct sample *s = &a->samples[i];
-        if (s->rank + 1 == row->seq && (row->has & need) == need && !s->told) {
+        if (s->rank + a->below + 1 == row->seq && (row->has & need) == need && !s->told) {
             s->told = true;
             sync_flag_row_copy(&a->op.arena, &s->row, row);
         }
@@ -344,7 +356,7 @@ static void samples_start(struct sync_audit *a)
         uint64_t lo = count * i / a->sample_count, hi = count * (i + 1) / a->sample_count;
         uint32_t rank = (uint32_t)(lo + a->cursor.round % (hi - lo));
         a->samples[i] = (struct sample){.audit = a, .rank = rank};
-        buf_printf(&set, i > 0 ? ",%u" : "%u", rank + 1);
+        buf_printf(&set, i > 0 ? ",%u" : "%u", rank + a->below + 1);
     }
     struct imap_fetch_params params = {.set = buf_str(&set),
                                        .items = IMAP_ITEM_UID | IMAP_ITEM_FLAGS};
@@ -372,6 +384,46 @@ static void compare_cursors(struct sync_audit *a, const struct imap_selected *se
     }
 }
 
+static void compare(struct sync_audit *a)
+{
+    if (covered(a) == a->m->count && a->m->count > 0) {
+        samples_start(a);
+    } else {
+        search_start(a);
+    }
+}
+
+static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err,
+                       const struct imap_search_result *result, void *ctx)
+{
+    struct sync_audit *a = ctx;
+    a->search = NULL;
+    if (!op_is_running(&a->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        op_fail_err(&a->op, err);
+        return;
+    }
+    uint64_t below = result->has_count ? result->count : imap_set_count(&result->set);
+    a->below = below < UINT32_MAX ? (uint32_t)below : UINT32_MAX;
+    if (has_moved(a)) {
+        unsettled(a, "the mailbox changed meanwhile");
+    } else {
+        compare(a);
+    }
+}
+
+static void count_start(struct sync_audit *a)
+{
+    char criteria[40];
+    (void)snprintf(criteria, sizeof criteria, "UID 1:%u", a->m->first_uid - 1);
+    struct imap_search_params params = {
+        .criteria = str_of(criteria), .by_uid = true, .count = true};
+    a->state = AUDIT_STATE_COUNT;
+    a->search = imap_search_start(a->conn, &params, SYNC_SEARCH_MS, on_counted, a);
+}
+
 static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *err,
                         const struct imap_selected *selected, void *ctx)
 {
@@ -388,10 +440,10 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     compare_cursors(a, selected);
     if (a->result.verdict != SYNC_AUDIT_EQUAL) {
         op_complete(&a->op);
-    } else if (selected->exists == a->m->count && a->m->count > 0) {
-        samples_start(a);
+    } else if (a->m->first_uid > 1 && selected->exists > 0) {
+        count_start(a);
     } else {
-        search_start(a);
+        compare(a);
     }
 }
 

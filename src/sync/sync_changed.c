@@ -32,7 +32,8 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) != need || (row->seq == 1 && sync_window_looked(p, row->uid))) {
+    if ((row->has & need) != need || row->uid < sync_first_uid(p->m) ||
+        (row->seq == 1 && sync_window_looked(p, row->uid))) {
         return;
     }
     sync_batch_flags(&p->batch, row);
@@ -55,21 +56,21 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 /* The newest messages, and in a window the oldest one, which tells if it moved back. */
 static void newest(const struct sync_pass *p, uint32_t count, char set[40])
 {
-    uint32_t exists = sync_pass_exists(p);
-    uint32_t lo = exists > count ? exists - count + 1 : 1;
+    uint32_t last = sync_pass_last(p);
+    uint32_t lo = sync_pass_exists(p) > count ? last - count + 1 : p->live->below + 1;
     const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";
-    (void)snprintf(set, 40, "%s%u:%u", first, lo, exists);
+    (void)snprintf(set, 40, "%s%u:%u", first, lo, last);
 }
 
 /* From the newest to the oldest: what goes meanwhile makes two steps overlap, and leaves no
  * hole. Other commands come in between. */
 static void next_flags(struct sync_pass *p, char set[40])
 {
-    uint32_t exists = sync_pass_exists(p);
-    uint32_t hi = p->flags_hi != 0 && p->flags_hi < exists ? p->flags_hi : exists;
-    uint32_t lo = hi > FLAG_STEP ? hi - FLAG_STEP + 1 : 1;
+    uint32_t last = sync_pass_last(p), below = p->live->below;
+    uint32_t hi = p->flags_hi != 0 && p->flags_hi < last ? p->flags_hi : last;
+    uint32_t lo = hi > below + FLAG_STEP ? hi - FLAG_STEP + 1 : below + 1;
     (void)snprintf(set, 40, "%u:%u", lo, hi);
-    p->flags_hi = lo - 1;
+    p->flags_hi = lo - 1 > below ? lo - 1 : 0;
 }
 
 /* Flags since the cursor, or what a server without CONDSTORE allows: the newest messages
@@ -94,7 +95,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
         if (p->selects && p->highest_modseq == p->m->highest_modseq) {
             return false;
         }
-        (void)snprintf(set, 40, "1:%u", p->m->last_uid);
+        (void)snprintf(set, 40, "%u:%u", sync_first_uid(p->m), p->m->last_uid);
         out->by_uid = true;
         out->items |= IMAP_ITEM_MODSEQ;
         out->changed_since = p->m->highest_modseq;

@@ -203,8 +203,8 @@ enum step sync_compare_probe(struct op *op)
                                        .sc = &p->sc,
                                        .m = p->m,
                                        .server_count = left,
-                                       .max_rows =
-                                           sync_probe_budget(p->conn, p->m, left)};
+                                       .max_rows = sync_probe_budget(p->conn, p->m, left),
+                                       .live = p->live};
     p->probed = true;
     forget_live_deletes(p);
     sync_pass_command(p);
@@ -247,7 +247,9 @@ enum step sync_compare_search(struct op *op)
     }
     char criteria[32];
     uint32_t top = sync_compare_top(p);
-    (void)snprintf(criteria, sizeof criteria, "UID 1:%u", top > 0 ? top : 1);
+    uint32_t first = sync_first_uid(p->m);
+    (void)snprintf(criteria, sizeof criteria, "UID %u:%u", first,
+                   top > first ? top : first);
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
     forget_live_deletes(p);
     sync_pass_command(p);

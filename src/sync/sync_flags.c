@@ -39,6 +39,7 @@ struct sync_flag_search {
     struct str names[SYNC_FLAG_KEYWORDS]; /* in op.arena */
     size_t at;                            /* searches done */
     uint32_t exists, uid_next;
+    uint32_t first_uid; /* what lies below is of no interest */
     struct imap_search *search;
     sync_flag_search_cb *cb;
     void *ctx;
@@ -145,11 +146,15 @@ static void next_search(struct sync_flag_search *f)
         op_complete(&f->op);
         return;
     }
-    char criteria[MAILBOX_KEYWORDS_MAX + 16];
+    char criteria[MAILBOX_KEYWORDS_MAX + 64], from[40] = "";
+    if (f->first_uid > 1) {
+        (void)snprintf(from, sizeof from, "UID %u:4294967295 ", f->first_uid);
+    }
     if (f->at < ARRAY_LEN(flag_table)) {
-        (void)snprintf(criteria, sizeof criteria, "%s", flag_table[f->at].criteria);
+        (void)snprintf(criteria, sizeof criteria, "%s%s", from,
+                       flag_table[f->at].criteria);
     } else {
-        (void)snprintf(criteria, sizeof criteria, "KEYWORD %.*s",
+        (void)snprintf(criteria, sizeof criteria, "%sKEYWORD %.*s", from,
                        STR_ARG(f->names[f->at - ARRAY_LEN(flag_table)]));
     }
     struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
@@ -167,6 +172,7 @@ struct sync_flag_search *sync_flag_search_start(struct imap_conn *conn, struct m
     f->ctx = ctx;
     f->exists = now != NULL ? now->exists : 0;
     f->uid_next = now != NULL ? now->uid_next : 0;
+    f->first_uid = m->first_uid;
     size_t count = now != NULL ? now->permanent_flags.keyword_count : 0;
     for (size_t i = 0; i < count && f->sets.keyword_count < SYNC_FLAG_KEYWORDS; i++) {
         struct str name = now->permanent_flags.keywords[i];

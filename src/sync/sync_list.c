@@ -213,11 +213,10 @@ static bool listing_is_sane(const struct sync_list *l)
 static bool take_listing(struct mailbox *m, const struct list_row *row)
 {
     const struct imap_list_entry *e = &row->entry;
-    bool guessed = row->status.mailbox.ptr != NULL;
     char use[sizeof m->special_use] = "";
     (void)snprintf(use, sizeof use, "%.*s", STR_ARG(e->special_use));
     enum special_use_source source = use[0] == '\0' ? SPECIAL_USE_NONE
-                                     : guessed      ? SPECIAL_USE_NAME
+                                     : row->guessed ? SPECIAL_USE_NAME
                                                     : SPECIAL_USE_EXTENSION;
     bool differs = m->list_attrs != e->attrs || m->delimiter != e->delimiter ||
                    m->special_use_source != source || strcmp(m->special_use, use) != 0;
@@ -240,7 +239,8 @@ static bool is_busy(const struct sync_list *l, const struct mailbox *m)
 }
 
 /* An empty mailbox needs no SELECT to be indexed: STATUS said everything there is. */
-static bool take_empty(struct mailbox *m, const struct imap_status *s)
+static bool take_empty(const struct mailbox_table *t, struct mailbox *m,
+                       const struct imap_status *s)
 {
     const uint32_t need =
         IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT | IMAP_STATUS_UIDVALIDITY;
@@ -254,6 +254,7 @@ static bool take_empty(struct mailbox *m, const struct imap_status *s)
     m->start_uid = m->srv_uid_next = s->uid_next;
     m->last_uid = s->uid_next - 1;
     m->low_uid = 1;
+    m->since_day = t->since_day; /* whatever it is: nothing lies below */
     m->highest_modseq = (s->has & IMAP_STATUS_HIGHESTMODSEQ) != 0 ? s->highest_modseq : 0;
     return true;
 }
@@ -317,7 +318,8 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
     if (gone == SYNC_GONE_YES && !busy) {
         return;
     }
-    bool now_live = !busy && mailbox_is_synced(m) && take_empty(m, &row->status);
+    bool now_live =
+        !busy && mailbox_is_synced(m) && take_empty(l->sc.table, m, &row->status);
     if (differs || now_live || row->renamed) {
         m->listed_anew = false;
         l->dirty[l->dirty_count++] = dirty;
@@ -327,7 +329,7 @@ static void compare_row(struct sync_list *l, const struct list_row *row)
         return;
     }
     if (gone == SYNC_GONE_LOOK || sync_status_differs(m, &row->status) ||
-        sync_flags_are_due(l->sc.table, m)) {
+        sync_flags_are_due(l->sc.table, m) || sync_floor_is_due(l->sc.table, m)) {
         l->changed[l->result.changed_count++] = m;
     } else if ((row->status.has & need) != need) {
         l->untold[l->result.untold_count++] = m;

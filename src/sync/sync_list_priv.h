@@ -9,6 +9,7 @@ struct list_row {
     struct imap_list_entry entry; /* strings in the op's arena */
     struct imap_status status;
     struct mailbox *known; /* NULL: it is new */
+    bool guessed;          /* what it is for, by its name */
     bool renamed;          /* known was listed under another name before */
     bool postponed;        /* perhaps renamed; cannot be told before the next listing */
 };

@@ -71,52 +71,63 @@ static bool live_grow(struct sync_live *l, void **items, size_t count, size_t *c
 void sync_live_expunge(struct sync_live *l, uint32_t seq)
 {
     void *items = l->expunged;
+    l->changes++;
+    if (sync_floor_passes_expunge(l, &seq)) {
+        return;
+    }
     if (live_grow(l, &items, l->expunged_count, &l->expunged_cap, sizeof *l->expunged)) {
         l->expunged = items;
         l->expunged[l->expunged_count++] = seq;
     }
-    l->changes++;
 }
 
-void sync_live_vanished(struct sync_live *l, const struct imap_set *uids)
+void sync_live_vanished(struct sync_live *l, const struct imap_set *uids, bool earlier)
 {
+    l->changes++;
     for (size_t i = 0; i < uids->count; i++) {
+        struct imap_range range = uids->ranges[i];
         void *items = l->vanished;
+        if (sync_floor_passes_vanished(l, &range, earlier)) {
+            continue;
+        }
         if (!live_grow(l, &items, l->vanished_count, &l->vanished_cap,
                        sizeof *l->vanished)) {
             return;
         }
         l->vanished = items;
-        l->vanished[l->vanished_count++] = uids->ranges[i];
+        l->vanished[l->vanished_count++] = range;
     }
-    l->changes++;
 }
 
-void sync_live_row(struct sync_live *l, const struct imap_row *row)
+bool sync_live_row(struct sync_live *l, const struct imap_row *row)
 {
-    l->changes++;
-    if ((row->has & IMAP_ITEM_FLAGS) == 0) {
-        return;
-    }
     bool numbered = (row->has & IMAP_ITEM_UID) == 0 || row->uid == 0;
+    l->changes++;
+    if (sync_floor_passes_row(l, row, numbered)) {
+        return false;
+    }
+    if ((row->has & IMAP_ITEM_FLAGS) == 0) {
+        return true;
+    }
     struct sync_flag_row **rows = numbered ? &l->numbered : &l->rows;
     size_t *count = numbered ? &l->numbered_count : &l->row_count;
     size_t *cap = numbered ? &l->numbered_cap : &l->row_cap;
     void *items = *rows;
-    if (numbered && row->seq == 0) {
+    if (numbered && (row->seq == 0 || l->below_open)) {
         l->resync = true; /* which message it was can only be learned by comparing */
-        return;
+        return true;
     }
     if (!live_grow(l, &items, *count, cap, sizeof **rows)) {
-        return;
+        return true;
     }
     *rows = items;
     struct sync_flag_row *copy = &(*rows)[(*count)++];
     sync_flag_row_copy(&l->arena, copy, row);
     copy->uid = numbered ? 0 : row->uid;
-    copy->number = numbered ? row->seq : 0;
+    copy->number = numbered ? row->seq - l->below : 0;
     copy->order = l->told++;
     l->modseq = row->modseq > l->modseq ? row->modseq : l->modseq;
+    return true;
 }
 
 void sync_live_forget(struct sync_live *l, uint32_t told, struct imap_range uids)

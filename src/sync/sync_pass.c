@@ -1,6 +1,6 @@
 /* One pass over one mailbox.
  *
- *   SELECT ──► COMPARE ──┬─(no index)──► WALK   (then an incremental pass at once)
+ *   SELECT [FLOOR]► COMPARE ┬(no index)──► WALK (then an incremental pass at once)
  *                        ├─(equal)─────► END
  *                        ├─(live data)─► NEW? ──► PREPARE   (rows that came by themselves
  *                        │                                  are not asked for again)
@@ -119,6 +119,7 @@ static void pass_fini(struct op *op)
     timer_stop(&p->move_wait);
     sync_move_plan_fini(&p->moved);
     sync_rebuild_free(&p->rebuild);
+    sync_floor_fini(&p->floor);
 }
 
 static const struct op_type pass_type = {"sync pass", sizeof(struct sync_pass),
@@ -131,12 +132,6 @@ void sync_pass_cancel(struct sync_pass *p)
     }
     p->canceled = true;
     sync_pass_run(p);
-}
-
-uint32_t sync_pass_exists(const struct sync_pass *p)
-{
-    const struct imap_selected *now = imap_conn_selected(p->conn);
-    return now != NULL ? now->exists : 0;
 }
 
 bool sync_pass_asks_last(const struct sync_pass *p)
@@ -284,7 +279,8 @@ static void on_select_row(void *ctx, const struct imap_row *row)
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) == need && row->uid <= p->m->last_uid && resync_fits(p, 0)) {
+    if ((row->has & need) == need && row->uid <= p->m->last_uid &&
+        row->uid >= sync_first_uid(p->m) && resync_fits(p, 0)) {
         sync_batch_flags(&p->batch, row);
     }
 }
@@ -330,6 +326,7 @@ static enum step step_select(struct op *op)
                                         .qresync = p->resynced,
                                         .uid_validity = m->uid_validity,
                                         .modseq = m->highest_modseq,
+                                        .first_uid = m->first_uid,
                                         .last_uid = m->last_uid,
                                         .on_row = on_select_row,
                                         .on_vanished = on_select_vanished};
@@ -338,6 +335,7 @@ static enum step step_select(struct op *op)
     p->live->box = m->box;
     p->live->modseq = 0;
     p->live->changes = 0;
+    sync_floor_forget(p);
     sync_pass_command(p);
     p->select = imap_select_start(p->conn, &params, SYNC_SELECT_MS, on_selected, p);
     return STEP_WAIT;
@@ -349,11 +347,11 @@ static enum step step_select(struct op *op)
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists && (m->count == m->exists || p->sc.fast) &&
-           p->uid_next != 0 && p->uid_next == m->srv_uid_next &&
-           p->highest_modseq == m->highest_modseq && !p->proves &&
-           (p->highest_modseq != 0 || p->exists == 0) && sync_batch_is_empty(&p->batch) &&
-           sync_live_is_empty(p->live);
+    return p->exists == m->exists &&
+           (m->count + p->live->below == m->exists || p->sc.fast) && p->uid_next != 0 &&
+           p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
+           !p->proves && (p->highest_modseq != 0 || p->exists == 0) &&
+           sync_batch_is_empty(&p->batch) && sync_live_is_empty(p->live);
 }
 
 /* Have all messages above the index to be asked for? Not if the rows that came by
@@ -418,6 +416,10 @@ static enum pass_state take_live(struct sync_pass *p)
 static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
+    if (sync_floor_begin(p)) {
+        sync_pass_enter(p, PASS_STATE_FLOOR);
+        return STEP_MORE;
+    }
     p->quirks = sync_quirks(p->conn);
     p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
@@ -536,6 +538,7 @@ static enum step step_end(struct op *op)
 
 static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_SELECT] = {"select", step_select},
+    [PASS_STATE_FLOOR] = {"floor", sync_floor_step},
     [PASS_STATE_COMPARE] = {"compare", step_compare},
     [PASS_STATE_WALK] = {"walk", sync_walk_step},
     [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},

@@ -163,8 +163,8 @@ uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size);
 
 /* Finds the deletions by asking for the UIDs at a few sequence numbers: the one at number
  * k is that of rank k - 1 plus the deletions before it, and those only grow with k. The
- * mailbox is selected, nothing else runs on the connection, and its first server_count
- * messages are those of the index that are left.
+ * mailbox is selected, nothing else runs on the connection, and the first server_count
+ * messages of those not below the index are what is left of it.
  * ERR_CONFLICT: the answers do not fit the index, after three tries. ERR_LIMIT: more than
  * max_rows rows had to be asked for. */
 struct sync_probe_params {
@@ -173,6 +173,7 @@ struct sync_probe_params {
     const struct mailbox *m;
     uint32_t server_count;
     uint32_t max_rows;
+    const struct sync_live *live; /* tells how many lie below them */
 };
 struct sync_probe;
 /* Rising ranks of what is gone; borrowed. */
@@ -244,10 +245,39 @@ struct sync_window {
     uint32_t floor; /* the lowest UID shown; 0: all are */
 };
 
+/* --- where the index begins (sync_floor.c) --- */
+
+enum floor_state {
+    FLOOR_STATE_FIND,  /* the first UID since the day */
+    FLOOR_STATE_TURN,  /* up or down? */
+    FLOOR_STATE_DROP,  /* up: what the index has below leaves it */
+    FLOOR_STATE_LIST,  /* down: which UIDs are there in between? */
+    FLOOR_STATE_FETCH, /* they are indexed, from the highest to the lowest */
+    FLOOR_STATE_COUNT, /* how many messages lie below? */
+    FLOOR_STATE_STORE,
+    FLOOR_STATE_DONE
+};
+
+struct sync_floor {
+    enum floor_state state;
+    bool begun;
+    bool moves;          /* another day is wanted, or a first index */
+    uint32_t day;        /* it is that of the pass, whatever the account wants by now */
+    uint32_t target;     /* where the index is to begin */
+    bool by_rest;        /* those above are counted: they are fewer */
+    uint32_t asked_last; /* messages when they were */
+    unsigned tries;
+    struct imap_set between; /* UIDs to be indexed; in op.arena */
+    uint32_t *uids;          /* of one commit */
+    size_t uid_count, uid_cap;
+    struct sync_batch batch;
+};
+
 /* --- the pass --- */
 
 enum pass_state {
     PASS_STATE_SELECT,  /* SELECT sent */
+    PASS_STATE_FLOOR,   /* where does the index begin, and what lies below? */
     PASS_STATE_COMPARE, /* what has to be done? */
     PASS_STATE_WALK,    /* initial index, newest first */
     PASS_STATE_REBUILD, /* the new index against its shadow */
@@ -328,6 +358,7 @@ struct sync_pass {
     struct sync_diff diff;
     size_t new_at, change_at, delete_at; /* what of prior and diff is committed */
     struct sync_window window;
+    struct sync_floor floor;
     bool flushing;     /* prior is on its way to the store, the fetch goes on */
     bool unordered;    /* rows do not come in rising UID order: no partial commits */
     bool must_search;  /* something was seen that only a comparison of UIDs can explain */
@@ -383,8 +414,35 @@ void sync_numbers_forget(struct sync_pass *p);
 /* What was told of the stored row that has this rank, or NULL; ranks in rising order. */
 const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
 
-/* The connection says how many messages there are now. */
+/* sync_below.c */
+/* The connection says how many messages there are now that the index is to hold, … */
 uint32_t sync_pass_exists(const struct sync_pass *p);
+/* … and with those below: the highest number. */
+uint32_t sync_pass_last(const struct sync_pass *p);
+/* The record tells them as they are now. */
+void sync_floor_note(struct sync_pass *p);
+/* The lowest UID that the index may hold. */
+uint32_t sync_first_uid(const struct mailbox *m);
+/* True: it was of a message below; else *seq becomes the number among the others. */
+bool sync_floor_passes_expunge(struct sync_live *l, uint32_t *seq);
+/* True: all of it was below; else what is left of the range is not. */
+bool sync_floor_passes_vanished(struct sync_live *l, struct imap_range *range,
+                                bool earlier);
+bool sync_floor_passes_row(const struct sync_live *l, const struct imap_row *row,
+                           bool numbered);
+/* Leaves out UIDs below `first`: "n:4294967295" may name the last message, whatever its
+ * UID (RFC 3501 §6.4.8). */
+void sync_uids_from(struct imap_set *set, uint32_t first);
+
+/* sync_floor.c */
+/* SELECT is about to be sent: nothing is known of what lies below. */
+void sync_floor_forget(struct sync_pass *p);
+/* Does PASS_STATE_FLOOR come first? */
+bool sync_floor_begin(struct sync_pass *p);
+enum step sync_floor_step(struct op *op);
+/* m starts over, and its first new message will have this UID. */
+void sync_floor_set(struct sync_pass *p, uint32_t uid_next);
+void sync_floor_fini(struct sync_floor *f);
 
 /* sync_changed.c */
 enum step sync_changed_step(struct op *op);

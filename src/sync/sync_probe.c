@@ -9,7 +9,8 @@
  * ranks lie farther apart than the numbers. A gap without deletions is closed; one between
  * neighbours holds nothing but deletions; any other is cut in up to seventeen. FETCH by
  * sequence number lets no EXPUNGE through (RFC 3501 §7.4.1), so the numbers hold still. A
- * row that is missing or unknown means they do not: after NOOP all begins anew. */
+ * row that is missing or unknown means they do not: after NOOP all begins anew. Numbers count
+ * from the first message of the index on; on the wire those below it come first. */
 #include "sync_priv.h"
 
 #include "postrider/base/mem.h"
@@ -136,7 +137,8 @@ static void next_round(struct sync_probe *p);
 static uint32_t exists_now(const struct sync_probe *p)
 {
     const struct imap_selected *selected = imap_conn_selected(p->params.conn);
-    return selected != NULL ? selected->exists : 0;
+    uint32_t below = p->params.live->below;
+    return selected != NULL && selected->exists > below ? selected->exists - below : 0;
 }
 
 static void on_noop(struct imap_simple *op ATTR_UNUSED, const struct err *err, void *ctx)
@@ -303,7 +305,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
 {
     struct sync_probe *p = ctx;
     for (size_t i = 0; i < p->point_count; i++) {
-        if (p->points[i].seq == row->seq) {
+        if (p->points[i].seq + p->params.live->below == row->seq) {
             p->points[i].uid = row->uid;
         }
     }
@@ -367,7 +369,7 @@ static void next_round(struct sync_probe *p)
     }
     struct buf set = BUF_INIT(16 * POINTS_MAX);
     for (size_t i = 0; i < p->point_count; i++) {
-        buf_printf(&set, i > 0 ? ",%u" : "%u", p->points[i].seq);
+        buf_printf(&set, i > 0 ? ",%u" : "%u", p->points[i].seq + p->params.live->below);
     }
     struct imap_fetch_params params = {.set = buf_str(&set), .items = IMAP_ITEM_UID};
     p->state = PROBE_STATE_FETCH;

@@ -93,11 +93,11 @@ static bool has_same_validity(const struct mailbox *m, const struct list_row *ro
 static bool counts_fit(const struct mailbox *m, const struct imap_status *s)
 {
     const uint32_t need = IMAP_STATUS_MESSAGES | IMAP_STATUS_UIDNEXT;
-    uint32_t slack = m->count / 100 * COUNT_SLACK_PERCENT;
+    uint64_t count = (uint64_t)m->count + m->below;
+    uint64_t slack = count / 100 * COUNT_SLACK_PERCENT;
     slack = slack > COUNT_SLACK ? slack : COUNT_SLACK;
     return (s->has & need) == need && s->uid_next > m->last_uid &&
-           (uint64_t)s->messages + slack >= m->count &&
-           s->messages <= (uint64_t)m->count + slack;
+           s->messages + slack >= count && s->messages <= count + slack;
 }
 
 static bool may_be(const struct mailbox *m, const struct list_row *row)
@@ -123,8 +123,9 @@ static bool validity_is_unique(const struct sync_rename *r, const struct mailbox
 static bool is_empty_twin(const struct sync_rename *r, const struct mailbox *m,
                           const struct list_row *row)
 {
-    return m->phase == MAILBOX_PHASE_LIVE && m->count == 0 && row->status.messages == 0 &&
-           row->status.uid_next == m->srv_uid_next && validity_is_unique(r, m);
+    return m->phase == MAILBOX_PHASE_LIVE && m->count == 0 &&
+           row->status.messages == m->below && row->status.uid_next == m->srv_uid_next &&
+           validity_is_unique(r, m);
 }
 
 /* --- finding --- */

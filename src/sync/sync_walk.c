@@ -61,7 +61,8 @@ static void on_walk_row(struct imap_fetch *op, const struct imap_row *row, void 
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) != need || row->uid >= p->m->low_uid) {
+    if ((row->has & need) != need || row->uid >= p->m->low_uid ||
+        row->uid < sync_first_uid(p->m)) {
         return;
     }
     struct sync_batch *b = &chunk_of(p, op)->batch;
@@ -93,14 +94,15 @@ static void walk_fetch(struct sync_pass *p)
 {
     static const struct imap_fetch_events events = {.on_row = on_walk_row,
                                                     .on_end = on_walk_end};
-    uint32_t exists = sync_pass_exists(p);
-    uint32_t hi = p->walk_hi < exists ? p->walk_hi : exists;
+    uint32_t last = sync_pass_last(p), below = p->live->below;
+    uint32_t hi = p->walk_hi < last ? p->walk_hi : last;
     uint32_t rows = p->sc.batch_messages * WALK_COMMITS;
-    uint32_t lo = hi > rows ? hi - rows + 1 : 1;
-    p->walk_hi = hi > 0 ? lo - 1 : 0;
-    if (hi == 0) {
+    if (hi <= below) {
+        p->walk_hi = 0;
         return;
     }
+    uint32_t lo = hi - below > rows ? hi - rows + 1 : below + 1;
+    p->walk_hi = lo - 1 > below ? lo - 1 : 0;
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", lo, hi);
     struct imap_fetch_params params = {.set = str_of(set),
@@ -153,7 +155,7 @@ static void walk_count(struct sync_pass *p)
     }
     if (p->m->count == 0) {
         p->walk_counted = true;
-        p->walk_hi = sync_pass_exists(p);
+        p->walk_hi = sync_pass_last(p);
         return;
     }
     char criteria[32];
@@ -324,6 +326,7 @@ static void commit_begin(struct sync_pass *p, uint32_t uid_next)
     m->highest_modseq = 0;
     m->last_uid = 0;
     m->exists = 0;
+    sync_floor_set(p, uid_next);
     sync_pass_commit(p, &change, &event, events,
                      events > 0 ? p->sc.table->next_number : 0, on_begun);
 }

@@ -30,7 +30,9 @@ static bool fills(const struct sync_pass *p, uint32_t exists)
 
 static bool may_be_window(const struct sync_pass *p)
 {
-    return !imap_conn_has(p->conn, IMAP_CAP_CONDSTORE) && !p->sc.fast;
+    /* Where the index begins later, what leaves the view is none of it. */
+    return !imap_conn_has(p->conn, IMAP_CAP_CONDSTORE) && !p->sc.fast &&
+           p->live->below == 0;
 }
 
 /* It was when the index was last brought up to it. */

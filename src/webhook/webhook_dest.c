@@ -214,8 +214,7 @@ static void let_in(struct webhook_dest *dest)
 static void probe(struct webhook_dest *dest)
 {
     const struct webhooks *w = dest->route->w;
-    bool expires = dest->down_since_ms != 0 &&
-                   clock_wall_ms() - dest->down_since_ms >= w->give_up_ms;
+    bool expires = webhook_dest_expired(dest, 0);
     size_t woken = wake(dest, dest->retry_key, expires ? SIZE_MAX : 1);
     if (woken == 0) {
         woken = wake(dest, dest->key, 1);
@@ -256,6 +255,13 @@ static void dest_close(struct webhook_dest *dest)
     timer_stop(&dest->open);
 }
 
+static void note_down(struct webhook_dest *dest)
+{
+    if (dest->down_since_ms == 0) {
+        dest->down_since_ms = clock_wall_ms();
+    }
+}
+
 static void note_failure(struct webhook_dest *dest, const char *account_name)
 {
     const struct webhooks *w = dest->route->w;
@@ -263,9 +269,7 @@ static void note_failure(struct webhook_dest *dest, const char *account_name)
                     (dest->failures > 0 && strcmp(dest->failed_name, account_name) != 0);
     dest->failures++;
     (void)snprintf(dest->failed_name, sizeof dest->failed_name, "%s", account_name);
-    if (dest->down_since_ms == 0) {
-        dest->down_since_ms = clock_wall_ms();
-    }
+    note_down(dest);
     bool opens = dest->state == DEST_STATE_HALF_OPEN ||
                  (dest->state == DEST_STATE_CLOSED && dest->several &&
                   dest->failures >= OPEN_AFTER);
@@ -296,6 +300,7 @@ void webhook_dest_told(struct webhook_dest *dest, enum webhook_told told,
         note_failure(dest, account_name);
         break;
     case WEBHOOK_TOLD_BUSY:
+        note_down(dest);
         dest_open(dest, hold_ms < HOLD_MAX_MS ? hold_ms : HOLD_MAX_MS);
         break;
     }
@@ -339,6 +344,13 @@ static void take_pace(struct webhook_dest *dest)
 
 /* --- who may --- */
 
+bool webhook_dest_expired(const struct webhook_dest *dest, int64_t event_ms)
+{
+    int64_t since_ms = clock_wall_ms() - dest->route->w->give_up_ms;
+    return dest->down_since_ms != 0 && dest->down_since_ms <= since_ms &&
+           event_ms <= since_ms;
+}
+
 enum webhook_admission webhook_dest_admits(struct webhook_route *r, const char *origin,
                                            int64_t event_ms, uint64_t *key_out)
 {
@@ -348,13 +360,8 @@ enum webhook_admission webhook_dest_admits(struct webhook_route *r, const char *
     }
     if (dest->state == DEST_STATE_OPEN ||
         (dest->state == DEST_STATE_HALF_OPEN && dest->probing)) {
-        int64_t now_ms = clock_wall_ms();
-        int64_t give_up_ms = r->w->give_up_ms;
-        bool expired = dest->down_since_ms != 0 &&
-                       now_ms - dest->down_since_ms >= give_up_ms &&
-                       now_ms - event_ms >= give_up_ms;
         *key_out = dest->retry_key;
-        return expired ? WEBHOOK_EXPIRED : WEBHOOK_WAITS;
+        return webhook_dest_expired(dest, event_ms) ? WEBHOOK_EXPIRED : WEBHOOK_WAITS;
     }
     *key_out = dest->key;
     return room_of(dest) == 0 || is_too_fast(dest) ? WEBHOOK_WAITS : WEBHOOK_ADMITTED;

@@ -3,6 +3,7 @@
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
+#include "postrider/webhook/webhook_route.h"
 
 #include <stdio.h>
 
@@ -58,6 +59,29 @@ static bool is_signature(const char *name)
            str_ieq_c(str_of(name), "webhook-signature");
 }
 
+static bool is_custom(const struct webhook_shown *shown, const char *name)
+{
+    for (size_t k = 0; k < ARRAY_LEN(shown->custom); k++) {
+        for (size_t i = 0; i < json_array_size(shown->custom[k]); i++) {
+            const json_t *row = json_array_get(shown->custom[k], i);
+            if (str_ieq_c(json_get_str(row, "key"), name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What stands for a value that is not shown, or the value. */
+static const char *shown_value(const struct webhook_shown *shown,
+                               const struct httpc_header *header)
+{
+    if (is_signature(header->name)) {
+        return "(signature)";
+    }
+    return is_custom(shown, header->name) ? WEBHOOK_HEADER_MASK : header->value;
+}
+
 void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *shown)
 {
     json_t *row = json_object(), *headers = json_array();
@@ -66,10 +90,8 @@ void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *
     json_put_cstr(row, "url", shown->url);
     for (size_t i = 0; i < shown->header_count; i++) {
         json_t *header = json_object();
-        const char *name = shown->headers[i].name;
-        json_put_cstr(header, "key", name);
-        json_put_cstr(header, "value",
-                      is_signature(name) ? "(signature)" : shown->headers[i].value);
+        json_put_cstr(header, "key", shown->headers[i].name);
+        json_put_cstr(header, "value", shown_value(shown, &shown->headers[i]));
         json_push(headers, header);
     }
     json_put(row, "headers", headers);

@@ -117,6 +117,8 @@ struct webhook_route *webhook_route_trial(const struct webhook_route *r, json_t 
 bool webhook_route_is_enabled(const struct webhook_route *r);
 /* What it says about events of this kind. */
 bool webhook_route_wants(const struct webhook_route *r, const struct event *event);
+/* Or may say: that a message is missing shows when its content is asked for. */
+bool webhook_route_may_want(const struct webhook_route *r, const struct event *event);
 /* It names this kind; "*" stands for EmailEngine's kinds only. */
 bool webhook_route_names(const struct webhook_route *r, enum event_type type);
 /* Absent if none is set. An account's own URL goes before that of the default route. */
@@ -185,6 +187,9 @@ enum webhook_admission {
 };
 enum webhook_admission webhook_dest_admits(struct webhook_route *r, const char *origin,
                                            int64_t event_ms, uint64_t *key_out);
+/* It has given no good answer for as long as an event is tried, and the event is that old:
+ * its turn is over, though others before it took the time. */
+bool webhook_dest_expired(const struct webhook_dest *dest, int64_t event_ms);
 struct webhook_dest *webhook_dest_enter(struct webhook_route *r, const char *origin);
 /* Wakes accounts that wait. */
 void webhook_dest_leave(struct webhook_dest *dest);
@@ -243,6 +248,8 @@ struct webhook_shown {
     const char *url;
     const struct httpc_header *headers;
     size_t header_count;
+    const json_t
+        *custom[2]; /* those of the route and of the account, whose values are secrets */
     struct str body;
 };
 void webhook_preview_add(struct webhook_preview *p, const struct webhook_shown *shown);

@@ -71,6 +71,13 @@ size_t webhook_views(const struct event *event, struct event out[WEBHOOK_VIEWS])
     }
 }
 
+void webhook_missing(const struct event *event, json_t *data, struct event *out)
+{
+    event_init(out, EVENT_MESSAGE_MISSING, event->date_ms, event->box, event->uid,
+               event->path, event->special_use, json_incref(data));
+    (void)snprintf(out->id, sizeof out->id, "%s", event->id);
+}
+
 json_t *webhook_mark_data(const struct event *event, const char *member, bool value)
 {
     json_t *data = json_copy(event->data);

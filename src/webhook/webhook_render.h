@@ -24,6 +24,10 @@ enum {
  * gives their number; 0: the event is of their kinds itself. */
 size_t webhook_views(const struct event *event, struct event out[WEBHOOK_VIEWS]);
 
+/* What is told instead of an arrival whose message the server lists and does not show, with
+ * that data (shared). To be finished. */
+void webhook_missing(const struct event *event, json_t *data, struct event *out);
+
 /* The event's data marked with one more member: "gone" or "enriched". A new reference. */
 json_t *webhook_mark_data(const struct event *event, const char *member,
                           bool value) ATTR_RETURNS_NONNULL;

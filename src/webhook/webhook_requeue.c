@@ -17,14 +17,14 @@
 enum {
     ACTIVE_MAX = 8,
     PAGE = 100,
-    REQUESTS_MAX = 100,
+    REQUESTS_MAX = 1000,
     WAIT_MS = 500,  /* for a place at the receiver … */
     WAITS_MAX = 240 /* … this often, then the letter stays as it is */
 };
 
 struct webhook_requeue {
     struct webhooks *w;
-    json_t *seen;     /* requests of the setting as it was last looked at */
+    json_t *seen;     /* the requests of the settings as they were last looked at */
     json_t *requests; /* those to be carried out, the first one being under way */
     bool running;
     struct store_dead_list *list;
@@ -92,8 +92,11 @@ static void on_letter(struct store_dead_op *op ATTR_UNUSED, const struct err *er
 
 static void put_again(struct letter_try *t, const char *reason)
 {
-    const struct store_letter letter = {
-        .acct = &t->acct, .route = t->route, .entry_id = t->entry_id, .about = t->about};
+    const struct store_letter letter = {.acct = &t->acct,
+                                        .route = t->route,
+                                        .entry_id = t->entry_id,
+                                        .about = t->about,
+                                        .only_replace = true};
     json_put_time(t->about, "date", clock_wall_ms());
     json_put(t->about, "reason", json_str_repaired(str_of(reason)));
     json_put_int(t->about, "tries", json_get_int(t->about, "tries", 0) + 1);
@@ -265,30 +268,52 @@ static void go_on(struct webhook_requeue *q)
     }
 }
 
-static bool is_seen(const struct webhook_requeue *q, const json_t *request)
+static bool same_filter(const json_t *a, const json_t *b, const char *name)
 {
-    int64_t id = json_get_int(request, "id", 0);
-    for (size_t i = 0; i < json_array_size(q->seen); i++) {
-        if (json_get_int(json_array_get(q->seen, i), "id", 0) == id) {
+    return str_eq(json_get_str(a, name), json_get_str(b, name));
+}
+
+/* The first one is under way: letters it has been at already are tried for another one. */
+static bool is_waiting(const struct webhook_requeue *q, const json_t *request)
+{
+    for (size_t i = q->running ? 1 : 0; i < json_array_size(q->requests); i++) {
+        const json_t *other = json_array_get(q->requests, i);
+        if (same_filter(request, other, "account") &&
+            same_filter(request, other, "route") &&
+            same_filter(request, other, "entryId")) {
             return true;
         }
     }
     return false;
 }
 
+static void take_request(struct webhook_requeue *q, json_t *request)
+{
+    if (is_waiting(q, request)) {
+        return;
+    }
+    if (json_array_size(q->requests) >= REQUESTS_MAX) {
+        log_at(LOG_WARN, "webhook",
+               "too many requests for dead letters wait: one is dropped");
+        return;
+    }
+    json_push(q->requests, json_incref(request));
+}
+
 void webhook_requeue_look(struct webhook_requeue *q)
 {
-    json_t *now = json_get_arr(store_settings(q->w->store), STORE_SETTING_REQUESTS);
+    json_t *now = store_dead_requests(q->w->store), *request;
+    const char *name;
     bool first = q->seen == NULL;
     /* What was asked for before the start is in the letters that are still there. */
-    for (size_t i = 0; !first && !q->stopping && i < json_array_size(now); i++) {
-        json_t *request = json_array_get(now, i);
-        if (!is_seen(q, request) && json_array_size(q->requests) < REQUESTS_MAX) {
-            json_push(q->requests, json_incref(request));
+    json_object_foreach(now, name, request)
+    {
+        if (!first && !q->stopping && !json_has(q->seen, name)) {
+            take_request(q, request);
         }
     }
     json_decref(q->seen);
-    q->seen = now != NULL ? json_incref(now) : json_array();
+    q->seen = now;
     go_on(q);
 }
 

@@ -146,6 +146,54 @@ static void apply(json_t *record, const json_t *changes)
     }
 }
 
+/* --- headers: their values are secrets */
+
+static struct str header_value(const json_t *headers, struct str key)
+{
+    for (size_t i = 0; i < json_array_size(headers); i++) {
+        const json_t *row = json_array_get(headers, i);
+        if (str_ieq(json_get_str(row, "key"), key)) {
+            return json_get_str(row, "value");
+        }
+    }
+    return STR_NULL;
+}
+
+json_t *webhook_headers_masked(const json_t *headers)
+{
+    json_t *out = json_deep_copy(headers);
+    for (size_t i = 0; i < json_array_size(out); i++) {
+        json_put_cstr(json_array_get(out, i), "value", WEBHOOK_HEADER_MASK);
+    }
+    return out;
+}
+
+/* Who changes a route sends back what was shown to them. */
+static bool unmask_headers(json_t *record, const json_t *old, struct err *err)
+{
+    const json_t *given = json_get_arr(record, "customHeaders");
+    if (given == NULL) {
+        return true;
+    }
+    json_t *headers = json_deep_copy(given);
+    for (size_t i = 0; i < json_array_size(headers); i++) {
+        json_t *row = json_array_get(headers, i);
+        struct str key = json_get_str(row, "key");
+        if (!str_eq_c(json_get_str(row, "value"), WEBHOOK_HEADER_MASK)) {
+            continue;
+        }
+        struct str value = header_value(json_get_arr(old, "customHeaders"), key);
+        if (value.ptr == NULL) {
+            json_decref(headers);
+            return err_set(err, ERR_INVALID, "the route has no header %.*s to keep",
+                           STR_ARG(key));
+        }
+        json_put_str(row, "value", value);
+    }
+    json_put(record, "customHeaders", headers);
+    return true;
+}
+
 bool webhook_route_make(struct store *s, const json_t *old, const json_t *changes,
                         json_t **out, struct err *err)
 {
@@ -160,6 +208,10 @@ bool webhook_route_make(struct store *s, const json_t *old, const json_t *change
     CHECK(record != NULL);
     int64_t version = json_get_int(old, "v", 0);
     apply(record, changes);
+    if (!unmask_headers(record, old, err)) {
+        json_decref(record);
+        return false;
+    }
     put_now(record, "updated");
     json_put_int(record, "v", version + 1);
     if (json_has(changes, "enabled") || json_has(changes, "targetUrl")) {

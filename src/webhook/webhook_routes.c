@@ -84,6 +84,13 @@ bool webhook_route_wants(const struct webhook_route *r, const struct event *even
     return listed && (!inbox_only || is_inbox(event));
 }
 
+bool webhook_route_may_want(const struct webhook_route *r, const struct event *event)
+{
+    return webhook_route_wants(r, event) ||
+           (webhook_payload_needs_content(r, event) &&
+            webhook_route_names(r, EVENT_MESSAGE_MISSING));
+}
+
 bool webhook_route_is_enabled(const struct webhook_route *r)
 {
     return r->record != NULL ? json_get_bool(r->record, "enabled", true)

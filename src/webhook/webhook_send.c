@@ -19,6 +19,7 @@ struct webhook_send {
     struct event views[WEBHOOK_VIEWS];
     size_t event_count, view_count;
     unsigned at;
+    struct event missing; /* told instead of the one at `at`; no data = none */
     bool canceled;
     bool in_flight; /* one of the four below, or its callback is still to come */
     struct store_account_op *lookup;
@@ -59,6 +60,7 @@ static void send_free(struct webhook_send *s)
     for (size_t i = 0; i < s->view_count; i++) {
         event_fini(&s->views[i]);
     }
+    event_fini(&s->missing);
     json_decref(s->own_headers);
     json_decref(s->data);
     arena_fini(&s->arena);
@@ -121,6 +123,9 @@ static void begin_event(struct webhook_send *s);
 /* What is being told. */
 static const struct event *event_of(const struct webhook_send *s)
 {
+    if (s->missing.data != NULL) {
+        return &s->missing;
+    }
     return s->at < s->event_count ? s->events[s->at] : s->job.event;
 }
 
@@ -297,11 +302,15 @@ static void on_next(struct deferred *d)
 static void show(struct webhook_send *s, const struct httpc_header *headers, size_t count,
                  struct str body)
 {
-    webhook_preview_add(s->job.preview, &(struct webhook_shown){.event = event_of(s),
-                                                                .url = s->url,
-                                                                .headers = headers,
-                                                                .header_count = count,
-                                                                .body = body});
+    webhook_preview_add(
+        s->job.preview,
+        &(struct webhook_shown){
+            .event = event_of(s),
+            .url = s->url,
+            .headers = headers,
+            .header_count = count,
+            .custom = {webhook_route_headers(s->job.route), s->own_headers},
+            .body = body});
     s->in_flight = true;
     loop_defer(s->w->loop, &s->next, on_next);
 }
@@ -385,6 +394,7 @@ static void send_now(struct webhook_send *s)
 /* --- content, and the filter before or behind it --- */
 
 static const char refused[] = "the filter of the route refuses it";
+static const char not_told[] = "the route is not told of events of this kind";
 
 static bool must_ask(const struct webhook_send *s)
 {
@@ -399,6 +409,34 @@ static bool passes(const struct webhook_send *s, struct err *err)
     return webhook_payload_filter(&p, &answer, err) && answer;
 }
 
+/* Who is not told of such events still hears of the arrival. */
+static bool becomes_missing(struct webhook_send *s, json_t *data)
+{
+    struct event missing;
+    webhook_missing(event_of(s), data, &missing);
+    if (webhook_route_wants(s->job.route, &missing)) {
+        s->missing = missing;
+        return true;
+    }
+    event_fini(&missing);
+    return false;
+}
+
+/* Instead of the event's own; NULL = those. */
+static json_t *data_told(struct webhook_send *s, const struct err *err, json_t *data)
+{
+    if (err->code == ERR_OK && data != NULL) {
+        return json_incref(data);
+    }
+    if (err->code == ERR_NO_MESSAGE && data == NULL) {
+        return webhook_mark_data(event_of(s), "gone", true);
+    }
+    if (err->code == ERR_NO_MESSAGE && becomes_missing(s, data)) {
+        return NULL;
+    }
+    return webhook_mark_data(event_of(s), "enriched", false);
+}
+
 static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err *err,
                         json_t *data, void *ctx)
 {
@@ -407,19 +445,16 @@ static void on_enriched(struct enrich_request *req ATTR_UNUSED, const struct err
     if (back(s)) {
         return;
     }
-    if (err->code == ERR_OK && data != NULL) {
-        set_data(s, json_incref(data));
-    } else {
-        set_data(s, err->code == ERR_NO_MESSAGE
-                        ? webhook_mark_data(event_of(s), "gone", true)
-                        : webhook_mark_data(event_of(s), "enriched", false));
-    }
-    if (!webhook_payload_filter_needs_data(s->job.route) || passes(s, &failure)) {
+    set_data(s, data_told(s, err, data));
+    bool asks =
+        webhook_payload_filter_needs_data(s->job.route) || s->missing.data != NULL;
+    bool unwanted = !webhook_route_wants(s->job.route, event_of(s));
+    if (!unwanted && (!asks || passes(s, &failure))) {
         send_now(s);
     } else if (failure.code != ERR_OK) {
         give_up(s, &failure, NULL);
     } else {
-        note_skip(s, refused);
+        note_skip(s, unwanted ? not_told : refused);
         s->at++;
         begin_event(s);
     }
@@ -437,11 +472,15 @@ static void get_content(struct webhook_send *s)
     }
 }
 
-/* What a filter refuses without content costs none. */
+/* What a filter refuses without content costs none; nor does what is of interest only if its
+ * server does not show it, where nobody is asked. */
 static bool is_refused(struct webhook_send *s, struct err *err)
 {
     const struct webhook_route *r = s->job.route;
     bool wants_content = webhook_payload_needs_content(r, event_of(s));
+    if (!must_ask(s) && !webhook_route_wants(r, event_of(s))) {
+        return true;
+    }
     set_data(s, wants_content && !must_ask(s) && !s->job.keeps_data
                     ? webhook_mark_data(event_of(s), "enriched", false)
                     : NULL);
@@ -455,6 +494,7 @@ static bool is_refused(struct webhook_send *s, struct err *err)
 static void begin_event(struct webhook_send *s)
 {
     struct err err = {0};
+    event_fini(&s->missing);
     while (s->at < s->event_count && is_refused(s, &err) && err.code == ERR_OK) {
         note_skip(s, refused);
         s->at++;
@@ -535,11 +575,11 @@ static bool choose_events(struct webhook_send *s)
         s->view_count = webhook_views(e, s->views);
     }
     for (size_t i = 0; i < s->view_count; i++) {
-        if (webhook_route_wants(r, &s->views[i])) {
+        if (webhook_route_may_want(r, &s->views[i])) {
             s->events[s->event_count++] = &s->views[i];
         }
     }
-    if (s->view_count == 0 && webhook_route_wants(r, e)) {
+    if (s->view_count == 0 && webhook_route_may_want(r, e)) {
         s->events[s->event_count++] = e;
     }
     return s->at < s->event_count;
@@ -549,7 +589,7 @@ void webhook_send_run(struct webhook_send *s)
 {
     struct webhooks *w = s->w;
     if (!choose_events(s)) {
-        skip(s, "the route is not told of events of this kind");
+        skip(s, not_told);
         return;
     }
     if (s->job.acct == NULL && s->job.preview == NULL) {

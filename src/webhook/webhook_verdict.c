@@ -55,7 +55,8 @@ static struct changelog_outcome outcome_of(const struct webhook_attempt *a,
 {
     static const struct changelog_outcome dead = {.result = CHANGELOG_DEAD};
     int64_t since_ms = a->job->first_tried_ms;
-    bool over = since_ms != 0 && clock_wall_ms() - since_ms >= a->w->give_up_ms;
+    bool over = (since_ms != 0 && clock_wall_ms() - since_ms >= a->w->give_up_ms) ||
+                webhook_dest_expired(a->dest, a->job->event->date_ms);
     switch (verdict) {
     case WEBHOOK_DELIVERED:
         return (struct changelog_outcome){.result = CHANGELOG_DONE};

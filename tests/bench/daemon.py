@@ -566,6 +566,11 @@ def default_route(w):
     return next(r for r in w.daemon.get("/v1/webhooks/routes")["routes"] if r["id"] == "default")
 
 
+def extra_routes(w, count, **more):
+    return [w.daemon.post("/v1/webhooks/routes", {"name": f"route {n}", "enabled": True, **more})["id"]
+            for n in range(count)]
+
+
 def wait_delivered(w, count, seconds=300):
     """Whether so many entries were done within that time."""
     end, told = time.monotonic() + seconds, time.monotonic()
@@ -601,6 +606,8 @@ def drain_log(w, sink, clients, each, sign):
     busy = cpu_seconds(pid)
     w.daemon.put("/v1/settings/queue/notify", {"paused": False})
     wait_delivered(w, before + each * len(clients))
+    rig.wait_until(lambda: not any(r["accountsBehind"] for r in w.daemon.get("/v1/webhooks/routes")["routes"]), 300,
+                   "all routes", pause=0.1)
     busy = cpu_seconds(pid) - busy
     seen = sink.report()
     return {"accounts": len(clients), "events": seen["count"], "events_per_s": seen["count"] / seen["seconds"],
@@ -637,19 +644,18 @@ def idle_cost(w, seconds=20):
     return 100 * (cpu_seconds(pid) - busy) / seconds, (commands() - calls) / seconds
 
 
-def suite_webhooks(w):
-    each = 1000
+def hooked_accounts(w, sink, each):
+    """Connected accounts with messages whose flags the clients change; webhooks go to the sink. What it cost to idle."""
     w.start_dovecot()
     say(f"writing {HOOKED} mailboxes of {each} messages")
     for i in range(HOOKED):
         w.dovecot.fill(f"hook{i}", (message(n) for n in range(each)))
-    good = Sink(w)
     w.make_daemon().start()
-    w.daemon.hooks(good.url)
+    w.daemon.hooks(sink.url)
     pin(w.daemon.process, 0)
-    pin(good.process, 1)
+    pin(sink.process, 1)
     pin(w.redis.process, 1)
-    say("webhooks: no accounts")
+    say("no accounts")
     none = idle_cost(w)
     for i in range(HOOKED):
         w.daemon.add_account(f"hook{i}", w.dovecot)
@@ -659,6 +665,35 @@ def suite_webhooks(w):
     for client in clients:
         client.select("INBOX")
     time.sleep(min(w.options.settle, 5))
+    return clients, none
+
+
+def suite_routes(w):
+    """What it costs that each route reads the log by itself: four of them take nothing of it."""
+    each, rows = 1000, []
+    good = Sink(w)
+    clients, _ = hooked_accounts(w, good, each)
+    for i in range(DRAINS):
+        say(f"routes: one, then four more that take nothing ({i + 1})")
+        alone = drain_log(w, good, clients, each, "+")
+        made = extra_routes(w, 4, targetUrl=good.url, events=["accountDeleted"])
+        beside = drain_log(w, good, clients, each, "-")
+        for id in made:
+            w.daemon.delete(f"/v1/webhooks/routes/{id}")
+        one, five = alone["cpu_us_per_event"], beside["cpu_us_per_event"]
+        rows.append((i + 1, one, five, (five - one) / 4, 100 * (five - one) / 4 / one))
+    for client in clients:
+        client.shutdown()
+    table(f"Routes that read the log and take nothing, {HOOKED} accounts, {each} entries of each",
+          ("run", "CPU µs/entry: one route", "four more that take nothing", "for each of these",
+           "percent of an entry that is delivered"), rows)
+    return {"routes": rows}
+
+
+def suite_webhooks(w):
+    each = 1000
+    good = Sink(w)
+    clients, none = hooked_accounts(w, good, each)
     say("webhooks: from a full log")
     drained = [drain_log(w, good, clients, each, "+-"[i % 2]) for i in range(DRAINS)]
     drained.append(drain_log(w, good, clients[:1], each, "+-"[DRAINS % 2]))
@@ -667,9 +702,7 @@ def suite_webhooks(w):
     for i in range(DRAINS):
         alone = steady(w, good, clients, each, "+-")
         bad = [Sink(w, how) for how in ("500", "stall")]
-        made = [w.daemon.post("/v1/webhooks/routes", {"name": how, "targetUrl": sink.url, "enabled": True,
-                                                                "events": ["*"]})["id"]
-                for how, sink in zip(("500", "stall"), bad)]
+        made = [id for sink in bad for id in extra_routes(w, 1, targetUrl=sink.url, events=["*"])]
         time.sleep(2)
         beside = steady(w, good, clients, each, "-+")
         for id in made:
@@ -697,8 +730,8 @@ def suite_webhooks(w):
 
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "webhooks": suite_webhooks,
-          "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour, "list": suite_list, "churn": suite_churn,
-          "wire": suite_wire}
+          "routes": suite_routes, "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour,
+          "list": suite_list, "churn": suite_churn, "wire": suite_wire}
 LONG = {"churn"}  # only if asked for
 
 

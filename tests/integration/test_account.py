@@ -23,7 +23,8 @@ def test_tls_account_connects_and_tells_so(daemon, dovecot, consumer, user):
     daemon.wait_state(user)
     initialized(consumer, user)
     events = [d.event for d in consumer.seen(account=user)]
-    assert events.index("accountAdded") < events.index("accountInitialized")
+    assert events == ["accountAdded", "authenticationSuccess", "accountInitialized"]
+    assert consumer.seen("authenticationSuccess", user)[0].data == {"user": user}
     assert consumer.seen("accountInitialized", user)[0].data == {"initialized": True}
 
 
@@ -67,7 +68,7 @@ def test_account_shows_its_last_look_its_events_and_its_connections(daemon, dove
     daemon.put(f"/v1/account/{user}/sync", {"sync": True})
     wait_until(lambda: daemon.account(user)["syncTime"] > first["syncTime"], 20)
     events = daemon.account(user)["counters"]["events"]
-    assert events == {"accountAdded": 1, "accountInitialized": 1, "messageNew": 3}
+    assert events == {"accountAdded": 1, "authenticationSuccess": 1, "accountInitialized": 1, "messageNew": 3}
     shown = daemon.account(user)["syncTime"]
     daemon.stop()
     daemon.start()

@@ -256,6 +256,7 @@ def test_kills_during_delivery_lose_nothing(make_daemon, redis, dovecot, consume
         stopping.set()
         changer.join()
     for user in users:
+        d.wait_state(user, seconds=60)
         wait_until(lambda: d.page(user)["total"] == sent, 60, f"{sent} messages")
         consumer.wait("messageNew", user, uid=sent, seconds=60)
     wait_until(lambda: route(d)["accountsBehind"] == 0, 30, "delivery")

@@ -207,6 +207,8 @@ def test_a_replay_delivers_again_with_the_same_ids(daemon, dovecot, consumer, us
                          ({"after": "x", "account": user}, 400), ({"position": "end", "account": "nobody"}, 404)):
         assert daemon.request("PUT", path, body).status == status, body
     assert daemon.request("PUT", "/v1/webhooks/routes/nobody/cursor", {"position": "end"}).status == 404
+    for wrong in ({"after": whole[-3]["cursor"]}, {"time": "2999-01-01T00:00:00Z"}, {"after": "99999999999999-0"}):
+        assert daemon.request("PUT", path, wrong).status == 400, wrong
 
 
 def test_a_reader_behind_the_limit_of_bytes_is_told_of_the_gap(make_daemon, redis, dovecot, user):

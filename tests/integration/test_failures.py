@@ -109,9 +109,19 @@ def test_refused_credentials_are_not_tried_again_but_new_ones_at_once(make_daemo
     assert d.account("failing")["state"] == "authenticationError"
     assert d.account("failing")["lastError"]["serverResponseCode"] == "AUTHENTICATIONFAILED"
     assert len(consumer.seen("authenticationError")) == 1
+    assert not consumer.seen("authenticationSuccess")
     d.put("/v1/account/failing", {"imap": {"auth": {"user": "u", "pass": "right"}, "partial": True}})
     d.wait_state("failing", seconds=10)
-    assert len(consumer.seen("authenticationError")) == 1
+    assert consumer.wait("authenticationSuccess").data == {"user": "u"}
+    consumer.wait("accountInitialized")
+    told = [t.event for t in consumer.seen(account="failing")]
+    assert told == ["accountAdded", "authenticationError", "authenticationSuccess", "accountInitialized"]
+    d.put("/v1/account/failing/reconnect", {"reconnect": True})
+    wait_until(lambda: server.speak.commands.count(b"LOGIN") > logins + 1, 10, "another login")
+    assert d.stop() == 0
+    d.start()
+    d.wait_state("failing", seconds=10)
+    assert [t.event for t in consumer.seen(account="failing")] == told, "a login that is no news was told"
 
 
 def test_outage_of_the_store_costs_the_mail_server_nothing(make_daemon, work, consumer, fake):

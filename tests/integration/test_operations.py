@@ -69,6 +69,18 @@ def test_prepared_token_may_be_a_token(make_daemon, redis):
     d.token = "5a" * 32
     d.start()
     assert d.request("GET", "/v1/accounts").status == 200
+    d.stop()
+    d.restart()
+    assert d.request("GET", "/v1/accounts").status == 200
+    # Revoked, it does not come back with the next start.
+    assert d.request("DELETE", "/v1/token/" + d.token).status == 200
+    d.stop()
+    d.restart()
+    assert d.request("GET", "/v1/accounts").status == 401
+    d.stop()
+    assert d.cli("token", "import", d.token).returncode == 0
+    d.restart()
+    assert d.request("GET", "/v1/accounts").status == 200
 
 
 def test_reference_loads_nothing_from_elsewhere(shared):

@@ -38,17 +38,20 @@ def test_a_route_is_made_changed_and_removed(daemon, redis, other):
     route = made["id"]
     assert made["enabled"] is True and made["v"] == 1 and made["tcount"] == 0 and made["webhookErrorFlag"] is None
     path = f"/v1/webhooks/routes/{route}"
-    assert daemon.get(path) == made
+    assert daemon.get(path) == made and made["customHeaders"] == [{"key": "X-Key", "value": "******"}]
     compatible = daemon.get(f"/v1/webhookRoutes/webhookRoute/{route}")
     assert compatible == {**{k: v for k, v in made.items() if k not in ("events", "filter", "mapping", "payload")},
                           "content": {"fn": "event == 'messageNew'", "map": "{id: data.id}"}}
+    kept = daemon.put(path, {"customHeaders": [*made["customHeaders"], {"key": "X-More", "value": "more"}]})
+    assert kept["v"] == 2 and kept["customHeaders"][1]["value"] == "******"
+    assert daemon.request("PUT", path, {"customHeaders": [{"key": "X-Other", "value": "******"}]}).status == 400
     second = make_route(daemon, other.url)
     listed = daemon.get("/v1/webhookRoutes", pageSize=1, page=1)
     assert (listed["total"], listed["pages"], listed["page"]) == (2, 2, 1)
     assert [r["id"] for r in listed["webhooks"]] == [second["id"]]
     assert {r["id"] for r in daemon.get("/v1/webhooks/routes")["routes"]} == {"default", route, second["id"]}
     changed = daemon.put(path, {"name": "first", "filter": None, "enabled": False})
-    assert changed["name"] == "first" and "filter" not in changed and changed["v"] == 2 and not changed["enabled"]
+    assert changed["name"] == "first" and "filter" not in changed and changed["v"] == 3 and not changed["enabled"]
     assert changed["mapping"] == made["mapping"] and changed["created"] == made["created"]
     # Nothing of it can be read in the store.
     stored = redis.client().dump()
@@ -128,7 +131,8 @@ def test_forms_and_mappings(daemon, dovecot, consumer, other, account):
 
 def test_what_a_route_would_send(daemon, dovecot, consumer, other, account):
     daemon.post("/v1/settings", {"serviceSecret": "a secret"})
-    route = make_route(daemon, other.url, filter="data.subject == 'Hello'", mapping="{subject: data.subject}")["id"]
+    route = make_route(daemon, other.url, filter="data.subject == 'Hello'", mapping="{subject: data.subject}",
+                       customHeaders=[{"key": "X-Key", "value": "hush-hush"}])["id"]
     path = f"/v1/webhooks/routes/{route}/test"
     dovecot.deliver(account, mail.plain(1, subject="Hello"))
     entry = wait_for(daemon, account, 1)[0]
@@ -137,7 +141,7 @@ def test_what_a_route_would_send(daemon, dovecot, consumer, other, account):
     request = shown["requests"][0]
     headers = {h["key"].lower(): h["value"] for h in request["headers"]}
     assert request["url"] == other.url and headers["x-ee-wh-custom-route"] == route
-    assert headers["webhook-id"] == request["eventId"] == entry["eventId"]
+    assert headers["webhook-id"] == request["eventId"] == entry["eventId"] and headers["x-key"] == "******"
     assert headers["webhook-signature"] == headers["x-ee-wh-signature"] == "(signature)"  # events may be made up
     other_entry = [e for e in daemon.get(f"/v1/account/{account}/events")["events"] if e["event"] == "accountAdded"][0]
     shown = daemon.post(path, {"account": account, "entry": other_entry["entryId"]})

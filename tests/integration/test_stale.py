@@ -1,5 +1,6 @@
 """Work connections that end while nobody uses them: whoever only reads hears nothing of it, and nothing is changed
 twice."""
+import re
 import socket
 
 import pytest
@@ -47,6 +48,7 @@ def test_reads_are_asked_again_once(begin, user):
     asked = {
         "messages": lambda: d.page(user, "Other")["total"],
         "message": lambda: d.get(f"/v1/account/{user}/message/{first}")["id"],
+        "threads": lambda: d.get(f"/v1/account/{user}/threads", path="Other")["total"],
         "counters": lambda: len(d.get(f"/v1/account/{user}/mailboxes", counters="true")["mailboxes"]),
     }
     for what, ask in asked.items():
@@ -71,6 +73,64 @@ def test_a_change_is_not_made_twice(begin, user):
         reply = d.request("PUT", f"/v1/account/{user}/message/{first}", {"flags": {"add": ["\\Seen"]}})
         assert (reply.status == 200) == made, reply
         assert server.commands.count(b"UID STORE") == before + 1
+
+
+class Appending(Imap):
+    """Takes each APPEND as its plan says: ends the connection before the message, inside of it, or behind it with the
+    message stored or lost; or obeys."""
+
+    def __init__(self, *plan):
+        super().__init__(self.take)
+        self.plan = list(plan)
+
+    def take(self, _, command, tag, rest, s):
+        if command != b"APPEND":
+            return False
+        how = self.plan.pop(0) if self.plan else "obey"
+        left = int(re.search(rb"{(\d+)}$", rest)[1]) + 2
+        if how != "before":
+            s.sendall(b"+ go on\r\n")
+        while left > 0 and how not in ("before", "inside"):
+            left -= len(s.recv(left))
+        if how == "inside":
+            s.recv(1)
+        if how in ("obey", "stored"):
+            self.messages += 1
+        if how == "obey":
+            s.sendall(b"%s OK [APPENDUID 1 %d] done\r\n" % (tag, self.messages))
+        else:
+            s.shutdown(socket.SHUT_RDWR)
+        return True
+
+
+@pytest.mark.parametrize("plan, appends, stored, status", [
+    (("before",), 2, 1, 200),
+    (("inside",), 2, 1, 200),
+    (("lost",), 2, 1, 200),
+    (("stored",), 1, 1, 200),
+    (("lost", "lost"), 2, 0, 502),
+    (("before", "before"), 2, 0, 502),
+])
+def test_an_upload_is_stored_once(begin, user, plan, appends, stored, status):
+    server = Appending(*plan)
+    d = begin(server)
+    reply = d.request("POST", f"/v1/account/{user}/message",
+                      {"path": "Other", "text": "hello", "messageId": "<one@example.com>"})
+    assert reply.status == status, reply
+    assert server.commands.count(b"APPEND") == appends
+    assert server.messages == 3 + stored
+    assert status != 200 or reply.json["uid"] == 4
+    assert (b"may have been stored" in reply.body) == (plan == ("lost", "lost"))
+
+
+@pytest.mark.parametrize("plan, appends, status", [(("before",), 2, 200), (("lost",), 1, 502), (("inside",), 1, 502)])
+def test_bytes_that_passed_by_are_not_sent_twice(begin, user, plan, appends, status):
+    server = Appending(*plan)
+    d = begin(server)
+    reply = d.request("POST", f"/v1/account/{user}/message/source?path=Other", b"Subject: x\r\n\r\nx\r\n")
+    assert reply.status == status, reply
+    assert server.commands.count(b"APPEND") == appends
+    assert (b"may have been stored" in reply.body) == (status == 502)
 
 
 def test_reading_ends_while_the_flag_is_on_its_way(shared, fake, user):

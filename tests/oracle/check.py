@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from index import Index, IndexBox, NotNow, entry_key
 from proof import broken_notify, messages_of_1970, stale_listing
@@ -24,6 +24,12 @@ class Failed(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__(f"{len(problems)} problems:\n  " + "\n  ".join(problems[:SHOWN]))
         self.problems = problems
+
+
+def cut(truth: dict[str, Box], index: Index) -> dict[str, Box]:
+    """What is to be indexed: from the first UID on, of mailboxes that have one."""
+    firsts = {m.path: m.first_uid for m in index.boxes.values() if not m.no_select}
+    return {path: replace(t, rows={u: f for u, f in t.rows.items() if u >= firsts.get(path, 0)}) for path, t in truth.items()}
 
 
 def compare(index: Index, truth: dict[str, Box], modseq: bool) -> list[str]:
@@ -58,6 +64,9 @@ def _compare_box(m: IndexBox, t: Box, modseq: bool) -> list[str]:
         out.append(f"{name} has last UID {m.last_uid}, UIDNEXT is {t.uid_next}")
     if modseq and m.modseq > t.modseq:
         out.append(f"{name} has MODSEQ {m.modseq}, the server {t.modseq}")
+    lost = sorted(u for u in t.recent if u < m.first_uid)
+    if lost:
+        out.append(f"{name} begins at UID {m.first_uid}, above {lost[:20]} that are young enough")
     return out
 
 
@@ -105,19 +114,19 @@ class Checker:
     def __init__(self, world: World) -> None:
         self.world, self.replay, self.deliveries = world, Replay(), Deliveries()
         self.cursors: dict[int, tuple[int, int, int]] = {}  # box -> epoch, last UID, MODSEQ
-        self.index, self.truth = Index(), {}
+        self.index, self.truth, self.whole = Index(), {}, {}  # truth: without what is too old to be indexed
         self.torn = 0  # departures of messages that the server never really showed
         self.names: dict[int, set[str]] = {}  # box -> every path it had
         self.stale = 0  # sessions of the daemon that the server went on telling of mailboxes of long ago
 
     def settle(self, seconds: float) -> float:
         """Waits until everything agrees; raises Failed when it does not in time. Returns the time it took."""
-        self.truth = self.world.truth.snapshot()
+        self.whole = self.world.truth.snapshot()
         begin, pause = time.monotonic(), 0.02
         read, began, may_be_stale = begin, time.time(), True
         while True:
             if time.monotonic() - read > TRUTH_SECONDS:
-                self.truth, read = self.world.truth.snapshot(), time.monotonic()
+                self.whole, read = self.world.truth.snapshot(), time.monotonic()
             open_points = self._look()
             self._excuse_torn()
             for known in (self.replay.problems, self.deliveries.problems, self.world.proxy.violations):
@@ -171,8 +180,23 @@ class Checker:
         self.replay.feed(self.index.entries)
         self._watch_cursors()
         self.deliveries.look(self.world)
+        self.truth = cut(self.whole, self.index)
+        if self.world.since:
+            self.replay.aged = {path: t.rows.keys() - t.recent for path, t in self.whole.items()}
         return (compare(self.index, self.truth, self.world.mode.modseq) + self.replay.differences(self.index)
                 + self.deliveries.differences(self.replay))
+
+    def beginnings(self) -> list[str]:
+        """Before anything went: an index begins at the first message that is young enough, unless all are."""
+        out = []
+        for m in (m for m in self.index.boxes.values() if not m.no_select):
+            t = self.whole[m.path]
+            first = min(t.recent, default=t.uid_next) if self.world.since else 0
+            if m.first_uid not in ((first,) if any(u < first for u in t.rows) else (0, first)):
+                out.append(f"index: {m.path!r} begins at UID {m.first_uid}, not {first}")
+            if (m.since_day != 0) != self.world.since:
+                out.append(f"index: {m.path!r} begins at day {m.since_day}")
+        return out
 
     def _watch_cursors(self) -> None:
         """Within an epoch neither last UID nor MODSEQ goes back (I2)."""

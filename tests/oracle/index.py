@@ -27,6 +27,8 @@ class IndexBox:
     exists: int
     count: int
     no_select: bool
+    first_uid: int  # 0: all of the mailbox is indexed
+    since_day: int
     rows: dict[int, frozenset[str]]
 
 
@@ -106,7 +108,8 @@ def _take_mailbox(out: Index, m: dict) -> None:
         return
     out.boxes[m["box"]] = IndexBox(
         m["box"], m["number"], m["path"], m["phase"], m["epoch"], m["uidValidity"], m["lastUid"], m["uidNext"],
-        m["modseq"], m["exists"], m["count"], m["noSelect"], {uid: flag_set(flags) for uid, flags, _ in m["rows"]})
+        m["modseq"], m["exists"], m["count"], m["noSelect"], m["firstUid"],
+        m["sinceDay"], {uid: flag_set(flags) for uid, flags, _ in m["rows"]})
 
 
 def _take_entry(out: Index, e: dict) -> None:

@@ -142,14 +142,17 @@ static bool dump_mailbox(struct dump *d, const struct mailbox *m)
         return false;
     }
     print(json_pack(
-        "{s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+        "{s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, "
+        "s:I, "
+        "s:o}",
         "kind", "mailbox", "box", (json_int_t)m->box, "number", (json_int_t)m->number,
         "path", m->path, "phase", mailbox_phase_name(m->phase), "epoch",
         (json_int_t)m->epoch, "uidValidity", (json_int_t)m->uid_validity, "lastUid",
         (json_int_t)m->last_uid, "uidNext", (json_int_t)m->srv_uid_next, "modseq",
         (json_int_t)m->highest_modseq, "exists", (json_int_t)m->exists, "count",
         (json_int_t)m->count, "version", (json_int_t)m->version, "noSelect",
-        (int)((m->list_attrs & IMAP_LIST_NOSELECT) != 0), "rows", d->rows));
+        (int)((m->list_attrs & IMAP_LIST_NOSELECT) != 0), "firstUid",
+        (json_int_t)m->first_uid, "sinceDay", (json_int_t)m->since_day, "rows", d->rows));
     return true;
 }
 

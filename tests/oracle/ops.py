@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rig.process import HOST
 
 from wire import Gone, Imap, Refused, encode_name
-from world import USER, World
+from world import OLD_DATE, USER, World
 
 NAMES = ("Projects", "Projects/Alpha", "Projects/Größe", "Later", "Lists & more", "Archive/2024", "Archive/2025",
          "Übersicht", "x", "Deep/er/still")
@@ -36,6 +36,7 @@ class Ops:
         self.counts: dict[str, int] = {}
         self.boxes = list(FIXED)
         self.rows_max = ROWS_MAX if world.mode.modseq else ROWS_MAX_PLAIN
+        self.old = 0.7  # of appended messages, with --since
         self.flagged: set[str] = set()  # mailboxes whose flags changed since the last knock
 
     def close(self) -> None:
@@ -113,6 +114,11 @@ class Ops:
         chosen = [f for f in FLAGS + KEYWORDS if self.rng.random() < 0.2]
         return "(" + " ".join(chosen) + ")"
 
+    def _date(self) -> str:
+        """With --since many messages are old, first of all those that are there before the account."""
+        old = self.world.since and self.rng.random() < self.old
+        return OLD_DATE + " " if old else ""
+
     # --- messages ---
 
     def deliver(self) -> str:
@@ -131,8 +137,9 @@ class Ops:
 
     def append(self) -> str:
         path = self._box()
-        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {{}}", self.message())
-        return f"n{self.serial} to {path}"
+        date = self._date()
+        self.imap.run(f"APPEND {encode_name(path)} {self._flag_list()} {date}{{}}", self.message())
+        return f"n{self.serial} to {path} {date}".rstrip()
 
     def burst(self) -> str:
         path = self._box()
@@ -140,7 +147,7 @@ class Ops:
         first = self.serial + 1
         for at in range(0, count, 30):
             batch = [self.message() for _ in range(min(30, count - at))]
-            self.imap.run(f"APPEND {encode_name(path)}" + " () {}" * len(batch), *batch)
+            self.imap.run(f"APPEND {encode_name(path)}" + "".join(f" () {self._date()}{{}}" for _ in batch), *batch)
         return f"n{first} to n{self.serial} to {path}"
 
     def flag(self) -> str | None:

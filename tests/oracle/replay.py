@@ -36,6 +36,7 @@ class Replay:
     # Told of under their new ids, but never as new: those must have been there.
     kept: dict[int, list[Entry]] = field(default_factory=dict)
     torn: set[Key] = field(default_factory=set)  # of those, what the server itself showed as no message
+    aged: dict[str, set[int]] = field(default_factory=dict)  # UIDs of messages that came with an old date, by path
     adopted: int = 0  # rows taken over silently from before a reset
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
     moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
@@ -205,14 +206,16 @@ class Replay:
         return out
 
     def _kept(self, index: Index) -> list[str]:
-        """A reset keeps a message without an entry if it was there before: each that was there is kept, or told of."""
+        """A reset keeps a message without an entry if it was there before: each that was there is kept, or told of. What
+        came meanwhile with an old date counts as one that was there."""
         out = []
         for box, old in self.reset.items():
             m = index.boxes.get(box)
             silent = 0 if m is None else sum((m.number, uid) not in self.rows for uid in m.rows)
+            aged = 0 if m is None else len(self.aged.get(m.path, set()) & m.rows.keys())
             kept = silent + len(self.kept.get(box, ()))
             torn = sum(message_key(e.data["id"]) in self.torn for e in self.kept.get(box, ()))
-            if m is not None and not kept - torn <= len(old) <= kept:
+            if m is not None and not kept - torn - aged <= len(old) <= kept:
                 out.append(f"log: after a reset {m.path!r} has {kept} messages of before without an entry, {len(old)} "
                            "were there and are not told to be gone")
         return out

@@ -20,6 +20,8 @@ from wire import Imap
 
 USER = "oracle"
 LONG_AGO = "2001-01-01T00:00:00.000Z"  # so that every message is news, whatever its date
+SINCE = "2020-01-02T12:00:00.000Z"  # with --since: the index begins there, or a day before
+SINCE_DAY, OLD_DATE = "01-Jan-2020", '"31-Dec-2019 23:00:00 +0000"'
 LISTED_SECONDS = 20  # of the resyncDelay: below the patience of a quiescent point
 BASE = ("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ MULTIAPPEND CATENATE UNSELECT CHILDREN NAMESPACE "
         "UIDPLUS LIST-EXTENDED WITHIN SEARCHRES ESEARCH BINARY MOVE LIST-STATUS SPECIAL-USE")
@@ -33,11 +35,13 @@ class Mode:
     forbidden: tuple[bytes, ...]
     modseq: bool
     cyrus: bool = False
+    since: bool = False  # as with --since
 
 
 MODES = {
     "qresync": Mode(None, (), True),
     "condstore": Mode(BASE + " CONDSTORE", (b"QRESYNC", b"VANISHED", b"NOTIFY"), True),
+    "since": Mode(BASE + " CONDSTORE", (b"QRESYNC", b"VANISHED", b"NOTIFY"), True, since=True),
     "plain": Mode(BASE, (b"QRESYNC", b"VANISHED", b"NOTIFY", b"CONDSTORE", b"CHANGEDSINCE", b"MODSEQ"), False),
     "bare": Mode(BARE, (b"QRESYNC", b"VANISHED", b"NOTIFY", b"CONDSTORE", b"CHANGEDSINCE", b"MODSEQ", b" IDLE\r\n",
                         b" RETURN (", b" MOVE ", b"ENABLE"), False),
@@ -56,8 +60,8 @@ def dump_program() -> str:
 
 
 class World:
-    def __init__(self, directory: str, mode: Mode, fsync: str, batch: int) -> None:
-        self.dir, self.mode = directory, mode
+    def __init__(self, directory: str, mode: Mode, fsync: str, batch: int, since: bool) -> None:
+        self.dir, self.mode, self.since = directory, mode, since or mode.since
         masked = f"imap_capability = {mode.capability}\n" if mode.capability else ""
         authority = Authority(os.path.join(directory, "ca"))
         self.mail = (Cyrus(directory, PASSWORD) if mode.cyrus else
@@ -73,7 +77,7 @@ class World:
         self.mail.start()
         self.redis.start()
         self.proxy = Proxy(self.mail.imap, self.mode.forbidden)
-        self.truth = Truth(self.mail.imap, USER, PASSWORD, self.mode.modseq)
+        self.truth = Truth(self.mail.imap, USER, PASSWORD, self.mode.modseq, SINCE_DAY if self.since else None)
         self.dump = Dump(dump_program(), self.redis.url, os.path.join(self.daemon.settings["data_dir"], "secret.key"),
                          USER, os.path.join(self.dir, "index_dump.log"))
         self.daemon.start()
@@ -82,7 +86,7 @@ class World:
     def add_account(self) -> None:
         # A server without LIST-STATUS and NOTIFY shows a new mailbox with the next listing alone.
         self.daemon.add_account(USER, self.mail, host=HOST, port=self.proxy.port, secure=False, notifyFrom=LONG_AGO,
-                                imap={"resyncDelay": LISTED_SECONDS})
+                                imap={"resyncDelay": LISTED_SECONDS}, **({"syncFrom": SINCE} if self.since else {}))
 
     def client(self) -> Imap:
         return Imap(self.mail.imap, USER, PASSWORD)

@@ -4,7 +4,7 @@
  *                           plain caps_off=N depth= greeting_ms= auth_ms= answer_ms=
  *                           deadline_ms=
  *   select NAME [examine] [condstore] [qresync=VALIDITY,MODSEQ,LAST_UID]
- *   list [status]           status NAME
+ *   list [status]           status NAME            quota NAME
  *   fetch SET KEY …         uid items=flags,size,… section=NAME stream partial=OFFSET.BYTES
  *                           changed=N vanished
  *   search CRITERIA         utf8-search CRITERIA
@@ -267,6 +267,31 @@ static bool do_status(struct client *cl)
     return true;
 }
 
+static void on_quota(struct imap_quota *op, const struct err *err,
+                     const struct imap_storage *s, void *ctx)
+{
+    struct client *cl = ctx;
+    (void)op;
+    peer_log_result(cl, "quota", err);
+    if (s != NULL && s->known) {
+        buf_printf(&cl->log, " used=%" PRIu64 " limit=%" PRIu64, s->used_bytes,
+                   s->limit_bytes);
+    }
+    peer_log_end_line(cl);
+}
+
+static void cancel_quota(void *op)
+{
+    imap_quota_cancel(op);
+}
+
+static bool do_quota(struct client *cl)
+{
+    cl->last = imap_quota_start(cl->conn, name_at(cl, 0), cl->deadline_ms, on_quota, cl);
+    cl->last_cancel = cancel_quota;
+    return true;
+}
+
 /* --- messages --- */
 
 static void on_fetch_row(struct imap_fetch *op, const struct imap_row *row, void *ctx)
@@ -324,7 +349,8 @@ static uint32_t parse_items(struct str names)
         uint32_t item;
     } items[] = {{"flags", IMAP_ITEM_FLAGS},       {"modseq", IMAP_ITEM_MODSEQ},
                  {"size", IMAP_ITEM_SIZE},         {"envelope", IMAP_ITEM_ENVELOPE},
-                 {"date", IMAP_ITEM_INTERNALDATE}, {"labels", IMAP_ITEM_GM_LABELS}};
+                 {"date", IMAP_ITEM_INTERNALDATE}, {"labels", IMAP_ITEM_GM_LABELS},
+                 {"preview", IMAP_ITEM_PREVIEW},   {"lazy", IMAP_ITEM_PREVIEW_LAZY}};
     uint32_t bits = 0;
     struct str name;
     while (str_split(&names, ',', &name)) {
@@ -712,6 +738,7 @@ static const struct command_row commands[] = {{"append", do_append, true},
                                               {"select", do_select, true},
                                               {"sleep", do_sleep, false},
                                               {"status", do_status, true},
+                                              {"quota", do_quota, true},
                                               {"store", do_store, true},
                                               {"subscribe", do_subscribe, true},
                                               {"unsubscribe", do_unsubscribe, true},

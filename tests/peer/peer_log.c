@@ -70,6 +70,9 @@ void peer_log_row(struct client *cl, const char *what, const struct imap_row *ro
     if (row->envelope != NULL) {
         peer_log_field(cl, "subject", row->envelope->subject);
     }
+    if ((row->has & IMAP_ITEM_PREVIEW) != 0) {
+        peer_log_field(cl, "preview", row->preview);
+    }
     for (size_t i = 0; i < row->label_count; i++) {
         peer_log_field(cl, "label", row->labels[i]);
     }

@@ -47,7 +47,7 @@ static void put_rules(struct buf *out, const struct field_spec *row)
     put_flag(out, row, FIELD_NULLABLE, "or null");
     put_flag(out, row, FIELD_FALSE_OK, "or false");
     put_flag(out, row, FIELD_SINGLE, "one item may stand alone");
-    put_flag(out, row, FIELD_UNDOCUMENTED, "for compatibility only");
+    put_flag(out, row, FIELD_UNDOCUMENTED, "undocumented in EmailEngine");
     put_range(out, row);
     if (row->format != FORMAT_NONE) {
         (void)buf_printf(out, "%s; ", field_format_name(row->format));

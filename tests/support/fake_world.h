@@ -16,7 +16,7 @@ struct fake_world fake_world_begin(struct imap_fake_config config, size_t count)
 void fake_world_end(struct fake_world *t);
 /* Counting bytes and commands begins anew. */
 void fake_world_reconnect(struct fake_world *t);
-/* The index has the messages of the server, with their flags; fails the test otherwise. */
-void fake_world_check(const struct fake_world *t);
+/* The index holds what the server has from this UID on; fails the test otherwise. */
+void fake_world_check(const struct fake_world *t, uint32_t first_uid);
 
 #endif

@@ -181,6 +181,7 @@ static void put_row(struct buf *out, const struct imap_row *row)
     put_number(out, "size", row->size);
     put_named(out, "email", row->email_id);
     put_named(out, "thread", row->thread_id);
+    put_named(out, "preview", row->preview);
     if (row->has & IMAP_ITEM_GM_LABELS) {
         put_words(out, "labels", row->labels, row->label_count);
     }
@@ -265,6 +266,9 @@ static void put_response(struct buf *out, const struct imap_resp *r)
         put_list(out, &r->list);
     } else if (r->kind == IMAP_RESP_MAILBOX_STATUS) {
         put_status(out, &r->status);
+    } else if (r->kind == IMAP_RESP_QUOTA && r->storage.known) {
+        put_number(out, "used", r->storage.used_bytes);
+        put_number(out, "limit", r->storage.limit_bytes);
     } else if (r->kind == IMAP_RESP_FLAGS) {
         put_flags(out, &r->flags);
     } else if (r->kind == IMAP_RESP_SEARCH) {

@@ -4,6 +4,7 @@
 
 #include "postrider/base/buf.h"
 #include "postrider/base/check.h"
+#include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
 
 #include <pthread.h>
@@ -19,7 +20,8 @@ enum {
     OUT_MAX = 64 * 1024 * 1024,
     FIRST_UIDVALIDITY = 7,
     LOG_MAX = 256,
-    SET_MAX = 1024
+    SET_MAX = 1024,
+    DAY_S = 24 * 3600
 };
 
 struct gone {
@@ -453,6 +455,19 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
                tag);
 }
 
+/* "22-Nov-2026" as days since 1970 */
+static int64_t read_day(const char *text)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    unsigned day = 0;
+    int year = 0;
+    char month[4] = "";
+    CHECK(sscanf(text, "%u-%3s-%d", &day, month, &year) == 3);
+    const char *at = strstr(months, month);
+    CHECK(at != NULL);
+    return clock_days_from_civil(year, (unsigned)(at - months) / 3 + 1, day);
+}
+
 /* --- search keys --- */
 
 /* Who reads the keys of one message's search. */
@@ -529,6 +544,12 @@ static bool matches(struct keys *k)
     if (took(k, "UID")) {
         return took_set(k);
     }
+    if (strncmp(k->at, "SINCE ", 6) == 0) {
+        int64_t day = read_day(k->at + 6);
+        k->at += strcspn(k->at + 6, " )") + 6;
+        k->at += *k->at == ' ';
+        return k->m->date_s / DAY_S >= day;
+    }
     if (took(k, "KEYWORD alpha")) {
         return k->m->keyword;
     }
@@ -549,17 +570,21 @@ static bool matches_all(struct keys *k)
 
 static void do_search(struct imap_fake *f, const char *tag, const char *args)
 {
-    static const char esearch[] = "RETURN (ALL) ";
+    static const char esearch[] = "RETURN (ALL) ", counting[] = "RETURN (COUNT) ";
     if ((f->config.quirks & FAKE_REFUSES_SEARCH) != 0) {
         buf_printf(&f->out, "%s NO not today\r\n", tag);
         return;
     }
     bool extended = strncmp(args, esearch, sizeof esearch - 1) == 0;
-    const char *key = extended ? args + sizeof esearch - 1 : args;
+    bool counts = strncmp(args, counting, sizeof counting - 1) == 0;
+    const char *key = extended ? args + sizeof esearch - 1
+                      : counts ? args + sizeof counting - 1
+                               : args;
+    size_t count = 0;
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     uint32_t lo = 0, hi = 0;
     const char *before = " ALL ";
-    if (extended) {
+    if (extended || counts) {
         buf_printf(&f->out, "* ESEARCH (TAG \"%s\") UID", tag);
     } else {
         buf_put_c(&f->out, "* SEARCH");
@@ -568,6 +593,10 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
         const struct fake_message *m = i < f->view_count ? find(f, f->view[i]) : NULL;
         struct keys keys = {.m = m, .at = key, .last = last};
         bool hit = m != NULL && matches_all(&keys);
+        count += hit;
+        if (counts) {
+            continue;
+        }
         if (!extended && hit) {
             buf_printf(&f->out, " %u", m->uid);
         } else if (hit && lo != 0 && m->uid == hi + 1) {
@@ -579,6 +608,9 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
             }
             lo = hi = hit ? m->uid : 0;
         }
+    }
+    if (counts) {
+        buf_printf(&f->out, " COUNT %zu", count);
     }
     buf_put_c(&f->out, "\r\n");
     refresh(f, true);

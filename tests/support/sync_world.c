@@ -54,9 +54,8 @@ static void on_expunge(void *ctx, uint32_t seq)
 
 static void on_vanished(void *ctx, const struct imap_set *uids, bool earlier)
 {
-    (void)earlier;
     struct sync_world *w = ctx;
-    sync_live_vanished(&w->live, uids);
+    sync_live_vanished(&w->live, uids, earlier);
 }
 
 static void on_row(void *ctx, const struct imap_row *row)

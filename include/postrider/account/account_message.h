@@ -46,6 +46,11 @@ struct account_call *account_messages_list_start(struct account *a,
                                                  int64_t deadline_ms, account_call_cb *cb,
                                                  void *ctx);
 
+/* {"usage", "limit", "status"} of the account's storage in bytes and percent, or false where
+ * the server bounds none; ERR_UNSUPPORTED where it tells none. */
+struct account_call *account_quota_start(struct account *a, int64_t deadline_ms,
+                                         account_call_cb *cb, void *ctx);
+
 enum account_text_type {
     ACCOUNT_TEXT_NONE,
     ACCOUNT_TEXT_ALL,

@@ -25,10 +25,11 @@ struct api_health_port {
 struct api_config {
     struct httpd_config httpd;
     struct api_auth_port auth;
-    struct api_health_port health;  /* is_well NULL = always well */
-    bool token_in_query;            /* ?access_token= */
-    int64_t timeout_ms;             /* 0 = API_TIMEOUT_MS */
-    size_t body_max;                /* of rows that give none; 0 = API_BODY_MAX */
+    struct api_health_port health; /* is_well NULL = always well */
+    bool token_in_query;           /* ?access_token= */
+    int64_t timeout_ms;            /* 0 = API_TIMEOUT_MS */
+    size_t body_max;               /* of rows that give none; 0 = API_BODY_MAX */
+    size_t large_max; /* calls that hold more than 1 MiB; 0 = API_LARGE_MAX */
     const struct api_table *tables; /* besides the built-in rows */
     size_t table_count;
     void *services; /* given to handlers */
@@ -39,9 +40,10 @@ uint16_t api_port(const struct api *api);
 /* Stops listening; calls under way go on. */
 void api_quiesce(struct api *api);
 size_t api_active(const struct api *api);
-/* Calls replied to since the start, well and with an error. */
+/* Calls replied to since the start, well and with an error; and those with large bodies. */
 struct api_totals {
     uint64_t well, failed;
+    uint64_t large, large_refused; /* calls that hold a large body now; that might not */
 };
 void api_totals_get(const struct api *api, struct api_totals *out);
 /* Cancels what is left and closes all. Operations of the authentication port that were

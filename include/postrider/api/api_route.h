@@ -12,7 +12,8 @@
  * includes the upload: give such rows API_NO_DEADLINE and bound the operation behind it.
  * Gone     when the client leaves, or the call is overdue, on_cancel runs once: cancel
  * the operation; a reply after it is ignored.
- * Limits   API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
+ * Limits   api_config.large_max calls at a time hold bodies or answers above 1 MiB, others
+ * get 503 with Retry-After; API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
  * otherwise, at most API_TIMEOUT_MAX_MS; API_GRACE_MS more and the framework answers 504
  */
 #ifndef POSTRIDER_API_API_ROUTE_H
@@ -28,7 +29,8 @@ enum {
     API_BODY_MAX = 1024 * 1024,
     API_TIMEOUT_MS = 10 * 1000,
     API_TIMEOUT_MAX_MS = 2 * 3600 * 1000,
-    API_GRACE_MS = 5 * 1000
+    API_GRACE_MS = 5 * 1000,
+    API_LARGE_MAX = 8
 };
 
 struct api;
@@ -125,6 +127,9 @@ void api_reply_raw(struct api_call *call, const struct httpd_reply *reply);
  * call's own deadline no longer counts. */
 void api_reply_stream(struct api_call *call, const struct httpd_reply *reply,
                       int64_t size);
+/* The call is going to hold more than 1 MiB although its own body is small. False after an
+ * error reply: too many calls do. */
+bool api_call_claim_large(struct api_call *call);
 /* Whether the call still waits for its reply. */
 bool api_call_is_open(const struct api_call *call);
 

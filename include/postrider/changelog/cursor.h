@@ -23,8 +23,17 @@ bool changelog_cursor_parse(const struct store_acct *acct, struct str text,
                             char entry_id_out[STORE_ENTRY_ID_SIZE], bool *foreign_out,
                             struct err *err);
 
+/* The same where a cursor is to be moved: one of another account and a place in the future
+ * are mistakes (ERR_INVALID). The account's id may be NULL (of all accounts): no cursor fits
+ * then, only an entry id. */
+bool changelog_place_parse(const struct store_acct *acct, struct str text,
+                           char entry_id_out[STORE_ENTRY_ID_SIZE], struct err *err);
+
 /* The place right before a time: what is logged from then on follows it. */
 void changelog_entry_before(int64_t wall_ms, char entry_id_out[STORE_ENTRY_ID_SIZE]);
+/* The same, to move a cursor there. */
+bool changelog_place_of_time(int64_t wall_ms, char entry_id_out[STORE_ENTRY_ID_SIZE],
+                             struct err *err);
 
 /* {account, date, path, specialUse, event, eventId, data} as a thin webhook has them, with
  * entryId and cursor; an entry that cannot be read has `unreadable` instead of data. */

@@ -3,15 +3,17 @@
  *          told, never stored (docs/ARCHITECTURE.md)
  * Owner    the data given to the callback is borrowed
  * Calls    loop thread; the callback fires exactly once, later
- * Errors   ERR_NO_MESSAGE: the message vanished (tell it as gone); ERR_UNAVAILABLE, ERR_TIMEOUT
- *          and others: tell the event without content */
+ * Errors   ERR_NO_MESSAGE: the message vanished (tell it as gone), or, with data, it is listed
+ *          by the server, which shows nothing of it (tell it as missing); ERR_UNAVAILABLE,
+ *          ERR_TIMEOUT and others: tell the event without content */
 #ifndef POSTRIDER_CHANGELOG_ENRICH_H
 #define POSTRIDER_CHANGELOG_ENRICH_H
 
 #include "postrider/event/event.h"
 
 struct enrich_request;
-/* data: the whole `data` member of a messageNew webhook. */
+/* data: the whole `data` member of a messageNew webhook, or with ERR_NO_MESSAGE that of a
+ * messageMissing one; else NULL. */
 typedef void enrich_cb(struct enrich_request *req, const struct err *err, json_t *data,
                        void *ctx);
 

@@ -41,6 +41,7 @@ struct config_http {
     const char *host;
     int64_t port; /* 0 = any free one */
     int64_t max_body;
+    int64_t large_bodies;
     const char *trusted_proxies; /* networks; NULL = none */
     int64_t token_streams;
 };

@@ -22,7 +22,7 @@
  *          ERR_NO_MAILBOX (SELECT/STATUS: NONEXISTENT or NO), ERR_QUOTA, ERR_PROTOCOL,
  *          ERR_LIMIT, ERR_UNSUPPORTED (capability missing), and what net reports
  * Spec     RFC 9051/3501, 2177, 2971, 4315, 4731, 4959, 5161, 5258, 5465, 5530, 5819,
- *          6154, 6851, 7162, 7628, 7888, 8474 */
+ *          6154, 6851, 7162, 7628, 7888, 8474, 8970, 9208 */
 #ifndef POSTRIDER_IMAP_IMAP_H
 #define POSTRIDER_IMAP_IMAP_H
 
@@ -62,7 +62,8 @@ enum imap_cap {
     IMAP_CAP_WITHIN = 1 << 26,
     IMAP_CAP_AUTH_LOGIN = 1 << 27,
     IMAP_CAP_BINARY = 1 << 28,
-    IMAP_CAP_IMAP4REV1 = 1 << 29
+    IMAP_CAP_IMAP4REV1 = 1 << 29,
+    IMAP_CAP_PREVIEW = 1 << 30
 };
 
 /* --- opening --- */
@@ -184,9 +185,10 @@ struct imap_select_params {
     struct str mailbox; /* wire bytes */
     bool examine;
     bool condstore; /* asks for (CONDSTORE) where offered */
-    bool qresync;   /* needs QRESYNC enabled, and the three values below */
+    bool qresync;   /* needs QRESYNC enabled, and the values below */
     uint32_t uid_validity;
     uint64_t modseq;
+    uint32_t first_uid; /* 0 = 1 */
     uint32_t last_uid;
     /* Rows and VANISHED (EARLIER) of a QRESYNC answer; where NULL, they go to the
      * connection's events. */
@@ -224,6 +226,15 @@ struct imap_mailbox_status *imap_status_start(struct imap_conn *c, struct str ma
                                               imap_status_cb *cb, void *ctx);
 void imap_status_cancel(struct imap_mailbox_status *op);
 
+struct imap_quota;
+typedef void imap_quota_cb(struct imap_quota *op, const struct err *err,
+                           const struct imap_storage *storage, void *ctx);
+/* The storage that the mailbox counts against; not known where the server bounds none.
+ * ERR_UNSUPPORTED: the server does not have QUOTA. */
+struct imap_quota *imap_quota_start(struct imap_conn *c, struct str mailbox,
+                                    int64_t deadline_ms, imap_quota_cb *cb, void *ctx);
+void imap_quota_cancel(struct imap_quota *op);
+
 struct imap_fetch;
 struct imap_fetch_params {
     bool by_uid;
@@ -232,7 +243,8 @@ struct imap_fetch_params {
     const struct str *sections; /* "HEADER", "1.MIME", "" …: sent as BODY.PEEK[…] */
     size_t section_count;
     uint64_t partial_offset,
-        partial_bytes;      /* partial_bytes > 0: <offset.bytes> on every section */
+        partial_bytes;      /* partial_bytes > 0: <offset.bytes> on every section … */
+    size_t whole_sections;  /* … but the first so many */
     uint64_t changed_since; /* > 0: CHANGEDSINCE modifier */
     bool vanished;          /* with changed_since and QRESYNC */
 };
@@ -264,6 +276,7 @@ struct imap_search_params {
     struct str criteria; /* already encoded search keys: "UID 1:5 UNSEEN" */
     bool utf8;           /* holds non-ASCII literals/quoted strings: CHARSET UTF-8 */
     bool by_uid;
+    bool count; /* how many: has_count, or the whole set where there is no ESEARCH */
 };
 struct imap_search_result {
     struct imap_set set; /* normalized */

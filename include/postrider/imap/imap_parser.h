@@ -39,6 +39,7 @@ enum imap_resp_kind {
     IMAP_RESP_NAMESPACE,
     IMAP_RESP_LIST, /* also LSUB and XLIST */
     IMAP_RESP_MAILBOX_STATUS,
+    IMAP_RESP_QUOTA,
     IMAP_RESP_SEARCH, /* also ESEARCH */
     IMAP_RESP_FLAGS,
     IMAP_RESP_EXISTS,
@@ -135,6 +136,7 @@ struct imap_resp {
     struct imap_namespace personal; /* NAMESPACE: the first personal one */
     struct imap_list_entry list;
     struct imap_status status;
+    struct imap_storage storage; /* QUOTA */
     struct imap_flags flags;
     struct imap_row row;
     struct imap_set set; /* VANISHED; SEARCH/ESEARCH ALL */

@@ -133,8 +133,10 @@ enum imap_item {
     IMAP_ITEM_GM_MSGID = 1 << 9, /* X-GM-EXT-1 */
     IMAP_ITEM_GM_THRID = 1 << 10,
     IMAP_ITEM_GM_LABELS = 1 << 11,
-    IMAP_ITEM_SECTIONS = 1 << 12,  /* at least one BODY[…] or BINARY[…] */
-    IMAP_ITEM_REFERENCES = 1 << 13 /* to ask with: the References header, a section */
+    IMAP_ITEM_SECTIONS = 1 << 12,   /* at least one BODY[…] or BINARY[…] */
+    IMAP_ITEM_REFERENCES = 1 << 13, /* to ask with: the References header, a section */
+    IMAP_ITEM_PREVIEW = 1 << 14, /* RFC 8970; the server may have to read the message */
+    IMAP_ITEM_PREVIEW_LAZY = 1 << 15 /* to ask with: if the server has it at hand */
 };
 
 struct imap_section {
@@ -156,6 +158,7 @@ struct imap_row {
     const struct imap_envelope *envelope;
     const struct imap_structure *structure;
     struct str email_id, thread_id; /* Gmail: decimal digits */
+    struct str preview;             /* UTF-8, or what the server takes for it */
     const struct str *labels;
     size_t label_count;
     const struct imap_section *sections;
@@ -190,6 +193,12 @@ struct imap_status {
     uint32_t messages, uid_next, uid_validity, unseen;
     uint64_t highest_modseq, size;
     struct str mailbox_id;
+};
+
+/* Of a quota; limit 0: there is none. */
+struct imap_storage {
+    bool known;
+    uint64_t used_bytes, limit_bytes;
 };
 
 struct imap_list_entry {

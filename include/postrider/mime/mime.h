@@ -31,7 +31,8 @@ enum {
     MIME_ADDRESSES_MAX = 10 * 1000,           /* of one list */
     MIME_ADDRESS_LIST_MAX = 1024 * 1024,      /* bytes of one list */
     MIME_IDS_MAX = 1000,                      /* of one References field */
-    MIME_ID_MAX = 998                         /* longer ids are left out */
+    MIME_ID_MAX = 998,                        /* longer ids are left out */
+    MIME_REPORT_TEXT_MAX = 4096               /* bytes of a field of a delivery status */
 };
 
 /* Global preparation of the MIME library: once by the program before anything else here and
@@ -108,6 +109,22 @@ struct str mime_headers_get(const struct mime_headers *h, const char *name);
 /* A machine wrote the message in answer to another one, or a vacation notice did (RFC
  * 3834 and the usual X- headers). */
 bool mime_headers_is_auto_reply(const struct mime_headers *h);
+
+/* The subject of an answer is one that mail programs give to such notices. */
+bool mime_subject_is_auto_reply(struct str subject);
+
+/* --- reports (RFC 3464) --- */
+
+/* What became of a message for one recipient; absent where the report does not say. */
+struct mime_outcome {
+    struct str recipient;  /* address */
+    struct str action;     /* failed, delayed, delivered, relayed, expanded */
+    struct str status;     /* 5.1.1 */
+    struct str diagnostic; /* what the other server said */
+};
+/* The outcomes of a message/delivery-status part, at most max; returns their number. */
+size_t mime_report_parse(struct arena *arena, struct str body, struct mime_outcome *out,
+                         size_t max);
 
 /* --- addresses, ids, dates --- */
 

@@ -24,6 +24,7 @@ struct store_letter {
     const char *route;    /* name of the reader */
     const char *entry_id; /* in the log */
     json_t *about;        /* {date, event, eventId, reason, status?, tries, parts} */
+    bool only_replace;    /* put: one that was dropped meanwhile stays away */
 };
 
 struct store_dead_op;
@@ -63,15 +64,16 @@ struct store_dead_list *store_dead_list_start(struct store *s,
                                               store_dead_list_cb *cb, void *ctx);
 void store_dead_list_cancel(struct store_dead_list *op);
 
-/* Asks the nodes that hold the accounts to deliver these letters once more: a setting that
- * lists the last requests, {id, account?, route?, entryId?}, so that every node hears of
- * it as of any change. Of the query only the three filters count. */
-#define STORE_SETTING_REQUESTS "deadLetterRequests"
+/* Asks the nodes that hold the accounts to deliver these letters once more: a setting for
+ * each request, so that every node hears of it as of any change, and requests made at once
+ * do not replace each other. Of the query only the three filters count. */
 enum {
-    STORE_REQUESTS_KEPT = 20
+    STORE_REQUESTS_KEPT = 100
 };
 struct store_settings_op *store_dead_requeue_start(struct store *s,
                                                    const struct store_dead_query *query,
                                                    store_settings_cb *cb, void *ctx);
+/* The last of them: name → {at, account?, route?, entryId?}. A new reference. */
+json_t *store_dead_requests(struct store *s) ATTR_RETURNS_NONNULL;
 
 #endif

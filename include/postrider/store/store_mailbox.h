@@ -101,6 +101,11 @@ struct mailbox {
     /* The server shows only the newest messages, from this UID on; 0: it shows all. What
      * it stopped showing is not indexed. */
     uint32_t window_floor;
+    /* The index holds messages from first_uid on; `below` lie under it, as of the last pass.
+     * 0 or 1: it holds all. Phase initial: it is to begin there. */
+    uint32_t first_uid;
+    uint32_t below;
+    uint32_t since_day; /* that first_uid was found for: days since 1970; 0 = for none */
     /* Not stored: how often in a row it could not be selected, and when to try again. */
     uint32_t select_failures;
     int64_t parked_until_ms; /* wall time */

@@ -61,6 +61,10 @@ struct store_token_op *store_token_create_start(struct store *s, json_t *record,
 /* Stores a record under the `id` it has; one that is there stays as it is. */
 struct store_token_op *store_token_import_start(struct store *s, json_t *record,
                                                 store_token_cb *cb, void *ctx);
+/* The same for the token of the configuration. ERR_NOT_FOUND: it was made before, and was
+ * revoked since. */
+struct store_token_op *store_token_prepare_start(struct store *s, json_t *record,
+                                                 store_token_cb *cb, void *ctx);
 /* A record as text, and back: a new record, or NULL with ERR_INVALID. A token itself gives
  * one that allows everything. */
 bool store_token_to_text(const json_t *record, struct buf *out);

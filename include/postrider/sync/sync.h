@@ -33,6 +33,7 @@ struct mailbox_table {
     size_t count, cap;
     uint32_t next_number;     /* counter for ids and numbers; 1 at first */
     int64_t flags_refresh_ms; /* see sync_flags_are_due; 0 = half an hour */
+    uint32_t since_day;       /* see sync_since_day */
 };
 
 void mailbox_table_fini(struct mailbox_table *t);
@@ -149,15 +150,24 @@ struct sync_live {
     uint64_t modseq;  /* highest one seen live: cursor of this connection only */
     uint32_t changes; /* live changes since the stored cursor moved */
     uint32_t told;    /* rows so far: each has its number in `order` */
+    /* The lower end of the index in the mailbox that is selected; a pass sets it. What is
+     * told of messages below counts as a change and leaves nothing else behind; numbers
+     * are kept as if the first message of the index were the first of all. */
+    uint32_t first_uid; /* 0 or 1: there is nothing below */
+    uint32_t below;     /* messages under first_uid */
+    bool below_open;    /* how many is not known … */
+    bool below_moved;   /* … and some went since it was asked for */
 };
 
-void sync_live_reset(struct sync_live *l); /* empties it, keeps modseq and changes */
+void sync_live_reset(struct sync_live *l); /* keeps modseq, changes and the lower end */
 void sync_live_fini(struct sync_live *l);
 bool sync_live_is_empty(const struct sync_live *l);
 void sync_live_exists(struct sync_live *l);
 void sync_live_expunge(struct sync_live *l, uint32_t seq);
-void sync_live_vanished(struct sync_live *l, const struct imap_set *uids);
-void sync_live_row(struct sync_live *l, const struct imap_row *row);
+/* earlier: it went before the mailbox was selected, and was not counted any more. */
+void sync_live_vanished(struct sync_live *l, const struct imap_set *uids, bool earlier);
+/* False: it is of a message below the index. */
+bool sync_live_row(struct sync_live *l, const struct imap_row *row);
 /* The server was asked for the flags of these UIDs when so many rows were told: what those
  * say of them is older than its answer. */
 void sync_live_forget(struct sync_live *l, uint32_t told, struct imap_range uids);
@@ -176,11 +186,26 @@ bool sync_live_is_passive(const struct sync_live *l);
 /* Does what STATUS told, be it little, differ from what the index was brought up to? */
 bool sync_status_differs(const struct mailbox *m, const struct imap_status *status);
 
+/* --- an index that begins at a date --- */
+
+/* The day from which on messages are searched for that are at or after this moment: days
+ * since 1970, a day early, for SEARCH knows no zones (RFC 3501 §6.4.4). 0 for all of them. */
+uint32_t sync_since_day(int64_t from_ms) ATTR_PURE;
+/* The index begins elsewhere than the account wants by now: a pass with SELECT is due. */
+bool sync_floor_is_due(const struct mailbox_table *t, const struct mailbox *m) ATTR_PURE;
+
 /* --- operations --- */
 
 /* What the index keeps of a new message, as imap_item bits, as far as this connection and
  * its selected mailbox, if there is one, have it. */
 uint32_t sync_row_items(const struct imap_conn *conn);
+
+/* Gives a special use to mailboxes that are named like one, where the server gives none. */
+struct sync_listed {
+    struct imap_list_entry *entry;
+    bool guessed;
+};
+void sync_guess_uses(struct sync_listed *rows, size_t count);
 
 struct sync_list_result {
     size_t listed; /* mailboxes in this listing */

@@ -8,7 +8,7 @@
  * Calls    loop thread; for the API and the command line. A running node follows by
  *          webhooks_settings_changed.
  * Limits   WEBHOOK_ROUTES_MAX routes; expr.h's for filter and mapping
- * Errors   ERR_CONFLICT: too many routes; store_settings.h's */
+ * Errors   ERR_CONFLICT: too many routes; ERR_INVALID: a masked header that it does not have; store_settings.h's */
 #ifndef POSTRIDER_WEBHOOK_WEBHOOK_ROUTE_H
 #define POSTRIDER_WEBHOOK_WEBHOOK_ROUTE_H
 
@@ -18,6 +18,7 @@
 
 #define WEBHOOK_ROUTE_PREFIX  "route:"
 #define WEBHOOK_ROUTE_DEFAULT "default" /* the id of the URL in the settings */
+#define WEBHOOK_HEADER_MASK   "******"
 
 enum {
     WEBHOOK_ROUTES_MAX = 200,
@@ -27,7 +28,8 @@ enum {
     WEBHOOK_ROUTE_HEADERS_MAX = 32
 };
 
-/* What may be said about one; and a header: key, value. */
+/* What may be said about one; and a header: key, value. The value WEBHOOK_HEADER_MASK stands for
+ * the one that the route has already. */
 extern const struct field_spec webhook_route_rows[WEBHOOK_ROUTE_ROWS];
 extern const struct field_spec webhook_header_rows[2];
 
@@ -35,6 +37,9 @@ extern const struct field_spec webhook_header_rows[2];
 json_t *webhook_route_find(struct store *s, struct str id);
 /* All of them, the oldest first: a new array. */
 json_t *webhook_routes_list(struct store *s) ATTR_RETURNS_NONNULL;
+
+/* The headers as they are shown, without their values; a new list. */
+json_t *webhook_headers_masked(const json_t *headers) ATTR_RETURNS_NONNULL;
 
 /* A new record of what the members of `changes` say (normal form of the rows above); `old`
  * NULL: of a new route, which gets its id here and begins with what is logged from now

@@ -1,11 +1,15 @@
 -- Writes a dead letter. Too many of an account: the oldest go, some more than needed, so
 -- that not every letter has to look for them.
 -- KEYS: lease, epoch, a:<acc>, dl:<acc>, dead
--- ARGV: owner, epoch, incarnation, account name, "<route>:<entry id>", sealed letter, most
+-- ARGV: owner, epoch, incarnation, account name, "<route>:<entry id>", sealed letter, most,
+--       1 = only in place of one that is there
 -- Gives the number of letters removed.
 local error = refused()
 if error then
     return error
+end
+if ARGV[8] == '1' and redis.call('HEXISTS', KEYS[4], ARGV[5]) == 0 then
+    return 0
 end
 redis.call('HSET', KEYS[4], ARGV[5], ARGV[6])
 redis.call('SADD', KEYS[5], ARGV[4])

@@ -36,9 +36,10 @@ def framing():
                 b"Subject: \xe4\xf6\xfc\n\nx", b"X-\xe4: y\nSubject: x\n\nx", b"Subject: a\rb\n\nx\ry\r\rz",
                 b"Subject: a\r\r\n\r\r\nx", b"Subject: x\n\r\nx", b"Subject: \x1b[31mred\x07\x08\n\nx\x0c\x0b\x1a",
                 b"Subject: x\n\n.\n..\n.\n", b"\xef\xbb\xbfSubject: bom\n\nx", b"Subject: x\nSubject: y\nSubject: z\n\nx")
-    yield b"Subject: " + b"a" * 2_000_000 + b"\n\nx"
-    yield b"X: " + b"\n " .join([b"folded"] * 20000) + b"\n\nx"
-    yield b"".join(b"X-%d: y\n" % i for i in range(20000)) + b"\nx"
+    yield b"Subject: " + b"a" * 10_000_000 + b"\n\nx"
+    yield b"Subject: x\nX-Long: " + b"b" * 10_000_000 + b"\n\nx"
+    yield b"X: " + b"\n " .join([b"folded"] * 100_000) + b"\n\nx"
+    yield b"".join(b"X-%d: y\n" % i for i in range(100_000)) + b"\nx"
     yield b"".join(b"Received: from a by b; Tue, 14 Nov 2023 22:13:20 +0000\n" for _ in range(2000)) + b"\nx"
     yield b"Subject: x\n\n" + b"y" * 1_000_000
     yield b"Subject: x\n\n" + b"\n" * 100_000
@@ -57,14 +58,19 @@ def headers():
     addresses = (b"", b",", b",,,;;", b"<>", b"<", b"a@", b"@b", b"a@b@c", b"\"", b"\"a", b"(", b"(((a)))", b"a (b (c) d", b"a:;", b"a:b:c;;",
                  b"a: b@c, d: e@f;;", b"<a@b", b"a@b>", b"\"a\\", b"<@x,@y:a@b>", b"a b c <d e f@g>", b"a@[1.2.3.4]", b"a@[IPv6:::1]",
                  b"\xe4 <a@b>", "ü@münchen.example".encode(), b"a@b\tc@d", b"<<a@b>>", b"a@b, \"c@d", b"'a' <b@c>, d", b"a@" + b"b." * 2000,
-                 b"x" * 5000 + b"@y", b"g:" * 3000, b"(" * 10000, b"a@b," * 3000, b"\"" + b"\\\"" * 3000)
+                 b"x" * 5000 + b"@y", b"g:" * 3000, b"g:" * 10_000 + b"a@b" + b";" * 10_000, b"(" * 100_000, b"(" * 50_000 + b")" * 50_000, b"a@b," * 3000, b"\"" + b"\\\"" * 3000)
     for address in addresses:
         yield b"From: " + address + b"\nTo: " + address + b"\nCc: " + address + b"\nReply-To: " + address + b"\nSubject: x\n\nx\n"
+    # Many small values: the row of a listing is longer than any server's line should be.
+    for field in (b"To", b"Cc", b"Reply-To", b"From"):
+        yield HEAD + field + b": " + b",\n ".join(b"n%d <a%d@example.com>" % (i, i) for i in range(30_000)) + b"\n\nx\n"
+    yield HEAD + b"To: " + b",\n ".join(b'"quoted \\"%d\\"" <a%d@example.com>' % (i, i) for i in range(60_000)) + b"\n\nx\n"
     dates = (b"", b"0", b"now", b"31 Feb 2023", b"Tue, 99 Nov 2023 99:99:99 +9999", b"1 Jan 0000 00:00:00 +0000",
              b"1 Jan 99999999999 00:00:00 +0000", b"Tue, 14 Nov 2023", b"Tue, 14 Nov 1823 22:13:20 EST", b"(((" * 1000, b"2023-11-14T22:13:20Z")
     for date in dates:
         yield _headed(b"Date: " + date)
-    ids = (b"", b"<>", b"<a", b"a", b"<a@b> <c@d>", b"<\xe4@b>", b"<a@b\n c>", b"<" + b"a" * 5000 + b"@b>", b"<a@b>" * 5000, b"\"<a@b>\"")
+    ids = (b"", b"<>", b"<a", b"a", b"<a@b> <c@d>", b"<\xe4@b>", b"<a@b\n c>", b"<" + b"a" * 5000 + b"@b>", b"<a@b>" * 5000, b"\"<a@b>\"",
+           b"\n ".join(b"<%d@example.com>" % i for i in range(50_000)))
     for value in ids:
         yield _headed(b"Message-ID: " + value + b"\nReferences: " + value + b"\nIn-Reply-To: " + value)
 
@@ -82,7 +88,8 @@ def file_names():
     yield _attached(b"filename*0=a; filename*2=c; filename*1*=%62")
     yield _attached(b"filename*0*=utf-8''a; filename*0=b; filename=c")
     yield _attached(b"filename*1=b; filename*9999999999=x")
-    yield _attached(b"; ".join(b"filename*%d=a" % i for i in range(2000)))
+    yield _attached(b"; ".join(b"filename*%d=a" % i for i in range(10_000)))
+    yield _attached(b";\n ".join(b"filename*%d*=%%61" % i for i in range(10_000, 0, -1)))
     yield _attached(b"; ".join(b"x%d=y" % i for i in range(2000)) + b"; filename=z")
     yield _attached(b"filename=unquoted name.txt")
     yield _attached(b'filename="open')
@@ -129,6 +136,11 @@ def trees():
         yield b"Content-Type: message/rfc822\n\n" * depth + b"Subject: inner\n\nx\n"
     yield b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 9000 + b"--b--\n"
     yield b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n" * 3000
+    yield b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 100_000 + b"--b--\n"
+    yield b"Content-Type: multipart/mixed; boundary=b\n\n" + b"".join(
+        b"--b\nContent-Type: application/octet-stream; name=%d-%s.bin\nContent-ID: <%d@example.com>\n\nx\n" % (i, b"n" * 100, i)
+        for i in range(9000)) + b"--b--\n"
+    yield b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\nContent-Type: message/rfc822\n\nSubject: s\nTo: a@b\n\nx\n" * 9000 + b"--b--\n"
     yield MIME + b"Content-Type: text/html\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n"
     yield MIME + b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsame\n--b--\n--b--\n"
     yield MIME + b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\n\nprefix\n--ab--\n--a--\n"

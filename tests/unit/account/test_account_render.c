@@ -175,7 +175,7 @@ static void embedded_and_inline_pictures_are_marked(void **state)
     json_decref(message);
 }
 
-static void an_attached_message_is_one_attachment(void **state)
+static void parts_of_an_attached_message_are_told_apart(void **state)
 {
     (void)state;
     json_t *message = render_body(
@@ -185,9 +185,13 @@ static void an_attached_message_is_one_attachment(void **state)
                                   "NIL NIL) \"MIXED\" NIL NIL NIL NIL) 20 NIL "
                                   "NIL NIL NIL) \"MIXED\" NIL NIL NIL NIL)");
     json_t *list = json_object_get(message, "attachments");
-    assert_int_equal(json_array_size(list), 1);
-    json_t *inner = json_array_get(list, 0);
+    assert_int_equal(json_array_size(list), 2);
+    json_t *inner = json_array_get(list, 0), *gif = json_array_get(list, 1);
     assert_json(json_object_get(inner, "contentType"), "\"message/rfc822\"");
+    assert_json(json_object_get(inner, "encodedInMessage"), "false");
+    assert_json(json_object_get(gif, "contentType"), "\"image/gif\"");
+    assert_json(json_object_get(gif, "encodedInMessage"), "true");
+    assert_part_id(json_object_get(gif, "id"), MESSAGE_ID, "2.2");
     assert_json(json_object_get(inner, "encodedSize"), "800");
     assert_part_id(json_object_get(inner, "id"), MESSAGE_ID, "2");
     assert_part_id(json_object_get(json_object_get(message, "text"), "id"), MESSAGE_ID,
@@ -252,7 +256,7 @@ int main(void)
         cmocka_unit_test(a_single_text_has_an_id_and_no_attachments),
         cmocka_unit_test(attachments_are_told_from_texts),
         cmocka_unit_test(embedded_and_inline_pictures_are_marked),
-        cmocka_unit_test(an_attached_message_is_one_attachment),
+        cmocka_unit_test(parts_of_an_attached_message_are_told_apart),
         cmocka_unit_test(encoded_names_are_decoded),
         cmocka_unit_test(calendar_parts_tell_their_method),
         cmocka_unit_test(what_is_no_part_id_is_refused),

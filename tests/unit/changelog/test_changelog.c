@@ -551,6 +551,25 @@ static void a_reader_comes_and_goes_while_others_read(void **state)
     assert_int_equal(second.count, 3);
 }
 
+static void the_last_reader_may_go_at_any_time(void **state)
+{
+    struct fixture *f = *state;
+    f->wish = hold;
+    begin(f, 0);
+    append(f, 1, 3);
+    wait_count(f, 2);
+    changelog_delivery_done(f->held[0],
+                            &(struct changelog_outcome){.result = CHANGELOG_DONE});
+    wait_count(f, 3); /* a delivery is out, a cursor is on its way into the store */
+    changelog_reader_remove(&f->reader);
+    assert_int_equal(changelog_reader_count(f->c), 0);
+    assert_int_equal(f->canceled, 1);
+    append(f, 4, 1);
+    changelog_rescan(f->c);
+    loop_fixture_run_for(f->w.loop, 100);
+    assert_int_equal(f->count, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +590,7 @@ int main(void)
         T(gap_is_noticed),
         T(old_entries_that_were_read_are_trimmed),
         T(a_reader_comes_and_goes_while_others_read),
+        T(the_last_reader_may_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

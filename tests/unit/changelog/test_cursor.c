@@ -1,4 +1,5 @@
 /* Cursors of one log as text. */
+#include "postrider/base/clock.h"
 #include "postrider/changelog/cursor.h"
 #include "postrider/json/json.h"
 
@@ -82,6 +83,44 @@ static void a_time_becomes_the_place_before_it(void **state)
     assert_true(store_entry_id_cmp(id, "1699999999999-5000") > 0);
 }
 
+static void a_cursor_is_moved_only_to_where_something_may_be(void **state)
+{
+    (void)state;
+    static const struct store_acct all = {0};
+    struct store_acct mine = acct, another = later;
+    mine.id = another.id = (char[]){"a"};
+    char own[CHANGELOG_CURSOR_SIZE], id[STORE_ENTRY_ID_SIZE] = "kept";
+    changelog_cursor_format(&acct, "1700000000000-12", own);
+    const struct {
+        const struct store_acct *acct;
+        const char *text, *id, *says; /* id NULL: refused */
+    } rows[] = {
+        {&mine, own, "1700000000000-12", NULL},
+        {&another, own, NULL, "not of this account"},
+        {&all, own, NULL, "of one account"},
+        {&all, "1700000000000-7", "1700000000000-7", NULL},
+        {&mine, "nonsense", NULL, "not a cursor"},
+        {&mine, "99999999999999-0", NULL, "future"},
+        {&mine, "18446744073709551615-0", NULL, "future"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err = {0};
+        bool ok = changelog_place_parse(rows[i].acct, str_of(rows[i].text), id, &err);
+        assert_int_equal(ok, rows[i].id != NULL);
+        if (ok) {
+            assert_string_equal(id, rows[i].id);
+        } else {
+            assert_non_null(strstr(err.msg, rows[i].says));
+        }
+    }
+    struct err err = {0};
+    assert_true(changelog_place_of_time(clock_wall_ms(), id, &err));
+    assert_true(changelog_place_of_time(-1, id, &err));
+    assert_string_equal(id, "");
+    assert_false(changelog_place_of_time(clock_wall_ms() + 3600 * 1000, id, &err));
+    assert_string_equal(id, "");
+}
+
 static void a_damaged_entry_says_so(void **state)
 {
     (void)state;
@@ -102,6 +141,7 @@ int main(void)
         cmocka_unit_test(a_bare_entry_id_is_a_cursor),
         cmocka_unit_test(what_is_no_cursor_is_refused),
         cmocka_unit_test(a_time_becomes_the_place_before_it),
+        cmocka_unit_test(a_cursor_is_moved_only_to_where_something_may_be),
         cmocka_unit_test(a_damaged_entry_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

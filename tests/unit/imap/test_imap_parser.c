@@ -206,6 +206,49 @@ static void limits_are_kept(void **state)
     }
 }
 
+/* A row loses its end, whatever that holds, and nothing behind the row is lost. */
+static void long_rows_are_cut(void **state)
+{
+    static const struct imap_limits limits = {.line_max = 60,
+                                              .literal_max = 20,
+                                              .total_max = 90,
+                                              .depth_max = 10,
+                                              .nodes_max = 100};
+    static const struct {
+        const char *input, *expected;
+    } cases[] = {
+        {"* 1 FETCH (UID 5 RFC822.SIZE 7 X (a b c d e f g h i j k l m n o p q))\r\n",
+         "fetch seq=1 has=11 uid=5 size=7 partial\nexists n=7\n"},
+        /* half a number, half a list of flags */
+        {"* 1 FETCH (UID 5 X (a b c d e f g h i j k l m n) RFC822.SIZE 123456789012)\r\n",
+         "fetch seq=1 has=1 uid=5 partial\nexists n=7\n"},
+        {"* 1 FETCH (UID 5 X (a b c d e f g h i j k l m) FLAGS (\\Seen \\Answered))\r\n",
+         "fetch seq=1 has=1 uid=5 partial\nexists n=7\n"},
+        {"* 1 FETCH (UID 5 ENVELOPE (\"date\" \"a subject\" ((\"n\" NIL \"m\" \"h\")) "
+         "NIL NIL NIL NIL NIL NIL NIL))\r\n",
+         "fetch seq=1 has=21 uid=5 envelope{ date=\"date\" subject=\"a subject\" } "
+         "partial\n"
+         "exists n=7\n"},
+        /* literals and quoted line ends in what is dropped */
+        {"* 1 FETCH (UID 5 X (a b c d e f g h i j k l m n o p q r s t u v {9}\r\n"
+         "a\r\nb {5}\r \"x\ny\" {0}\r\n z))\r\n",
+         "fetch seq=1 has=1 uid=5 partial\nexists n=7\n"},
+        /* literals that together are more than is kept */
+        {"* 1 FETCH (UID 5 A {20}\r\n01234567890123456789 B {20}\r\n"
+         "01234567890123456789 C {20}\r\n01234567890123456789 FLAGS ())\r\n",
+         "fetch seq=1 has=1 uid=5 partial\nexists n=7\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf in = BUF_INIT(1024);
+        buf_printf(&in, "%s* 7 EXISTS\r\n", cases[i].input);
+        struct buf out = dump_limited(buf_c(&in), limits);
+        assert_string_equal(buf_c(&out), cases[i].expected);
+        buf_fini(&out);
+        buf_fini(&in);
+    }
+}
+
 static void ignore_response(void *ctx, const struct imap_resp *resp)
 {
     (void)resp;
@@ -285,9 +328,13 @@ static void kinds_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(framing),          cmocka_unit_test(fatal_literals),
-        cmocka_unit_test(limits_are_kept),  cmocka_unit_test(stop_tells_what_was_used),
-        cmocka_unit_test(failure_is_final), cmocka_unit_test(idle_parser_holds_little),
+        cmocka_unit_test(framing),
+        cmocka_unit_test(fatal_literals),
+        cmocka_unit_test(limits_are_kept),
+        cmocka_unit_test(long_rows_are_cut),
+        cmocka_unit_test(stop_tells_what_was_used),
+        cmocka_unit_test(failure_is_final),
+        cmocka_unit_test(idle_parser_holds_little),
         cmocka_unit_test(kinds_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* imap_words: CAPABILITY, ENABLED, ID, NAMESPACE; and the simple numbers. */
+/* imap_words: CAPABILITY, ENABLED, ID, NAMESPACE; QUOTA; and the simple numbers. */
 #include "imap_cases.h"
 
 #include <setjmp.h>
@@ -42,6 +42,29 @@ static void ids(void **state)
 {
     (void)state;
     imap_cases_run(ids_cases, ARRAY_LEN(ids_cases));
+}
+
+static const struct imap_case quotas_cases[] = {
+    {.name = "storage among others",
+     .input = "* QUOTA \"User quota\" (MESSAGE 5 100 STORAGE 10 512)\r\n",
+     .expected = "quota used=10240 limit=524288\n"},
+    {.name = "nothing bounded", .input = "* QUOTA \"\" ()\r\n", .expected = "quota\n"},
+    {.name = "numbers that cannot be",
+     .input = "* QUOTA r (STORAGE 1 9223372036854775807)\r\n",
+     .expected = "quota\n"},
+    {.name = "cut short", .input = "* QUOTA r (STORAGE 1)\r\n", .expected = "quota\n"},
+    {.name = "literal root",
+     .input = "* QUOTA {3}\r\na\"b (STORAGE 1 2)\r\n",
+     .expected = "quota used=1024 limit=2048\n"},
+    {.name = "no list",
+     .input = "* QUOTA r\r\n",
+     .expected = "unparsed text=\"* QUOTA r\"\n"},
+};
+
+static void quotas(void **state)
+{
+    (void)state;
+    imap_cases_run(quotas_cases, ARRAY_LEN(quotas_cases));
 }
 
 static const struct imap_case namespaces_cases[] = {
@@ -90,9 +113,8 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(word_lists),
-        cmocka_unit_test(ids),
-        cmocka_unit_test(namespaces),
+        cmocka_unit_test(word_lists), cmocka_unit_test(ids),
+        cmocka_unit_test(namespaces), cmocka_unit_test(quotas),
         cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

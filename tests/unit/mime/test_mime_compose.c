@@ -149,8 +149,7 @@ static void parts_stand_where_they_belong(void **state ATTR_UNUSED)
          .content = {binary, sizeof binary},
          .is_inline = true},
         {.content = STR("")},
-        {.content_type = STR("message/rfc822"),
-         .content = STR("Subject: in\r\n\r\nx\r\n")},
+        {.content_type = STR("message/rfc822"), .content = STR("Subject: in\n\nx\n")},
         {.content_type = STR("message/rfc822"), .content = STR("Subject: \xc3\xa4\r\n")},
         {.content_type = STR("multipart/mixed"), .content = STR("--x")}};
     struct mime_draft d = draft();

@@ -107,6 +107,31 @@ static void records_come_back(void **state)
     mailbox_free(&m);
 }
 
+static void only_a_record_with_a_lower_end_is_longer(void **state)
+{
+    (void)state;
+    struct mailbox *m = sample();
+    struct buf whole = BUF_INIT(MAILBOX_RECORD_MAX), cut = BUF_INIT(MAILBOX_RECORD_MAX);
+    struct err err = {0};
+    pack(m, &whole);
+    assert_int_equal(whole.bytes[0], 3);
+    m->first_uid = 100;
+    m->below = 99;
+    m->since_day = 20000;
+    pack(m, &cut);
+    assert_int_equal(cut.bytes[0], 4);
+    assert_int_equal(cut.len, whole.len + 1 + 1 + 3);
+    assert_round_trip(m);
+    mailbox_free(&m);
+    m = mailbox_unpack(buf_str(&cut), &err);
+    assert_int_equal(m->first_uid, 100);
+    assert_int_equal(m->below, 99);
+    assert_int_equal(m->since_day, 20000);
+    mailbox_free(&m);
+    buf_fini(&whole);
+    buf_fini(&cut);
+}
+
 static void damaged_records_are_refused_or_consistent(void **state)
 {
     (void)state;
@@ -206,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_back),
+        cmocka_unit_test(only_a_record_with_a_lower_end_is_longer),
         cmocka_unit_test(damaged_records_are_refused_or_consistent),
         cmocka_unit_test(names_that_are_too_long_are_not_packed),
         cmocka_unit_test(keywords_are_found_without_case_and_bounded),

@@ -164,7 +164,7 @@ static void live_facts_come_before_what_is_fetched_later(void **state)
     struct imap_range gone = {5, 6};
     struct imap_set set = {.ranges = &gone, .count = 1};
     sync_live_row(&live, &heard);
-    sync_live_vanished(&live, &set);
+    sync_live_vanished(&live, &set, false);
     sync_batch_take_live(&b, &live);
     sync_live_fini(&live);
     assert_true(str_eq_c(b.flags[0].keywords[0], "alpha"));

@@ -52,7 +52,7 @@ static void one_deletion_among_many_costs_little(void **state)
         imap_fake_expunge(t.fake, 7001, 9000);
         fake_world_reconnect(&t);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -83,7 +83,7 @@ static void flags_told_by_number_need_no_command(void **state)
     world_pass(t.w, false);
     assert_int_equal(imap_fake_bytes(t.fake, true), 0);
     assert_int_equal(t.w->result.updated, 3);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -103,7 +103,7 @@ static void flags_told_by_number_beside_other_news_are_compared(void **state)
         world_listen(t.w);
         hear_flags(&t, beside == 0 ? 8 : 9, IMAP_FLAG_SEEN);
         world_sync_live(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -138,7 +138,7 @@ static void qresync_needs_nothing_but_select(void **state)
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
     assert_int_equal(t.w->result.deleted, 11);
     assert_int_equal(t.w->result.updated, 1);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -152,7 +152,7 @@ static void a_qresync_answer_may_be_larger_than_what_is_kept(void **state)
     }
     fake_world_reconnect(&t);
     world_sync(t.w);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -173,7 +173,7 @@ static void a_redo_writes_nothing(void **state)
         fake_world_reconnect(&t);
         t.w->m->last_full_ms = 0;
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         uint64_t version = t.w->m->version;
         for (int k = 0; k < 3; k++) {
             fake_world_reconnect(&t);
@@ -242,7 +242,7 @@ static void live_history(struct fake_world *t, uint32_t seed)
     fake_world_reconnect(t);
     t->w->m->last_full_ms = 0;
     world_sync(t->w);
-    fake_world_check(t);
+    fake_world_check(t, 1);
 }
 
 static void all_servers_lead_to_the_same_index_and_log(void **state)
@@ -305,7 +305,7 @@ static void what_happens_during_a_pass_is_found_in_the_end(void **state)
             fake_world_reconnect(&t);
             t.w->m->last_full_ms = 0;
             world_sync(t.w);
-            fake_world_check(&t);
+            fake_world_check(&t, 1);
             world_read_log(t.w);
             assert_int_equal(t.w->events[EVENT_MESSAGE_NEW] -
                                  t.w->events[EVENT_MESSAGE_DELETED],
@@ -326,7 +326,7 @@ static void a_row_that_does_not_come_makes_probing_begin_anew(void **state)
     world_sync(t.w);
     assert_int_equal(imap_fake_commands(t.fake, "NOOP"), 1);
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -342,7 +342,7 @@ static void vanished_messages_that_are_there_are_not_deleted(void **state)
         imap_fake_flags(t.fake, 9, (uint8_t)(1u << i), false);
         fake_world_reconnect(&t);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         assert_int_equal(t.w->result.deleted, 0);
         /* Twice is enough: from then on it is not asked. */
         assert_int_equal(t.w->learned.qresync_off_until_ms != 0, i >= 1);
@@ -365,7 +365,7 @@ static void servers_that_are_known_for_it_are_not_asked(void **state)
         imap_fake_expunge(t.fake, 20, 20);
         fake_world_reconnect(&t);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         assert_int_equal(t.w->learned.false_vanished, 0);
         fake_world_end(&t);
     }
@@ -387,7 +387,7 @@ static void flags_are_found_by_search(void **state)
     t.w->m->last_full_ms = 0;
     assert_true(sync_flags_are_due(&t.w->table, t.w->m));
     world_sync(t.w);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     assert_false(sync_flags_are_due(&t.w->table, t.w->m));
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 6);
     assert_in_range(imap_fake_bytes(t.fake, true), 1, 2 * KIB);
@@ -395,7 +395,7 @@ static void flags_are_found_by_search(void **state)
     fake_world_reconnect(&t);
     t.w->m->last_full_ms = 0;
     world_sync(t.w);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -410,7 +410,7 @@ static void flags_are_fetched_where_search_is_refused(void **state)
         fake_world_reconnect(&t);
         t.w->m->last_full_ms = 0;
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), uid == 1);
     }
     fake_world_end(&t);
@@ -430,13 +430,13 @@ static void a_message_that_is_refused_does_not_hide_the_others(void **state)
         imap_fake_trouble(t.fake, 77, troubles[i % 2]);
         t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         /* As the newest one, and among others that are new. */
         for (uint32_t k = 0; k < 2; k++) {
             imap_fake_trouble(t.fake, imap_fake_add(t.fake, 1 + 4 * k), troubles[i % 2]);
             world_listen(t.w);
             world_sync_live(t.w);
-            fake_world_check(&t);
+            fake_world_check(&t, 1);
         }
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 254); /* old ones have no date */
@@ -446,7 +446,7 @@ static void a_message_that_is_refused_does_not_hide_the_others(void **state)
         fake_world_reconnect(&t);
         world_sync(t.w);
         assert_int_equal(t.w->m->version, version);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -468,7 +468,7 @@ static void a_server_that_refuses_everything_is_not_believed(void **state)
     }
     fake_world_reconnect(&t);
     world_sync(t.w);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -496,7 +496,7 @@ static void a_message_that_shows_late_is_found(void **state)
         imap_fake_add(t.fake, 1);
         world_listen(t.w);
         world_sync_live(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 104);
         fake_world_end(&t);
@@ -516,7 +516,7 @@ static void the_newest_messages_are_looked_at_again_where_some_show_late(void **
         world_sync_live(t.w);
         assert_int_equal(imap_fake_commands(t.fake, "FETCH"), i);
         assert_in_range(imap_fake_bytes(t.fake, true), 1, 4 * KIB);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -540,7 +540,7 @@ static void a_mailbox_that_is_refused_three_times_is_left_alone(void **state)
     imap_fake_config(t.fake)->refuses_select = NULL;
     world_sync(t.w);
     assert_false(sync_is_parked(t.w->m));
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     /* What is indexed stays so. */
     imap_fake_config(t.fake)->refuses_select = "[INUSE] later";
     world_try_pass(t.w, true);
@@ -587,7 +587,7 @@ static void flags_that_were_asked_for_are_newer_than_those_told_before(void **st
             world_pass(t.w, false);
         }
         assert_true(teller.commands >= 3);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -611,7 +611,7 @@ static void what_waits_for_a_removal_is_stored_before_uids_are_compared(void **s
         t.w->sc.batch_messages = 5;
         fake_world_reconnect(&t);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], told + 12);
         assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 1);

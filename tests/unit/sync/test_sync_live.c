@@ -1,6 +1,8 @@
 /* What an idling connection said, kept until it is applied. */
 #include "postrider/sync/sync.h"
 
+#include "postrider/base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +24,7 @@ static void hear_vanished(struct sync_live *l, uint32_t lo, uint32_t hi)
 {
     struct imap_range range = {lo, hi};
     struct imap_set set = {.ranges = &range, .count = 1};
-    sync_live_vanished(l, &set);
+    sync_live_vanished(l, &set, false);
 }
 
 static void nothing_is_empty_and_passive(void **state)
@@ -177,6 +179,125 @@ static void too_many_bytes_become_a_comparison(void **state)
     sync_live_fini(&l);
 }
 
+/* --- below the index --- */
+
+enum {
+    FIRST = 10, /* UID */
+    BELOW = 4
+};
+
+static void what_goes_below_is_counted_and_leaves_nothing(void **state)
+{
+    (void)state;
+    struct sync_live l = {.first_uid = FIRST, .below = BELOW};
+    sync_live_expunge(&l, BELOW);
+    assert_int_equal(l.below, BELOW - 1);
+    hear_vanished(&l, 2, 3);
+    assert_int_equal(l.below, BELOW - 3);
+    assert_true(sync_live_is_empty(&l));
+    assert_int_equal(l.changes, 2);
+    /* more is said to have gone than there were */
+    hear_vanished(&l, 1, FIRST - 1);
+    assert_int_equal(l.below, 0);
+    assert_true(sync_live_is_empty(&l));
+    sync_live_fini(&l);
+}
+
+static void a_range_across_the_lower_end_is_cut(void **state)
+{
+    (void)state;
+    struct sync_live l = {.first_uid = FIRST, .below = BELOW};
+    hear_vanished(&l, FIRST - 2, FIRST + 1);
+    assert_int_equal(l.below, BELOW - 2);
+    assert_int_equal(l.vanished_count, 1);
+    assert_int_equal(l.vanished[0].lo, FIRST);
+    assert_int_equal(l.vanished[0].hi, FIRST + 1);
+    sync_live_fini(&l);
+}
+
+static void what_went_earlier_was_not_counted(void **state)
+{
+    (void)state;
+    struct sync_live l = {.first_uid = FIRST, .below = BELOW};
+    struct imap_range range = {1, FIRST};
+    struct imap_set set = {.ranges = &range, .count = 1};
+    sync_live_vanished(&l, &set, true);
+    assert_int_equal(l.below, BELOW);
+    assert_int_equal(l.vanished_count, 1);
+    assert_int_equal(l.vanished[0].lo, FIRST);
+    sync_live_fini(&l);
+}
+
+static void numbers_are_kept_as_if_nothing_were_below(void **state)
+{
+    (void)state;
+    struct sync_live l = {.first_uid = FIRST, .below = BELOW};
+    sync_live_expunge(&l, BELOW + 3);
+    sync_live_expunge(&l, 1);
+    sync_live_expunge(&l, BELOW + 2);
+    assert_int_equal(l.below, BELOW - 1);
+    assert_int_equal(l.expunged_count, 2);
+    assert_int_equal(l.expunged[0], 3);
+    assert_int_equal(l.expunged[1], 3);
+    sync_live_fini(&l);
+}
+
+static void flags_below_are_not_kept(void **state)
+{
+    (void)state;
+    const struct imap_row rows[] = {
+        {.has = IMAP_ITEM_UID | IMAP_ITEM_FLAGS, .seq = 2, .uid = FIRST - 1},
+        {.has = IMAP_ITEM_FLAGS, .seq = BELOW},
+        {.has = IMAP_ITEM_UID | IMAP_ITEM_FLAGS, .seq = BELOW + 1, .uid = FIRST},
+        {.has = IMAP_ITEM_FLAGS, .seq = BELOW + 2},
+    };
+    struct sync_live l = {.first_uid = FIRST, .below = BELOW};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(sync_live_row(&l, &rows[i]), i >= 2);
+    }
+    assert_int_equal(l.row_count, 1);
+    assert_int_equal(l.rows[0].uid, FIRST);
+    assert_int_equal(l.numbered_count, 1);
+    assert_int_equal(l.numbered[0].number, 2);
+    assert_false(l.resync);
+    sync_live_fini(&l);
+}
+
+static void while_it_is_counted_numbers_say_nothing(void **state)
+{
+    (void)state;
+    struct sync_live l = {.first_uid = FIRST, .below_open = true};
+    const struct imap_row row = {.has = IMAP_ITEM_FLAGS, .seq = 30};
+    sync_live_expunge(&l, 20);
+    assert_int_equal(l.expunged_count, 0);
+    assert_true(l.below_moved);
+    assert_false(l.resync);
+    l.below_moved = false;
+    hear_vanished(&l, 1, FIRST + 5);
+    assert_true(l.below_moved);
+    assert_int_equal(l.vanished_count, 1);
+    assert_true(sync_live_row(&l, &row));
+    assert_true(l.resync);
+    sync_live_fini(&l);
+}
+
+static void a_date_is_a_day_early_in_utc(void **state)
+{
+    static const struct {
+        const char *date;
+        uint32_t day;
+    } rows[] = {{"1970-01-01T00:00:00Z", 0},         {"1960-05-01", 0},
+                {"1970-01-02T23:59:59Z", 0},         {"1970-01-03", 1},
+                {"2026-11-22T00:00:00Z", 20778},     {"2026-11-22T23:59:59.999Z", 20778},
+                {"2026-11-22T23:59:59-12:00", 20779}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t ms;
+        assert_true(clock_parse_iso(str_of(rows[i].date), &ms));
+        assert_int_equal(sync_since_day(ms), rows[i].day);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +309,13 @@ int main(void)
         cmocka_unit_test(keywords_outlive_the_row),
         cmocka_unit_test(too_many_facts_become_a_comparison),
         cmocka_unit_test(too_many_bytes_become_a_comparison),
+        cmocka_unit_test(what_goes_below_is_counted_and_leaves_nothing),
+        cmocka_unit_test(a_range_across_the_lower_end_is_cut),
+        cmocka_unit_test(what_went_earlier_was_not_counted),
+        cmocka_unit_test(numbers_are_kept_as_if_nothing_were_below),
+        cmocka_unit_test(flags_below_are_not_kept),
+        cmocka_unit_test(while_it_is_counted_numbers_say_nothing),
+        cmocka_unit_test(a_date_is_a_day_early_in_utc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void flags_told_before_the_mailbox_is_selected_anew_are_kept(void **state
         imap_fake_flags(t.fake, 7, IMAP_FLAG_FLAGGED, false);
         hear(t.w, 7, 7, IMAP_FLAG_FLAGGED);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -81,7 +81,7 @@ static void numbers_told_before_the_mailbox_is_selected_anew_are_looked_up(void 
         imap_fake_flags(t.fake, 7, IMAP_FLAG_FLAGGED, false);
         hear(t.w, 0, 7, IMAP_FLAG_FLAGGED);
         world_sync(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -94,7 +94,7 @@ static void flags_told_under_another_uidvalidity_are_forgotten(void **state)
     hear(t.w, 7, 7, IMAP_FLAG_FLAGGED);
     imap_fake_reset(t.fake, 8);
     world_sync(t.w);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -119,7 +119,7 @@ static void a_search_for_flags_is_newer_than_what_was_told_before(void **state)
         if (at < 3) { /* else it counts as told behind the search */
             assert_int_equal(t.w->result.updated, 0);
             world_sync_live(t.w);
-            fake_world_check(&t);
+            fake_world_check(&t, 1);
         }
         fake_world_end(&t);
     }
@@ -152,7 +152,7 @@ static void what_is_told_while_flags_are_searched_for_is_newer(void **state)
         t.w->m->last_full_ms = 0;
         world_sync(t.w);
         assert_true(meddler.count >= at);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -178,7 +178,7 @@ static void what_is_told_during_the_first_index_is_as_new_as_it_is(void **state)
         t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
         (void)pass_told(&t, 6, tell_walked); /* SELECT, then a hundred messages each */
         world_sync_live(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -209,7 +209,7 @@ static void flags_told_behind_the_row_of_a_new_message_are_its_flags(void **stat
         world_pass(t.w, true);
         t.w->sc.on_new_row = NULL;
         world_sync_live(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -242,7 +242,7 @@ a_new_message_that_goes_with_the_answer_that_brought_it_is_not_kept(void **state
                                                               .ctx = &fetches};
         world_sync_live(t.w);
         assert_true(fetches > 0);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }
@@ -282,7 +282,7 @@ static void flags_fetched_in_steps_miss_none(void **state)
         steps.meddles = false;
         world_listen(t.w);
         world_sync_live(t.w);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         fake_world_end(&t);
     }
 }

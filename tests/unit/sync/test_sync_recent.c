@@ -42,7 +42,7 @@ static void nothing_new_costs_one_small_search(void **state)
         imap_fake_flags(t.fake, uid, uid % 7 == 0 ? 0 : IMAP_FLAG_SEEN, uid == 877);
     }
     sync_anew(&t);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     sync_anew(&t);
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 1);
     assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
@@ -61,26 +61,26 @@ static void each_flag_that_comes_or_goes_is_found(void **state)
         /* No one has it, one, another one, all, all but one, again no one. */
         imap_fake_flags(t.fake, COUNT - 3, flags, keyword);
         sync_anew(&t);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         imap_fake_flags(t.fake, COUNT - 3, 0, false);
         imap_fake_flags(t.fake, COUNT - 100, flags, keyword);
         sync_anew(&t);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         assert_int_equal(t.w->result.updated, 2);
         for (uint32_t uid = COUNT - 199; uid <= COUNT; uid++) {
             imap_fake_flags(t.fake, uid, flags, keyword);
         }
         sync_anew(&t);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         imap_fake_flags(t.fake, COUNT - 50, 0, false);
         sync_anew(&t);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
         assert_int_equal(t.w->result.updated, 1);
         for (uint32_t uid = COUNT - 199; uid <= COUNT; uid++) {
             imap_fake_flags(t.fake, uid, 0, false);
         }
         sync_anew(&t);
-        fake_world_check(&t);
+        fake_world_check(&t, 1);
     }
     fake_world_end(&t);
 }
@@ -95,7 +95,7 @@ static void other_news_do_not_hide_a_flag(void **state)
     imap_fake_flags(t.fake, 905, IMAP_FLAG_SEEN, true);
     imap_fake_flags(t.fake, COUNT + 2, IMAP_FLAG_SEEN, false);
     sync_anew(&t);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -113,7 +113,7 @@ static void flags_without_order_are_fetched(void **state)
     sync_anew(&t);
     assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
     assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 1);
-    fake_world_check(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -129,7 +129,7 @@ static void a_server_that_cannot_search_is_asked_for_flags(void **state)
         for (uint32_t k = 0; k < 2; k++) {
             imap_fake_flags(t.fake, COUNT - k, IMAP_FLAG_FLAGGED, false);
             sync_anew(&t);
-            fake_world_check(&t);
+            fake_world_check(&t, 1);
             /* What is refused is not asked for again. */
             assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), i == 1 && k == 0);
         }
