@@ -80,7 +80,9 @@ static void on_timer(struct timer *t)
     struct account_health *h = container_of(t, struct account_health, timer);
     struct account *a = container_of(h, struct account, health);
     int64_t silent_ms = loop_now_ms(a->as->loop) - h->told_at_ms;
-    if (a->idle == NULL || h->work != NULL || silent_ms < check_ms(a)) {
+    /* IDLE may run behind a pass that still finds out what it was silent about. */
+    if (a->idle == NULL || a->pass != NULL || h->work != NULL ||
+        silent_ms < check_ms(a)) {
         plan(a);
         return;
     }

@@ -349,6 +349,8 @@ struct account {
     struct imap_simple *notify;
     bool list_due, inbox_due, notify_due;
     bool idle_refused;    /* by this connection's server, though it offers IDLE */
+    bool idle_trails;     /* it was sent behind a command that was not answered yet … */
+    bool idle_waits;      /* … which the server refuses: not so any more */
     bool no_guesses;      /* the server refuses sections that a message does not have */
     uint32_t told_items;  /* of new messages that the server sends by itself; 0 = none */
     uint32_t asked_items; /* told_items, if NOTIFY succeeds */

@@ -4,7 +4,8 @@
  *
  *   NOTIFY, a listing, SELECT and compare ─► live data ─► STATUS of others ─► IDLE
  *
- * The first three are sent together on a fresh connection: one round trip. NOTIFY goes
+ * The first three are sent together on a fresh connection: one round trip. Where comparing takes
+ * another command, IDLE is sent behind it before it is answered. NOTIFY goes
  * first, so that nothing falls between what the listing says and what is told from there.
  * Other mailboxes are brought up to date on a work connection (account_pending.c).
  *
@@ -70,7 +71,9 @@ void account_end_idle(struct account *a)
 
 static void on_command(void *ctx)
 {
-    account_end_idle(ctx);
+    struct account *a = ctx;
+    account_end_idle(a);
+    loop_defer(a->as->loop, &a->next, a->next.fn); /* is it the last one? */
 }
 
 /* A listing borrows the connection: the mailbox has to be selected again afterwards. */
@@ -272,7 +275,9 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
 {
     struct account *a = ctx;
     a->idle = NULL;
-    if (err->code == ERR_BAD || err->code == ERR_NO) {
+    if (a->idle_trails && (err->code == ERR_BAD || err->code == ERR_NO)) {
+        a->idle_waits = true;
+    } else if (err->code == ERR_BAD || err->code == ERR_NO) {
         a->idle_refused = true; /* announced, but not meant: looking has to do */
         account_subs_update(a);
     } else if (err->code != ERR_OK) {
@@ -282,11 +287,27 @@ static void on_idle_end(struct imap_idle *op ATTR_UNUSED, const struct err *err,
     next_soon(a);
 }
 
-static void watch_idle(struct account *a)
+static void idle_start(struct account *a, bool trails)
 {
     if (account_can_idle(a) && a->watch_box != 0 && a->idle == NULL) {
+        a->idle_trails = trails;
         a->idle = imap_idle_start(a->watch.conn, account_idle_max_ms(a), on_idle_end, a);
     }
+}
+
+/* Nothing else is to be sent, as far as it can be told before the answer. */
+static void idle_behind_pass(struct account *a)
+{
+    if (a->pass != NULL && a->list == NULL && a->notify == NULL && !a->list_due &&
+        !a->notify_due && !a->inbox_due && !a->idle_waits &&
+        sync_pass_asks_last(a->pass)) {
+        idle_start(a, true);
+    }
+}
+
+static void watch_idle(struct account *a)
+{
+    idle_start(a, false);
     account_poll_plan(a);
 }
 
@@ -330,6 +351,7 @@ void account_watch_next(struct account *a)
     }
     account_subs_next(a);
     if (account_watch_is_working(a)) {
+        idle_behind_pass(a);
         return;
     }
     struct mailbox *m = account_main(a);

@@ -315,8 +315,9 @@ static bool may_send(const struct imap_conn *c, const struct imap_cmd *cmd)
     }
     list_foreach (node, &c->running) {
         const struct imap_cmd *other = container_of(node, struct imap_cmd, node);
-        if (other->type->order == IMAP_ORDER_ALONE || other->type->order != order ||
-            ++count == c->pipeline_depth) {
+        bool beside = other->type->order == order && order != IMAP_ORDER_ALONE;
+        bool behind = other->type->leads && cmd->type->trails;
+        if (!(beside || behind) || ++count == c->pipeline_depth) {
             return false;
         }
     }

@@ -47,6 +47,16 @@ static struct imap_cmd *find_tag(const struct list *l, uint32_t tag)
     return NULL;
 }
 
+static void tell_turn(struct imap_conn *c)
+{
+    struct list *first = c->running.next;
+    struct imap_cmd *cmd = container_of(first, struct imap_cmd, node);
+    struct imap_op *op = first != &c->running ? imap_cmd_listener(cmd) : NULL;
+    if (op != NULL && cmd->type->on_turn != NULL) {
+        cmd->type->on_turn(op, cmd);
+    }
+}
+
 static void end_cmd(struct imap_conn *c, struct imap_cmd *cmd,
                     const struct imap_resp *resp, const struct err *err)
 {
@@ -60,6 +70,7 @@ static void end_cmd(struct imap_conn *c, struct imap_cmd *cmd,
         cmd->type->on_end(op, cmd, resp, err);
     }
     imap_cmd_free(cmd);
+    tell_turn(c);
     /* A server that says how long it wants to be left alone gets no command before. */
     if (c->state == IMAP_CONN_READY && err->code == ERR_THROTTLED &&
         imap_backoff_hint_ms(err) > 0) {

@@ -4,6 +4,7 @@
  *                    │ finish: DONE goes out with the "+"          ▲
  *                    └──────────────────────────────────────────────┘
  *
+ * It may be sent behind a FETCH or SEARCH that is not answered yet, and waits for its turn then.
  * Data may come in every state, and the server may end it in every state. After DONE
  * nothing is sent before the tagged reply: the command is one of those that stand alone.
  * In ASKED and DONE_SENT the server has answer_ms, then the connection counts as dead. */
@@ -65,19 +66,26 @@ static void on_max(struct timer *t)
 
 static void idle_sent(struct imap_op *base, struct imap_cmd *cmd)
 {
-    struct imap_idle *op = IDLE(base);
+    IDLE(base)->state = IDLE_ASKED;
+    if (base->conn->running.next == &cmd->node) {
+        imap_op_wait(base, base->conn->answer_ms);
+    }
+}
+
+static void idle_turn(struct imap_op *base, struct imap_cmd *cmd)
+{
     (void)cmd;
-    op->state = IDLE_ASKED;
-    imap_op_wait(base, base->conn->answer_ms);
+    if (IDLE(base)->state == IDLE_ASKED) {
+        imap_op_wait(base, base->conn->answer_ms);
+    }
 }
 
 static void idle_continue(struct imap_op *base, struct imap_cmd *cmd,
                           const struct imap_resp *resp)
 {
     struct imap_idle *op = IDLE(base);
-    (void)cmd;
     (void)resp;
-    if (op->state != IDLE_ASKED) {
+    if (op->state != IDLE_ASKED || base->conn->running.next != &cmd->node) {
         base->conn->ignored++;
         return;
     }
@@ -107,7 +115,9 @@ static const struct imap_cmd_type idle_cmd = {.name = "IDLE",
                                               .context = IMAP_CONTEXT_OTHER,
                                               .continues = true,
                                               .undrainable = true,
+                                              .trails = true,
                                               .on_sent = idle_sent,
+                                              .on_turn = idle_turn,
                                               .on_continue = idle_continue,
                                               .on_end = idle_end};
 

@@ -67,8 +67,12 @@ struct imap_cmd_type {
     bool secret;      /* its text is wiped */
     bool undrainable; /* once sent it cannot end without its operation */
     bool selects;     /* its rows describe a mailbox that is not selected yet */
+    bool trails;      /* may be sent behind … */
+    bool leads;       /* … these before they are answered, whatever their order is */
     /* All of the text went out. */
     void (*on_sent)(struct imap_op *op, struct imap_cmd *cmd);
+    /* What was sent before it is answered. */
+    void (*on_turn)(struct imap_op *op, struct imap_cmd *cmd);
     /* True = taken. Who returns false has called nobody. */
     bool (*on_untagged)(struct imap_op *op, struct imap_cmd *cmd,
                         const struct imap_resp *resp);

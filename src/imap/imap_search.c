@@ -110,6 +110,7 @@ static void search_end(struct imap_op *base, struct imap_cmd *cmd,
 static const struct imap_cmd_type search_cmd = {.name = "SEARCH",
                                                 .order = IMAP_ORDER_ALONE,
                                                 .context = IMAP_CONTEXT_OTHER,
+                                                .leads = true,
                                                 .on_untagged = search_untagged,
                                                 .on_end = search_end};
 

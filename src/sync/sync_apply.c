@@ -45,22 +45,6 @@ static void late_before(struct sync_pass *p, uint32_t uid)
     }
 }
 
-/* Flags found by search hold for all rows that nothing else was said of. */
-static void compare_flags(struct sync_pass *p, const struct msg_row *row)
-{
-    const struct sync_batch *b = &p->prior;
-    struct sync_diff *d = &p->diff;
-    size_t deletes = d->delete_count;
-    sync_diff_stored(d, b, p->m, row);
-    bool told = deletes != d->delete_count ||
-                (d->flags_seen > 0 && b->flags[d->flags_seen - 1].uid == row->uid);
-    struct msg_row after;
-    if (p->has_flag_sets && !p->flushing && !told &&
-        sync_flag_sets_apply(&p->flag_sets, &d->arena, row, &after)) {
-        sync_diff_change(d, row, &after);
-    }
-}
-
 static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row)
 {
     const struct sync_flag_row *told = sync_numbers_of(p, rank);
@@ -81,7 +65,7 @@ static void compare_row(struct sync_pass *p, uint32_t rank, const struct msg_row
     if (told != NULL) {
         sync_diff_flags(&p->diff, p->m, row, told);
     } else {
-        compare_flags(p, row);
+        sync_flags_compare(p, row);
     }
 }
 
@@ -194,7 +178,7 @@ static bool scan_range(struct sync_pass *p, uint32_t *lo, uint32_t *hi)
 static bool prepare_prior(struct sync_pass *p)
 {
     uint32_t lo, hi;
-    sync_batch_sort(&p->prior);
+    sync_batch_sort(&p->prior, p->m);
     sync_diff_clear(&p->diff);
     p->scan_rank = 0;
     p->window = (struct sync_window){0};

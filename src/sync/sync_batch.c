@@ -29,6 +29,7 @@ void sync_batch_clear(struct sync_batch *b)
 {
     arena_reset(&b->arena);
     b->new_count = b->flag_count = b->vanished_count = 0;
+    b->serial = b->searched = 0;
 }
 
 size_t sync_batch_size(const struct sync_batch *b)
@@ -56,10 +57,17 @@ void sync_batch_move_vanished(struct sync_batch *to, struct sync_batch *from)
     from->vanished_count = 0;
 }
 
-void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
+static struct sync_flag_row *add_flags(struct sync_batch *b)
 {
     b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
-    sync_flag_row_copy(&b->arena, &b->flags[b->flag_count++], row);
+    return &b->flags[b->flag_count++];
+}
+
+void sync_batch_flags(struct sync_batch *b, const struct imap_row *row)
+{
+    struct sync_flag_row *out = add_flags(b);
+    sync_flag_row_copy(&b->arena, out, row);
+    out->order = b->serial++;
 }
 
 static struct msg_row row_copy(struct arena *arena, const struct msg_row *row)
@@ -121,8 +129,10 @@ void sync_batch_new(struct sync_batch *b, struct mailbox *m, const struct imap_r
 {
     b->news = sync_grow(b->news, b->new_count, &b->new_cap, sizeof *b->news);
     struct sync_new_row *out = &b->news[b->new_count++];
-    *out = (struct sync_new_row){
-        .internaldate_ms = row->internaldate_ms, .size = row->size, .announce = announce};
+    *out = (struct sync_new_row){.internaldate_ms = row->internaldate_ms,
+                                 .size = row->size,
+                                 .order = b->serial++,
+                                 .announce = announce};
     out->row.uid = row->uid;
     out->row.modseq = row->modseq;
     out->row.flags = row->flags.system;
@@ -161,6 +171,7 @@ void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row)
     struct sync_new_row *copy = &b->news[b->new_count++];
     *copy = *row;
     copy->row = row_copy(&b->arena, &row->row);
+    copy->order = b->serial++;
 }
 
 struct sync_flag_row sync_flag_row_dup(struct arena *arena,
@@ -175,6 +186,26 @@ struct sync_flag_row sync_flag_row_dup(struct arena *arena,
     return copy;
 }
 
+static void take_flags(struct sync_batch *b, const struct sync_flag_row *rows,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sync_flag_row *out = add_flags(b);
+        *out = sync_flag_row_dup(&b->arena, &rows[i]);
+        out->order = b->serial++;
+    }
+}
+
+void sync_batch_take_flags(struct sync_batch *b, const struct sync_batch *from)
+{
+    take_flags(b, from->flags, from->flag_count);
+}
+
+void sync_batch_searched(struct sync_batch *b)
+{
+    b->searched = b->serial;
+}
+
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
 {
     for (size_t i = 0; i < live->vanished_count; i++) {
@@ -185,10 +216,7 @@ void sync_batch_take_live(struct sync_batch *b, struct sync_live *live)
 
 void sync_batch_take_rows(struct sync_batch *b, struct sync_live *live)
 {
-    for (size_t i = 0; i < live->row_count; i++) {
-        b->flags = sync_grow(b->flags, b->flag_count, &b->flag_cap, sizeof *b->flags);
-        b->flags[b->flag_count++] = sync_flag_row_dup(&b->arena, &live->rows[i]);
-    }
+    take_flags(b, live->rows, live->row_count);
     live->row_count = 0;
     if (live->numbered_count > 0) {
         live->numbered_count = 0;
@@ -243,18 +271,12 @@ static int cmp_flag(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
-void sync_batch_sort(struct sync_batch *b)
+static void sort_news(struct sync_batch *b)
 {
-    struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
-    imap_set_normalize(&vanished);
-    b->vanished_count = vanished.count;
-    for (size_t i = 0; i < b->new_count; i++) {
-        b->news[i].order = (uint32_t)i;
-    }
+    size_t kept = 0;
     if (b->new_count > 1) {
         qsort(b->news, b->new_count, sizeof *b->news, cmp_new);
     }
-    size_t kept = 0;
     for (size_t i = 0; i < b->new_count; i++) {
         if (kept > 0 && b->news[kept - 1].row.uid == b->news[i].row.uid) {
             merge_new(&b->news[kept - 1], &b->news[i]);
@@ -263,13 +285,14 @@ void sync_batch_sort(struct sync_batch *b)
         }
     }
     b->new_count = kept;
-    for (size_t i = 0; i < b->flag_count; i++) {
-        b->flags[i].order = (uint32_t)i;
-    }
+}
+
+static void sort_flags(struct sync_batch *b)
+{
+    size_t kept = 0;
     if (b->flag_count > 1) {
         qsort(b->flags, b->flag_count, sizeof *b->flags, cmp_flag);
     }
-    kept = 0;
     for (size_t i = 0; i < b->flag_count; i++) {
         if (kept > 0 && b->flags[kept - 1].uid == b->flags[i].uid) {
             sync_label_carry(&b->arena, &b->flags[kept - 1], &b->flags[i]);
@@ -279,6 +302,41 @@ void sync_batch_sort(struct sync_batch *b)
         }
     }
     b->flag_count = kept;
+}
+
+/* The row of a new message as it is after what was told behind it. */
+static void merge_flags(struct sync_batch *b, struct mailbox *m, struct sync_new_row *row,
+                        const struct sync_flag_row *told)
+{
+    struct msg_row before = row->row;
+    row->row.flags = told->system;
+    row->row.keywords = keyword_ids(&b->arena, m, told->keywords, told->keyword_count,
+                                    &row->row.keyword_count);
+    if (!told->has_labels) {
+        sync_label_keep(&b->arena, m, &before, &row->row);
+    }
+    if (told->modseq != 0) {
+        row->row.modseq = told->modseq;
+    }
+    row->order = told->order;
+}
+
+void sync_batch_sort(struct sync_batch *b, struct mailbox *m)
+{
+    struct imap_set vanished = {.ranges = b->vanished, .count = b->vanished_count};
+    imap_set_normalize(&vanished);
+    b->vanished_count = vanished.count;
+    sort_news(b);
+    sort_flags(b);
+    for (size_t i = 0, k = 0; i < b->flag_count && k < b->new_count;) {
+        struct sync_new_row *row = &b->news[k];
+        const struct sync_flag_row *told = &b->flags[i];
+        if (told->uid == row->row.uid && told->order > row->order) {
+            merge_flags(b, m, row, told);
+        }
+        k += row->row.uid <= told->uid;
+        i += told->uid < row->row.uid;
+    }
 }
 
 /* --- diff --- */

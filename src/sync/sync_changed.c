@@ -4,9 +4,8 @@
 #include <stdio.h>
 
 enum {
-    FLAG_WINDOW = 200, /* newest messages whose flags a plain pass looks at */
-    FLAG_STEP = 2000,  /* looked at by one command when it is all of them */
-    LATE_WINDOW = 64   /* newest messages looked at where some show late */
+    FLAG_STEP = 2000, /* looked at by one command when it is all of them */
+    LATE_WINDOW = 64  /* newest messages looked at where some show late */
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -33,8 +32,7 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
 {
     struct sync_pass *p = ctx;
     const uint32_t need = IMAP_ITEM_UID | IMAP_ITEM_FLAGS;
-    if ((row->has & need) != need || row->uid > p->m->last_uid ||
-        row->uid < sync_first_uid(p->m) ||
+    if ((row->has & need) != need || row->uid < sync_first_uid(p->m) ||
         (row->seq == 1 && sync_window_looked(p, row->uid))) {
         return;
     }
@@ -110,11 +108,19 @@ static bool changed_params(struct sync_pass *p, char set[40],
         if (p->full_flags) {
             next_flags(p, set);
         } else {
-            newest(p, FLAG_WINDOW, set);
+            newest(p, SYNC_RECENT_MAX, set);
+            out->by_uid = p->recent_uids.len > 0;
         }
     }
-    out->set = str_of(set);
+    out->set = p->recent_uids.len > 0 ? p->recent_uids : str_of(set);
     return true;
+}
+
+static bool wants_recent_search(const struct sync_pass *p)
+{
+    return p->compare_all && !p->resynced && !p->has_flag_sets &&
+           !sync_cursor_is_usable(p) && !(p->selects && flags_are_due(p)) &&
+           sync_pass_exists(p) > 0 && p->m->last_uid != 0 && sync_recent_is_worth(p);
 }
 
 static bool wants_flag_search(struct sync_pass *p)
@@ -136,6 +142,10 @@ enum step sync_changed_step(struct op *op)
     }
     if (wants_flag_search(p)) {
         sync_pass_enter(p, PASS_STATE_FLAGS);
+        return STEP_MORE;
+    }
+    if (wants_recent_search(p)) {
+        sync_pass_enter(p, PASS_STATE_RECENT);
         return STEP_MORE;
     }
     if (!changed_params(p, set, &params)) {

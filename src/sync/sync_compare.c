@@ -79,6 +79,8 @@ enum step sync_compare_flags(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     if (p->flag_search == NULL) {
+        sync_batch_take_rows(&p->batch, p->live);
+        sync_batch_searched(&p->batch);
         sync_pass_command(p);
         p->flag_search = sync_flag_search_start(p->conn, p->m, on_flag_sets, p);
     }

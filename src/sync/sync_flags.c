@@ -4,6 +4,7 @@
  *
  * The few that have a flag are listed in much less than FETCH needs for all. The sets are
  * of one moment only if the mailbox did not change between the first and the last. */
+#include "sync_match.h"
 #include "sync_priv.h"
 
 #include "postrider/base/clock.h"
@@ -251,4 +252,35 @@ bool sync_flag_sets_apply(const struct sync_flag_sets *sets, struct arena *arena
     put_keywords(sets, arena, stored, out);
     return out->flags != stored->flags || out->keyword_count != stored->keyword_count ||
            out->keywords != stored->keywords;
+}
+
+/* Was this told when flags were searched for, or after that? */
+static bool is_newer_than_search(const struct sync_batch *b, const struct sync_diff *d,
+                                 uint32_t uid)
+{
+    const struct sync_flag_row *last =
+        d->flags_seen > 0 ? &b->flags[d->flags_seen - 1] : NULL;
+    return last != NULL && last->uid == uid && last->order >= b->searched;
+}
+
+/* Flags found by search hold for all rows of which nothing was said since. What was told
+ * before tells of the keywords that were not searched for. */
+void sync_flags_compare(struct sync_pass *p, const struct msg_row *row)
+{
+    const struct sync_batch *b = &p->prior;
+    struct sync_diff *d = &p->diff;
+    size_t deletes = d->delete_count, changes = d->change_count;
+    sync_diff_stored(d, b, p->m, row);
+    if (!p->has_flag_sets || p->flushing || deletes != d->delete_count ||
+        is_newer_than_search(b, d, row->uid)) {
+        return;
+    }
+    struct msg_row told = changes < d->change_count ? d->changes[changes].after : *row;
+    struct msg_row after;
+    if (sync_flag_sets_apply(&p->flag_sets, &d->arena, &told, &after)) {
+        d->change_count = changes;
+        if (!sync_same_flags(row, &after)) {
+            sync_diff_change(d, row, &after);
+        }
+    }
 }

@@ -368,7 +368,7 @@ static void on_row(void *ctx, const struct imap_row *row)
 static void commit_fetched(struct sync_pass *p)
 {
     struct sync_batch *b = &p->floor.batch;
-    sync_batch_sort(b);
+    sync_batch_sort(b, p->m);
     struct msg_row *rows = mem_array(b->new_count, sizeof *rows);
     struct thread_fact *facts = mem_array(b->new_count, sizeof *facts);
     for (size_t i = 0; i < b->new_count; i++) {

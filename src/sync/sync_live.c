@@ -13,6 +13,7 @@ enum {
 void sync_live_reset(struct sync_live *l)
 {
     arena_reset(&l->arena);
+    l->box = 0;
     l->exists_changed = false;
     l->resync = false;
     l->row_count = l->vanished_count = l->expunged_count = l->arrival_count = 0;
@@ -124,8 +125,21 @@ bool sync_live_row(struct sync_live *l, const struct imap_row *row)
     sync_flag_row_copy(&l->arena, copy, row);
     copy->uid = numbered ? 0 : row->uid;
     copy->number = numbered ? row->seq - l->below : 0;
+    copy->order = l->told++;
     l->modseq = row->modseq > l->modseq ? row->modseq : l->modseq;
     return true;
+}
+
+void sync_live_forget(struct sync_live *l, uint32_t told, struct imap_range uids)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        const struct sync_flag_row *row = &l->rows[i];
+        if (row->order >= told || row->uid < uids.lo || row->uid > uids.hi) {
+            l->rows[kept++] = *row;
+        }
+    }
+    l->row_count = kept;
 }
 
 bool sync_live_numbers_hold(const struct sync_live *l)

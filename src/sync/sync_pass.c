@@ -9,7 +9,8 @@
  *                       └─► PROBE or SEARCH ──► PREPARE ──► LATE? ──► COMMIT ──► END
  *
  * With QRESYNC the answer to SELECT itself tells what changed, and CHANGED asks nothing.
- * Without CONDSTORE it becomes FLAGS now and then, which searches for all flags.
+ * Without CONDSTORE it becomes FLAGS now and then, which searches for all flags, and RECENT
+ * in between.
  *
  * What may be trusted: the stored cursor (highest_modseq) moves only in the final commit
  * of a pass that began with SELECT, to the value that SELECT told, and only if nothing
@@ -96,6 +97,7 @@ static void pass_abort(struct op *op)
     sync_flag_search_cancel(p->flag_search);
     sync_rescue_cancel(p->rescue);
     store_scan_cancel(p->scan);
+    store_rank_cancel(p->rank);
     sync_rebuild_cancel(p->rebuild);
     timer_stop(&p->move_wait);
 }
@@ -111,6 +113,7 @@ static void pass_fini(struct op *op)
     struct sync_pass *p = pass_of(op);
     sync_batch_fini(&p->batch);
     sync_batch_fini(&p->prior);
+    sync_batch_fini(&p->told);
     sync_walk_fini(p);
     sync_diff_fini(&p->diff);
     timer_stop(&p->move_wait);
@@ -129,6 +132,16 @@ void sync_pass_cancel(struct sync_pass *p)
     }
     p->canceled = true;
     sync_pass_run(p);
+}
+
+bool sync_pass_asks_last(const struct sync_pass *p)
+{
+    bool asks = p->state == PASS_STATE_RECENT
+                    ? p->search != NULL
+                    : p->state == PASS_STATE_CHANGED && p->fetch != NULL &&
+                          !(p->full_flags && p->flags_hi > 0);
+    return asks && p->selects && sync_live_is_empty(p->live) &&
+           p->m->count + p->batch.new_count == sync_pass_exists(p);
 }
 
 /* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
@@ -243,6 +256,10 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     if (!p->resynced) {
         sync_batch_clear(&p->batch);
     }
+    if (p->m->phase == MAILBOX_PHASE_LIVE && !sync_cursor_is_usable(p)) {
+        sync_batch_take_flags(&p->batch, &p->told);
+    }
+    sync_batch_clear(&p->told);
     sync_pass_enter(p, PASS_STATE_COMPARE);
     sync_pass_run(p);
 }
@@ -276,6 +293,21 @@ static void on_select_vanished(void *ctx, const struct imap_set *uids)
     }
 }
 
+/* A server without MODSEQ tells of a flag once, and only of the newest messages the flags are
+ * asked for. Where it told no more than numbers, all are looked at. */
+static void keep_told(struct sync_pass *p)
+{
+    struct mailbox *m = p->m;
+    struct sync_live *live = p->live;
+    if (live->box != m->box || m->phase != MAILBOX_PHASE_LIVE || m->highest_modseq != 0) {
+        return;
+    }
+    if (live->numbered_count > 0) {
+        m->last_full_ms = 0;
+    }
+    sync_batch_take_rows(&p->told, live);
+}
+
 static enum step step_select(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
@@ -298,7 +330,9 @@ static enum step step_select(struct op *op)
                                         .last_uid = m->last_uid,
                                         .on_row = on_select_row,
                                         .on_vanished = on_select_vanished};
+    keep_told(p);
     sync_live_reset(p->live);
+    p->live->box = m->box;
     p->live->modseq = 0;
     p->live->changes = 0;
     sync_floor_forget(p);
@@ -373,7 +407,9 @@ static enum pass_state take_live(struct sync_pass *p)
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
                                live->expunged_count * sizeof(uint32_t));
     sync_batch_take_live(&p->batch, live);
+    uint32_t box = live->box;
     sync_live_reset(live);
+    live->box = box;
     return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;
 }
 
@@ -508,6 +544,7 @@ static const struct step_row steps[PASS_STATE_END + 1] = {
     [PASS_STATE_REBUILD] = {"rebuild", sync_rebuild_step},
     [PASS_STATE_NEW] = {"new", step_new},
     [PASS_STATE_CHANGED] = {"changed", sync_changed_step},
+    [PASS_STATE_RECENT] = {"recent", sync_recent_step},
     [PASS_STATE_FLAGS] = {"flags", sync_compare_flags},
     [PASS_STATE_PREPARE] = {"prepare", sync_apply_prepare},
     [PASS_STATE_CHECK] = {"check", sync_apply_check},

@@ -28,13 +28,15 @@ struct sync_new_row {
     struct msg_row row;
     int64_t internaldate_ms;
     uint64_t size;
-    uint32_t order; /* of arrival among rows of one UID */
+    uint32_t order; /* of arrival among all rows of the batch */
     bool announce, has_labels;
     struct thread_fact thread; /* own = 0: nothing is known */
 };
 
 struct sync_batch {
     struct arena arena; /* keywords, email ids */
+    uint32_t serial;    /* rows so far: each has its number in `order` */
+    uint32_t searched;  /* so many rows were there when flags were searched for */
     struct sync_new_row *news;
     size_t new_count, new_cap;
     struct sync_flag_row *flags;
@@ -67,8 +69,13 @@ void sync_batch_adopt(struct sync_batch *b, const struct sync_new_row *row);
 void sync_batch_take_live(struct sync_batch *b, struct sync_live *live);
 /* Flags alone. Before flags are asked for: the answer is newer, and later facts win. */
 void sync_batch_take_rows(struct sync_batch *b, struct sync_live *live);
-/* Rising UIDs, the last one of equals wins; to be called before sync_diff. */
-void sync_batch_sort(struct sync_batch *b);
+/* The same from another batch. */
+void sync_batch_take_flags(struct sync_batch *b, const struct sync_batch *from);
+/* Flags are searched for now: what was told before is older. */
+void sync_batch_searched(struct sync_batch *b);
+/* Rising UIDs, the last one of equals wins, and flags that were told behind the row of a new
+ * message are its flags; to be called before sync_diff. */
+void sync_batch_sort(struct sync_batch *b, struct mailbox *m);
 
 /* --- labels (sync_label.c) --- */
 
@@ -276,6 +283,7 @@ enum pass_state {
     PASS_STATE_REBUILD, /* the new index against its shadow */
     PASS_STATE_NEW,     /* messages above last_uid */
     PASS_STATE_CHANGED, /* flags since the cursor */
+    PASS_STATE_RECENT,  /* do the newest messages have other flags? by search */
     PASS_STATE_FLAGS,   /* all flags, by search */
     PASS_STATE_PREPARE, /* stored rows against what was learned */
     PASS_STATE_CHECK,   /* does the count agree? */
@@ -290,6 +298,7 @@ enum pass_state {
 /* What one FETCH of an initial index brings. */
 struct sync_walk_chunk {
     struct imap_fetch *fetch; /* NULL once it ended */
+    uint32_t told;            /* rows that were told when it was asked for */
     struct sync_batch batch;
 };
 
@@ -312,13 +321,15 @@ struct sync_pass {
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
     bool has_flag_sets;
-    bool proved;    /* none of those that were said to be gone is found */
-    bool probed;    /* ranks of what is gone were asked for */
-    bool searched;  /* the index was compared UID by UID */
-    bool compared;  /* what is gone is known for certain: by either */
-    bool late_done; /* messages that appeared late were fetched */
-    bool late_more; /* there are more of them */
-    bool refused;   /* the server answered a FETCH with NO: something is missing … */
+    bool recent_done;       /* PASS_STATE_RECENT was there */
+    struct str recent_uids; /* of what it found */
+    bool proved;            /* none of those that were said to be gone is found */
+    bool probed;            /* ranks of what is gone were asked for */
+    bool searched;          /* the index was compared UID by UID */
+    bool compared;          /* what is gone is known for certain: by either */
+    bool late_done;         /* messages that appeared late were fetched */
+    bool late_more;         /* there are more of them */
+    bool refused; /* the server answered a FETCH with NO: something is missing … */
     bool refused_changes; /* … of what changed: the cursor stays */
     uint32_t late_added;
     bool agrees;        /* the index will have as many messages as the server */
@@ -343,6 +354,7 @@ struct sync_pass {
     uint32_t server_next;
     struct sync_batch batch; /* being filled */
     struct sync_batch prior; /* being committed while the next one fills */
+    struct sync_batch told;  /* flags, heard before the mailbox was selected once more */
     struct sync_diff diff;
     size_t new_at, change_at, delete_at; /* what of prior and diff is committed */
     struct sync_window window;
@@ -373,6 +385,7 @@ struct sync_pass {
     struct sync_flag_search *flag_search;
     struct sync_rescue *rescue;
     struct store_scan *scan;
+    struct store_rank *rank;
     struct store_commit *commit;
 };
 
@@ -437,6 +450,20 @@ enum step sync_changed_step(struct op *op);
 bool sync_cursor_is_usable(const struct sync_pass *p);
 /* The end of a FETCH of NEW or CHANGED. */
 void sync_pass_fetched(struct imap_fetch *op, const struct err *err, void *ctx);
+
+/* sync_flags.c: one stored row against what was told of it and what was searched for. */
+void sync_flags_compare(struct sync_pass *p, const struct msg_row *row);
+
+/* sync_recent.c: have the newest messages other flags? */
+enum {
+    SYNC_RECENT_MAX = 200 /* whose flags are looked at without MODSEQ */
+};
+enum step sync_recent_step(struct op *op);
+/* Can it be searched for? Else the flags are fetched. */
+bool sync_recent_is_worth(const struct sync_pass *p);
+/* What finds those of the rows that have other flags now; false: too much to ask. */
+bool sync_recent_criteria(struct sync_pass *p, const struct msg_row *rows, size_t count,
+                          struct buf *out);
 
 /* sync_compare.c: what is there, when the count does not agree */
 enum step sync_compare_flags(struct op *op);

@@ -6,7 +6,9 @@
  * A part holds the messages whose key falls into it: so many parts that one fits into
  * memory. Matched messages are silent but for flags; of the others, new ones are told if
  * they came after the last look at the mailbox, and old ones count as deleted if nearly
- * all messages can be recognised. What a part tells comes in a fixed order, and the record
+ * all messages can be recognised. A message that was moved here keeps its date, so where
+ * all but a few were recognised, these few count as new whatever their date is; many would
+ * rather be those that were there, under other marks. What a part tells comes in a fixed order, and the record
  * counts how much of it was told: after a crash the rest follows, with the same event ids.
  *
  * A row without a partner that the server does not show any more leaves the index as
@@ -31,6 +33,8 @@ enum {
     PART_ROWS = 20000,
     TELL_SLICE = 500,  /* events in one commit */
     FETCH_SLICE = 500, /* new messages asked for at a time */
+    FEW_MIN = 50,      /* so many, or … */
+    FEW_PERCENT = 10,  /* … this part of them, are few */
     ARRIVED_SLACK_MS = 10 * 60 * 1000
 };
 
@@ -57,6 +61,7 @@ struct sync_rebuild {
     struct sync_match old;       /* rows of the part */
     struct sync_change *changes; /* matched, other flags */
     size_t change_count, change_cap;
+    size_t new_rows; /* of the part */
     uint32_t *fresh; /* UIDs of new rows without a partner, rising */
     size_t fresh_count, fresh_cap;
     size_t fresh_at, fresh_end; /* those asked for at a time */
@@ -176,6 +181,7 @@ static void take_new(struct sync_pass *p, const struct msg_row *row)
     if (!is_in_part(r, key)) {
         return;
     }
+    r->new_rows++;
     const struct msg_row *former = sync_match_take(&r->old, key, row);
     if (former == NULL) {
         r->fresh = grow(r->fresh, r->fresh_count, &r->fresh_cap, sizeof *r->fresh);
@@ -219,7 +225,7 @@ static void begin_part(struct sync_rebuild *r)
 {
     sync_match_clear(&r->old);
     arena_reset(&r->arena);
-    r->change_count = r->fresh_count = r->fresh_at = r->fresh_end = 0;
+    r->change_count = r->fresh_count = r->fresh_at = r->fresh_end = r->new_rows = 0;
     r->state = r->part < r->parts ? REBUILD_STATE_OLD : REBUILD_STATE_FINISH;
 }
 
@@ -352,11 +358,18 @@ static bool is_torn(const struct imap_row *row)
     return (row->has & marks) == marks && row->internaldate_ms <= 0 && row->size == 0;
 }
 
-static bool is_news(const struct mailbox *shadow, const struct imap_row *row)
+static bool are_few(const struct sync_rebuild *r)
 {
+    size_t few = r->new_rows * FEW_PERCENT / 100;
+    return r->telling && r->fresh_count <= (few > FEW_MIN ? few : FEW_MIN);
+}
+
+static bool is_news(const struct sync_rebuild *r, const struct imap_row *row)
+{
+    const struct mailbox *shadow = r->shadow;
     bool late = shadow->stored_ms != 0 &&
                 row->internaldate_ms >= shadow->stored_ms - ARRIVED_SLACK_MS;
-    return late || knows_nothing(shadow);
+    return late || knows_nothing(shadow) || are_few(r);
 }
 
 static void on_fresh_row(void *ctx, const struct imap_row *row)
@@ -368,7 +381,7 @@ static void on_fresh_row(void *ctx, const struct imap_row *row)
         return;
     }
     forget_gone(r, row->uid);
-    if ((row->has & need) == need && is_news(r->shadow, row) &&
+    if ((row->has & need) == need && is_news(r, row) &&
         sync_new_content(&p->sc, p->m, row)) {
         sync_batch_new(&p->batch, p->m, row, true);
     }
@@ -386,7 +399,7 @@ static void on_fresh_end(struct sync_rescue *op ATTR_UNUSED, const struct err *e
         sync_pass_fail(p, err, "fetch messages");
         return;
     }
-    sync_batch_sort(&p->batch);
+    sync_batch_sort(&p->batch, p->m);
     p->rebuild->state = REBUILD_STATE_TELL_NEW;
     sync_pass_run(p);
 }

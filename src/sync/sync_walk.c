@@ -109,6 +109,7 @@ static void walk_fetch(struct sync_pass *p)
                                        .items = sync_row_items(p->conn)};
     struct sync_walk_chunk *chunk = chunk_at(p, p->chunk_count++);
     sync_pass_command(p);
+    chunk->told = p->live->told;
     chunk->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
 }
 
@@ -240,9 +241,15 @@ static void walk_commit_slice(struct sync_pass *p)
 static void walk_commit_chunk(struct sync_pass *p)
 {
     struct sync_batch *b = &chunk_at(p, 0)->batch;
-    sync_batch_sort(b);
+    sync_batch_sort(b, p->m);
     while (b->new_count > 0 && b->news[b->new_count - 1].row.uid >= p->m->low_uid) {
         b->new_count--;
+    }
+    if (b->new_count > 0) {
+        /* Now and then a server tells of a flag before it is asked for the message. */
+        sync_live_forget(
+            p->live, chunk_at(p, 0)->told,
+            (struct imap_range){b->news[0].row.uid, b->news[b->new_count - 1].row.uid});
     }
     p->flushing = true;
     p->new_at = b->new_count;

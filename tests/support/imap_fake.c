@@ -38,7 +38,7 @@ struct imap_fake {
     struct gone *gone;
     size_t gone_count, gone_cap;
     uint32_t uid_next, uid_validity;
-    uint64_t modseq;
+    uint64_t modseq, told_modseq;
     uint32_t *view; /* the session's: UIDs by sequence number */
     size_t view_count;
     bool lost_row, qresync;
@@ -342,6 +342,14 @@ static void refresh(struct imap_fake *f, bool tell)
     if (tell && (fewer || f->view_count != before)) {
         buf_printf(&f->out, "* %zu EXISTS\r\n", f->view_count);
     }
+    for (size_t i = 0; i < before && tell && (f->config.quirks & FAKE_TELLS_FLAGS) != 0;
+         i++) {
+        const struct fake_message *m = find(f, f->view[i]);
+        if (m->modseq > f->told_modseq) {
+            put_row(f, i + 1, m, "FLAGS");
+        }
+    }
+    f->told_modseq = f->modseq;
 }
 
 static void ok(struct imap_fake *f, const char *tag)
@@ -435,6 +443,11 @@ static void do_fetch(struct imap_fake *f, const char *tag, const char *args, boo
             put_row(f, i + 1, m, items);
         }
     }
+    if (by_uid && f->config.behind != NULL) {
+        unlock(f);
+        f->config.behind(f, f->config.ctx);
+        lock(f);
+    }
     if (by_uid) {
         refresh(f, true);
     }
@@ -455,38 +468,104 @@ static int64_t read_day(const char *text)
     return clock_days_from_civil(year, (unsigned)(at - months) / 3 + 1, day);
 }
 
-static bool matches(const struct imap_fake *f, const struct fake_message *m,
-                    const char *key)
+/* --- search keys --- */
+
+/* Who reads the keys of one message's search. */
+struct keys {
+    const struct fake_message *m;
+    const char *at;
+    uint32_t last;
+};
+
+static bool took(struct keys *k, const char *word)
+{
+    size_t len = strlen(word);
+    bool is = strncmp(k->at, word, len) == 0 && strchr(" )", k->at[len]) != NULL;
+    k->at += is ? len + (k->at[len] == ' ') : 0;
+    return is;
+}
+
+static bool took_set(struct keys *k)
+{
+    bool found = false;
+    while (*k->at >= '0' && *k->at <= '9') {
+        uint32_t lo, hi;
+        k->at = read_number(k->at, k->last, &lo);
+        hi = lo;
+        if (*k->at == ':') {
+            k->at = read_number(k->at + 1, k->last, &hi);
+        }
+        found = found || (k->m->uid >= lo && k->m->uid <= hi);
+        k->at += *k->at == ',';
+    }
+    k->at += *k->at == ' ';
+    return found;
+}
+
+static bool took_flag(struct keys *k)
 {
     static const struct {
         const char *key;
         uint8_t flag;
-    } flags[] = {{"FLAGGED", IMAP_FLAG_FLAGGED},
-                 {"ANSWERED", IMAP_FLAG_ANSWERED},
-                 {"DRAFT", IMAP_FLAG_DRAFT},
-                 {"DELETED", IMAP_FLAG_DELETED}};
-    if (strncmp(key, "UID ", 4) == 0) {
-        const char *more = strchr(key + 4, ' ');
-        if (!set_has(f, m->uid) || more == NULL) {
-            return set_has(f, m->uid);
-        }
-        key = more + 1;
-    }
-    if (strncmp(key, "SINCE ", 6) == 0) {
-        return m->date_s / DAY_S >= read_day(key + 6);
-    }
-    if (strncmp(key, "ALL", 3) == 0) {
-        return true;
-    }
-    if (strncmp(key, "UNSEEN", 6) == 0) {
-        return (m->flags & IMAP_FLAG_SEEN) == 0;
-    }
+        bool is;
+    } flags[] = {
+        {"SEEN", IMAP_FLAG_SEEN, true},         {"UNSEEN", IMAP_FLAG_SEEN, false},
+        {"FLAGGED", IMAP_FLAG_FLAGGED, true},   {"UNFLAGGED", IMAP_FLAG_FLAGGED, false},
+        {"ANSWERED", IMAP_FLAG_ANSWERED, true}, {"UNANSWERED", IMAP_FLAG_ANSWERED, false},
+        {"DRAFT", IMAP_FLAG_DRAFT, true},       {"UNDRAFT", IMAP_FLAG_DRAFT, false},
+        {"DELETED", IMAP_FLAG_DELETED, true},   {"UNDELETED", IMAP_FLAG_DELETED, false}};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-        if (strncmp(key, flags[i].key, strlen(flags[i].key)) == 0) {
-            return (m->flags & flags[i].flag) != 0;
+        if (took(k, flags[i].key)) {
+            return ((k->m->flags & flags[i].flag) != 0) == flags[i].is;
         }
     }
-    return strncmp(key, "KEYWORD alpha", 13) == 0 && m->keyword;
+    CHECK(false);
+    return false;
+}
+
+static bool matches_all(struct keys *k);
+
+static bool matches(struct keys *k)
+{
+    if (*k->at == '(') {
+        k->at++;
+        bool all = matches_all(k);
+        k->at += *k->at == ')';
+        k->at += *k->at == ' ';
+        return all;
+    }
+    if (took(k, "OR")) {
+        bool one = matches(k), other = matches(k);
+        return one || other;
+    }
+    if (took(k, "NOT")) {
+        return !matches(k);
+    }
+    if (took(k, "UID")) {
+        return took_set(k);
+    }
+    if (strncmp(k->at, "SINCE ", 6) == 0) {
+        int64_t day = read_day(k->at + 6);
+        k->at += strcspn(k->at + 6, " )") + 6;
+        k->at += *k->at == ' ';
+        return k->m->date_s / DAY_S >= day;
+    }
+    if (took(k, "KEYWORD alpha")) {
+        return k->m->keyword;
+    }
+    if (took(k, "UNKEYWORD alpha")) {
+        return !k->m->keyword;
+    }
+    return took(k, "ALL") || took_flag(k);
+}
+
+static bool matches_all(struct keys *k)
+{
+    bool all = true;
+    while (*k->at != '\0' && *k->at != ')') {
+        all = matches(k) && all;
+    }
+    return all;
 }
 
 static void do_search(struct imap_fake *f, const char *tag, const char *args)
@@ -504,9 +583,6 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     size_t count = 0;
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     uint32_t lo = 0, hi = 0;
-    if (strncmp(key, "UID ", 4) == 0) {
-        read_set(f, key + 4, last);
-    }
     const char *before = " ALL ";
     if (extended || counts) {
         buf_printf(&f->out, "* ESEARCH (TAG \"%s\") UID", tag);
@@ -515,7 +591,8 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     }
     for (size_t i = 0; i <= f->view_count; i++) {
         const struct fake_message *m = i < f->view_count ? find(f, f->view[i]) : NULL;
-        bool hit = m != NULL && matches(f, m, key);
+        struct keys keys = {.m = m, .at = key, .last = last};
+        bool hit = m != NULL && matches_all(&keys);
         count += hit;
         if (counts) {
             continue;

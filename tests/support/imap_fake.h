@@ -34,7 +34,8 @@ enum fake_quirk {
     FAKE_NO_UIDNEXT = 1 << 2,     /* 163.com */
     FAKE_REFUSES_SEARCH = 1 << 3, /* NO to every search */
     FAKE_LOSES_ROWS = 1 << 4,     /* FETCH by number: the first answer lacks a row */
-    FAKE_TELLS_APART = 1 << 5     /* what went and what came: one at a time */
+    FAKE_TELLS_APART = 1 << 5,    /* what went and what came: one at a time */
+    FAKE_TELLS_FLAGS = 1 << 6     /* flags that changed, when it tells the rest */
 };
 
 struct imap_fake;
@@ -47,7 +48,9 @@ struct imap_fake_config {
     const char *refuses_select; /* text behind NO, or NULL */
     /* Before each command, on the server's thread, unlocked. */
     void (*hook)(struct imap_fake *f, const char *command, void *ctx);
-    void *ctx;
+    /* Behind the rows of a UID FETCH, before the news that come with its end; unlocked. */
+    void (*behind)(struct imap_fake *f, void *ctx);
+    void *ctx; /* of both */
 };
 
 struct imap_fake *imap_fake_start(const struct imap_fake_config *config);

@@ -132,6 +132,7 @@ struct sync_flag_row {
 /* What the watching connection said since the last pass. */
 struct sync_live {
     struct arena arena;
+    uint32_t box;        /* of which it was said; 0 = that is not known */
     bool exists_changed; /* EXISTS above what the index has */
     bool resync;         /* something that needs a comparison with the server */
     struct sync_flag_row *rows;
@@ -148,6 +149,7 @@ struct sync_live {
     size_t arrival_count, arrival_cap;
     uint64_t modseq;  /* highest one seen live: cursor of this connection only */
     uint32_t changes; /* live changes since the stored cursor moved */
+    uint32_t told;    /* rows so far: each has its number in `order` */
     /* The lower end of the index in the mailbox that is selected; a pass sets it. What is
      * told of messages below counts as a change and leaves nothing else behind; numbers
      * are kept as if the first message of the index were the first of all. */
@@ -166,6 +168,9 @@ void sync_live_expunge(struct sync_live *l, uint32_t seq);
 void sync_live_vanished(struct sync_live *l, const struct imap_set *uids, bool earlier);
 /* False: it is of a message below the index. */
 bool sync_live_row(struct sync_live *l, const struct imap_row *row);
+/* The server was asked for the flags of these UIDs when so many rows were told: what those
+ * say of them is older than its answer. */
+void sync_live_forget(struct sync_live *l, uint32_t told, struct imap_range uids);
 /* A row that nobody asked for, of the mailbox m as the server's view has it. True: it tells
  * all of `items` of a message above the index, goes to sc->on_new_row at once and is
  * remembered as an arrival. False: it is some other row. What of new_items is missing does
@@ -241,6 +246,9 @@ typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
 struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   struct mailbox *m, struct sync_live *live, bool select,
                                   sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+/* It waits for an answer that is the last it needs, unless that tells of changes: what comes
+ * next on the connection may be sent already. */
+bool sync_pass_asks_last(const struct sync_pass *p);
 /* Ends as soon as a commit on its way has come back. */
 void sync_pass_cancel(struct sync_pass *op);
 

@@ -28,10 +28,19 @@ class Connection:
             return b"".join(data for who, data, _ in self.flights if who == client)
 
     def after_login(self):
-        """Flights behind the one that holds the credentials and its answer."""
+        """Flights behind the one that ends with the answer to the credentials, which may follow a prompt."""
         with self.lock:
-            at = next((i for i, f in enumerate(self.flights) if f[0] and AUTHENTICATED.search(f[1])), None)
-            return [] if at is None else [tuple(f) for f in self.flights[at + 2:]]
+            for i, (client, data, _) in enumerate(self.flights):
+                said = AUTHENTICATED.search(data) if client else None
+                if said is not None:
+                    answer = re.compile(rb"^%s (?:OK|NO|BAD)" % re.escape(said.group(1)), re.I | re.M)
+                    return [tuple(f) for f in self.flights[self._behind(i, answer):]]
+            return []
+
+    def _behind(self, first, answer):
+        """The flight that follows the one from the server with this answer."""
+        return next((i + 1 for i, (client, data, _) in enumerate(self.flights)
+                     if i > first and not client and answer.search(data)), len(self.flights))
 
 
 class Tap:

@@ -44,7 +44,7 @@ static void rows_are_sorted_and_the_last_fact_wins(void **state)
         sync_batch_flags(&b, &row);
     }
     assert_int_equal(sync_batch_size(&b), 12);
-    sync_batch_sort(&b);
+    sync_batch_sort(&b, m);
     assert_int_equal(b.new_count, ARRAY_LEN(expected));
     assert_int_equal(b.flag_count, ARRAY_LEN(expected));
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
@@ -72,7 +72,7 @@ static void later_flags_keep_date_size_and_announcement(void **state)
     struct imap_row flags = row_of(9, IMAP_FLAG_SEEN, NULL, 0);
     sync_batch_new(&b, m, &whole, false);
     sync_batch_new(&b, m, &flags, true);
-    sync_batch_sort(&b);
+    sync_batch_sort(&b, m);
     assert_int_equal(b.new_count, 1);
     assert_int_equal(b.news[0].row.flags, IMAP_FLAG_SEEN);
     assert_int_equal(b.news[0].internaldate_ms, whole.internaldate_ms);
@@ -171,7 +171,7 @@ static void live_facts_come_before_what_is_fetched_later(void **state)
     sync_batch_flags(&b, &fetched);
     sync_batch_vanished(&b, (struct imap_range){1, 1});
     sync_batch_vanished(&b, (struct imap_range){6, 9});
-    sync_batch_sort(&b);
+    sync_batch_sort(&b, NULL);
     assert_int_equal(b.flag_count, 1);
     assert_int_equal(b.flags[0].system, IMAP_FLAG_FLAGGED);
     assert_int_equal(b.vanished_count, 2);

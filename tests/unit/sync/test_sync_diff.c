@@ -40,7 +40,7 @@ static void server_says(struct world *w, uint32_t uid, uint64_t modseq, uint8_t 
 
 static void compare(struct world *w, const struct msg_row *rows, size_t count)
 {
-    sync_batch_sort(&w->batch);
+    sync_batch_sort(&w->batch, w->m);
     for (size_t i = 0; i < count; i++) {
         sync_diff_stored(&w->diff, &w->batch, w->m, &rows[i]);
     }

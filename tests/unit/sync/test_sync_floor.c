@@ -243,7 +243,10 @@ static void it_costs_nothing_while_nothing_goes(void **state)
         again(&t);
         imap_fake_add(t.fake, 3);
         again(&t);
-        assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
+        /* Where it can search and has no MODSEQ, it is asked for flags of the newest. */
+        bool flags = strstr(servers[i], "ESEARCH") != NULL &&
+                     strstr(servers[i], "CONDSTORE") == NULL;
+        assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), flags);
         imap_fake_expunge(t.fake, COUNT + 1, COUNT + 1);
         world_listen(t.w);
         world_sync_live(t.w);

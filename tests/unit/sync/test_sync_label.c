@@ -14,7 +14,7 @@
 struct parts {
     struct arena arena;
     struct mailbox *m;
-    struct sync_batch batch;
+    struct sync_batch batch, index;
     struct sync_diff diff;
 };
 
@@ -26,6 +26,7 @@ static struct parts begin(void)
 static void end(struct parts *t)
 {
     sync_batch_fini(&t->batch);
+    sync_batch_fini(&t->index);
     sync_diff_fini(&t->diff);
     mailbox_free(&t->m);
     arena_fini(&t->arena);
@@ -49,8 +50,8 @@ static const struct msg_row *stored(struct parts *t, const struct str *labels,
                                     size_t count)
 {
     struct imap_row row = row_of(IMAP_ITEM_GM_LABELS, labels, count);
-    sync_batch_new(&t->batch, t->m, &row, true);
-    return &t->batch.news[0].row;
+    sync_batch_new(&t->index, t->m, &row, true);
+    return &t->index.news[0].row;
 }
 
 static void labels_and_keywords_are_told_apart(void **state)
@@ -115,7 +116,7 @@ static void flags_told_after_labels_keep_these(void **state)
     flags.flags.system = IMAP_FLAG_SEEN;
     sync_batch_flags(&t.batch, &labels);
     sync_batch_flags(&t.batch, &flags);
-    sync_batch_sort(&t.batch);
+    sync_batch_sort(&t.batch, t.m);
     sync_diff_stored(&t.diff, &t.batch, t.m, row);
     assert_int_equal(t.diff.change_count, 1);
     assert_true(sync_has_label(t.m, &t.diff.changes[0].after, "Work"));

@@ -144,6 +144,33 @@ static void all_is_new_where_nothing_was(void **state)
     }
 }
 
+/* Moved there meanwhile, a message keeps its date: it is told of, however old it is. Many
+ * would rather be those that were there, with other dates than before. */
+static void few_old_messages_without_a_partner_are_new(void **state)
+{
+    static const struct {
+        size_t moved;
+        bool told;
+    } rows[] = {{1, true}, {50, true}, {51, false}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(servers); i++) {
+        size_t moved = rows[i % ARRAY_LEN(rows)].moved;
+        struct fake_world t = begin(servers[i / ARRAY_LEN(rows)], 100);
+        imap_fake_add(t.fake, moved);
+        set_old(&t, 101, 100 + (uint32_t)moved);
+        imap_fake_reset(t.fake, ANOTHER);
+        sync_anew(&t);
+        if (rows[i % ARRAY_LEN(rows)].told) {
+            expect(&t, 100 + moved, 0);
+        } else {
+            world_read_log(t.w);
+            assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 100);
+            assert_int_equal(t.w->m->count, 100 + moved);
+        }
+        fake_world_end(&t);
+    }
+}
+
 static void break_one(struct imap_fake *f)
 {
     imap_fake_trouble(f, 9, FAKE_REFUSES);
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(what_went_before_it_could_be_told_is_not_told_at_all),
         cmocka_unit_test(what_is_shown_without_content_is_gone),
         cmocka_unit_test(all_is_new_where_nothing_was),
+        cmocka_unit_test(few_old_messages_without_a_partner_are_new),
         cmocka_unit_test(a_message_that_cannot_be_shown_hides_no_other),
         cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
         cmocka_unit_test(a_reset_within_a_comparison_loses_nothing),

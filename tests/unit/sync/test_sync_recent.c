@@ -1,0 +1,150 @@
+/* Flags of the newest messages on servers without MODSEQ: one search says whether they changed. */
+#include "fake_world.h"
+
+#include "postrider/base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum {
+    COUNT = 1000,
+    KIB = 1024
+};
+
+static const uint8_t system_flags[] = {IMAP_FLAG_SEEN, IMAP_FLAG_ANSWERED,
+                                       IMAP_FLAG_FLAGGED, IMAP_FLAG_DELETED,
+                                       IMAP_FLAG_DRAFT};
+
+/* Nothing but the flags of the newest is due. */
+static void sync_anew(struct fake_world *t)
+{
+    fake_world_reconnect(t);
+    t->w->m->last_full_ms = clock_wall_ms();
+    world_sync(t->w);
+}
+
+static struct fake_world begin(const char *server, uint32_t quirks)
+{
+    struct fake_world t = fake_world_begin(
+        (struct imap_fake_config){.capabilities = server, .quirks = quirks}, COUNT);
+    return t;
+}
+
+static void nothing_new_costs_one_small_search(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("ESEARCH", 0);
+    for (uint32_t uid = 850; uid < 900; uid++) { /* some have flags, some have none */
+        imap_fake_flags(t.fake, uid, uid % 7 == 0 ? 0 : IMAP_FLAG_SEEN, uid == 877);
+    }
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    sync_anew(&t);
+    assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 1);
+    assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
+    assert_int_equal(imap_fake_commands(t.fake, "UID"), 0);
+    assert_in_range(imap_fake_bytes(t.fake, true), 1, KIB);
+    fake_world_end(&t);
+}
+
+static void each_flag_that_comes_or_goes_is_found(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("ESEARCH", 0);
+    for (size_t i = 0; i <= ARRAY_LEN(system_flags); i++) {
+        bool keyword = i == ARRAY_LEN(system_flags);
+        uint8_t flags = keyword ? 0 : system_flags[i];
+        /* No one has it, one, another one, all, all but one, again no one. */
+        imap_fake_flags(t.fake, COUNT - 3, flags, keyword);
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        imap_fake_flags(t.fake, COUNT - 3, 0, false);
+        imap_fake_flags(t.fake, COUNT - 100, flags, keyword);
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        assert_int_equal(t.w->result.updated, 2);
+        for (uint32_t uid = COUNT - 199; uid <= COUNT; uid++) {
+            imap_fake_flags(t.fake, uid, flags, keyword);
+        }
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        imap_fake_flags(t.fake, COUNT - 50, 0, false);
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        assert_int_equal(t.w->result.updated, 1);
+        for (uint32_t uid = COUNT - 199; uid <= COUNT; uid++) {
+            imap_fake_flags(t.fake, uid, 0, false);
+        }
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+    }
+    fake_world_end(&t);
+}
+
+/* Beside what came and what went. */
+static void other_news_do_not_hide_a_flag(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("ESEARCH", 0);
+    imap_fake_expunge(t.fake, 901, 903);
+    imap_fake_add(t.fake, 4);
+    imap_fake_flags(t.fake, 905, IMAP_FLAG_SEEN, true);
+    imap_fake_flags(t.fake, COUNT + 2, IMAP_FLAG_SEEN, false);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    fake_world_end(&t);
+}
+
+/* So mixed that to ask for them is shorter. */
+static void flags_without_order_are_fetched(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("ESEARCH", 0);
+    for (uint32_t uid = 802; uid <= COUNT; uid += 2) {
+        imap_fake_flags(t.fake, uid,
+                        IMAP_FLAG_SEEN | IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED, false);
+    }
+    sync_anew(&t);
+    imap_fake_flags(t.fake, COUNT - 1, IMAP_FLAG_DRAFT, false);
+    sync_anew(&t);
+    assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
+    assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 1);
+    fake_world_check(&t, 1);
+    fake_world_end(&t);
+}
+
+static void a_server_that_cannot_search_is_asked_for_flags(void **state)
+{
+    static const struct {
+        const char *server;
+        uint32_t quirks;
+    } rows[] = {{"", 0}, {"ESEARCH", FAKE_REFUSES_SEARCH}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake_world t = begin(rows[i].server, rows[i].quirks);
+        for (uint32_t k = 0; k < 2; k++) {
+            imap_fake_flags(t.fake, COUNT - k, IMAP_FLAG_FLAGGED, false);
+            sync_anew(&t);
+            fake_world_check(&t, 1);
+            /* What is refused is not asked for again. */
+            assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), i == 1 && k == 0);
+        }
+        fake_world_end(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_new_costs_one_small_search),
+        cmocka_unit_test(each_flag_that_comes_or_goes_is_found),
+        cmocka_unit_test(other_news_do_not_hide_a_flag),
+        cmocka_unit_test(flags_without_order_are_fetched),
+        cmocka_unit_test(a_server_that_cannot_search_is_asked_for_flags),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
