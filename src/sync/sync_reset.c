@@ -55,11 +55,22 @@ static void begin_rest(struct sync_pass *p)
     sync_pass_commit(p, &change, NULL, 0, 0, on_rested);
 }
 
+/* Neither UIDNEXT nor HIGHESTMODSEQ goes back in the life of a mailbox (RFC 9051 §2.3.1.1,
+ * RFC 7162 §3.1.2.2). Where both do, it is another one that was given the same UIDVALIDITY:
+ * Cyrus 3.6 does that when one is renamed to what another was called in the same second. */
+static bool is_another(const struct sync_pass *p, const struct imap_selected *selected)
+{
+    const struct mailbox *m = p->m;
+    bool went_back = selected->uid_next != 0 && selected->uid_next <= m->last_uid &&
+                     p->highest_modseq != 0 && p->highest_modseq < m->highest_modseq;
+    return m->phase == MAILBOX_PHASE_LIVE && m->rebuild == 0 && went_back;
+}
+
 bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected)
 {
     struct mailbox *m = p->m;
     if (selected->uid_validity == 0 || m->uid_validity == 0 ||
-        selected->uid_validity == m->uid_validity) {
+        (selected->uid_validity == m->uid_validity && !is_another(p, selected))) {
         return true;
     }
     if (!p->reselected) {

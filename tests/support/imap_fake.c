@@ -84,6 +84,15 @@ void imap_fake_reset(struct imap_fake *f, uint32_t uid_validity)
     unlock(f);
 }
 
+void imap_fake_replace(struct imap_fake *f)
+{
+    lock(f);
+    f->count = f->gone_count = 0;
+    f->uid_next = 1;
+    f->modseq = 1;
+    unlock(f);
+}
+
 uint32_t imap_fake_add(struct imap_fake *f, size_t count)
 {
     lock(f);

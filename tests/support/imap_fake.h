@@ -61,6 +61,8 @@ struct imap_fake_config *imap_fake_config(struct imap_fake *f);
 /* The truth. */
 /* Another UIDVALIDITY; the messages keep their UIDs. */
 void imap_fake_reset(struct imap_fake *f, uint32_t uid_validity);
+/* Another mailbox in its place, empty, with the same UIDVALIDITY (Cyrus 3.6 after RENAME). */
+void imap_fake_replace(struct imap_fake *f);
 uint32_t imap_fake_add(struct imap_fake *f, size_t count); /* returns the last UID */
 void imap_fake_expunge(struct imap_fake *f, uint32_t lo, uint32_t hi);
 void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyword);

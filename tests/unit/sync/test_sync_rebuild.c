@@ -171,6 +171,25 @@ static void few_old_messages_without_a_partner_are_new(void **state)
     }
 }
 
+/* UIDNEXT and HIGHESTMODSEQ went back, so it cannot be the one that was there. */
+static void another_mailbox_with_the_same_uidvalidity_is_a_reset(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers) && servers[i][0] != '\0'; i++) {
+        struct fake_world t = begin(servers[i], 15);
+        imap_fake_flags(t.fake, 15, IMAP_FLAG_SEEN, false);
+        world_sync(t.w);
+        imap_fake_replace(t.fake);
+        imap_fake_add(t.fake, 3);
+        set_old(&t, 1, 3);
+        sync_anew(&t);
+        expect(&t, 15 + 3, 15);
+        assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 1);
+        assert_int_equal(t.w->m->last_uid, 3);
+        fake_world_end(&t);
+    }
+}
+
 static void break_one(struct imap_fake *f)
 {
     imap_fake_trouble(f, 9, FAKE_REFUSES);
@@ -251,6 +270,7 @@ int main(void)
         cmocka_unit_test(what_is_shown_without_content_is_gone),
         cmocka_unit_test(all_is_new_where_nothing_was),
         cmocka_unit_test(few_old_messages_without_a_partner_are_new),
+        cmocka_unit_test(another_mailbox_with_the_same_uidvalidity_is_a_reset),
         cmocka_unit_test(a_message_that_cannot_be_shown_hides_no_other),
         cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
         cmocka_unit_test(a_reset_within_a_comparison_loses_nothing),
