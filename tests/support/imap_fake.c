@@ -354,7 +354,7 @@ static void refresh(struct imap_fake *f, bool tell)
     for (size_t i = 0; i < before && tell && (f->config.quirks & FAKE_TELLS_FLAGS) != 0;
          i++) {
         const struct fake_message *m = find(f, f->view[i]);
-        if (m->modseq > f->told_modseq) {
+        if (m != NULL && m->modseq > f->told_modseq) {
             put_row(f, i + 1, m, "FLAGS");
         }
     }
