@@ -151,18 +151,27 @@ void call_ask_threads(struct account_call *c, const struct thread_query *queries
     }
 }
 
-void call_complete(struct account_call *c, json_t *result)
-{
-    c->result = result;
-    op_complete(&c->op);
-}
-
-void call_complete_text(struct account_call *c)
+/* False: the call has failed. */
+static bool fits(struct account_call *c)
 {
     if (c->text.overflow) {
         call_fail(c, ERR_INTERNAL, "the answer is longer than %d bytes",
                   ACCOUNT_ANSWER_MAX);
-    } else {
+    }
+    return !c->text.overflow;
+}
+
+void call_complete(struct account_call *c, json_t *result)
+{
+    c->result = result;
+    if (fits(c)) {
+        op_complete(&c->op);
+    }
+}
+
+void call_complete_text(struct account_call *c)
+{
+    if (fits(c)) {
         op_complete(&c->op);
     }
 }

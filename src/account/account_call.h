@@ -25,7 +25,8 @@ struct account_call {
     account_call_cb *cb;
     void *ctx;
     json_t *result;
-    struct buf text; /* or the answer as text */
+    struct buf text;    /* or the answer as text */
+    size_t shown_bytes; /* of rows that are made for it, in op.arena */
     /* what it works on */
     uint32_t box, uid;
     uint32_t number; /* of the message id the call is about; 0 = about none */

@@ -129,15 +129,17 @@ static const struct imap_section *section_by_name(const struct imap_row *row,
     return NULL;
 }
 
-/* Whole, or as much as was asked for: a row keeps only the beginning of what is long. */
+/* What was asked for, and not just its beginning. The size in the structure is no proof: some
+ * servers guess it. A row that was cut may have cut any of its values. */
 static bool is_whole(const struct getting *g, const struct getting_part *part,
-                     const struct imap_section *section)
+                     const struct imap_section *section, bool cut)
 {
     size_t len = section != NULL ? section->data.len : 0;
-    if (section == NULL || (g->guesses && len == 0 && part->size > 0)) {
+    if (section == NULL || (g->guesses && len == 0 && part->size > 0) ||
+        (cut && len < part->size)) {
         return false;
     }
-    return len >= part->size || (len < IMAP_ROW_KEEPS && len < g->asked_bytes) ||
+    return (len < IMAP_ROW_KEEPS && len < g->asked_bytes) ||
            len >= g->max_bytes * TEXT_FETCH_SLACK;
 }
 
@@ -145,7 +147,8 @@ static bool is_whole(const struct getting *g, const struct getting_part *part,
 static void take_asked(struct getting *g, const struct imap_row *row)
 {
     for (size_t i = 0; i < g->part_count; i++) {
-        if (!is_whole(g, &g->parts[i], section_by_name(row, g->parts[i].path))) {
+        if (!is_whole(g, &g->parts[i], section_by_name(row, g->parts[i].path),
+                      row->partial)) {
             return;
         }
     }
@@ -517,6 +520,7 @@ static void fetch_message(struct account_call *c)
     account_report_fini(&g->report);
     account_images_free(&g->images);
     parts_drop(g);
+    g->taken = false;
     g->has_more = false;
     buf_clear(&g->plain);
     buf_clear(&g->html);

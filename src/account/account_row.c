@@ -7,10 +7,15 @@ enum {
 void shown_row_make(struct account_call *c, const struct mailbox *m,
                     const struct imap_row *row, struct shown_row *out)
 {
+    if (c->shown_bytes > ACCOUNT_ANSWER_MAX) {
+        c->text.overflow = true; /* whatever comes, the answer is too long */
+        return;
+    }
     struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
     (void)buf_reserve(&text, USUAL_BYTES);
     render_listed(&text, m, row);
     out->text = arena_str(&c->op.arena, buf_str(&text));
+    c->shown_bytes += text.len;
     out->asks = row->thread_id.ptr == NULL;
     if (out->asks) {
         out->query = account_thread_query(c->a, m, row);

@@ -1,5 +1,7 @@
 /* account_row: rows of a listing, as text that is ready to go out.
  * Owner    the text lies in the arena of the call
+ * Limits   ACCOUNT_ANSWER_MAX bytes of all rows of a call, and the one that crosses it: then the
+ *          call fails when it completes
  * Calls    inside a running account_call */
 #ifndef POSTRIDER_ACCOUNT_ACCOUNT_ROW_H
 #define POSTRIDER_ACCOUNT_ACCOUNT_ROW_H

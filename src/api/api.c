@@ -45,6 +45,7 @@ static void cancel_handler(struct api_call_frame *frame)
 {
     bool is_running = frame->state == API_CALL_HANDLER || frame->state == API_CALL_STREAM;
     frame->state = API_CALL_GONE;
+    frame->large_since_ms = loop_now_ms(frame->call.api->loop);
     timer_stop(&frame->overdue);
     if (is_running && frame->call.on_cancel != NULL) {
         frame->call.on_cancel(&frame->call);
@@ -344,6 +345,7 @@ struct api *api_new(struct loop *loop, const struct api_config *config, struct e
     api->config.tables = NULL; /* the index has taken them in */
     api->config.body_max = config->body_max > 0 ? config->body_max : API_BODY_MAX;
     api->config.large_max = config->large_max > 0 ? config->large_max : API_LARGE_MAX;
+    list_init(&api->large);
     build_tables(api, config);
     api->httpd = httpd_new(loop, &config->httpd, &handler, api, err);
     if (api->httpd == NULL) {

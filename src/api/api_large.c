@@ -1,10 +1,52 @@
 /* Calls that hold a large body, theirs or their answer's, are counted: each may need several
  * times its size, and together they must not fill the memory. */
 #include "api_priv.h"
+#include "postrider/base/log.h"
 
 enum {
-    RETRY_S = 2
+    RETRY_S = 2,
+    GRACE_MS = 30 * 1000,
+    SLOW_BYTES_PER_S = 64 * 1024
 };
+
+/* How long the call has held its place beyond what a client takes that is not slow; work of
+ * our own does not count. */
+static int64_t overtime_ms(const struct api_call_frame *frame)
+{
+    const struct api *api = frame->call.api;
+    int64_t grace_ms =
+        api->config.large_grace_ms > 0 ? api->config.large_grace_ms : GRACE_MS;
+    uint64_t moved = frame->large_reply;
+    if (frame->state == API_CALL_HANDLER || frame->state == API_CALL_STREAM) {
+        return 0;
+    }
+    if (frame->state == API_CALL_BODY) {
+        moved = httpd_req_received(frame->call.req);
+    }
+    int64_t may_ms = grace_ms + (int64_t)(moved * 1000 / SLOW_BYTES_PER_S);
+    return loop_now_ms(api->loop) - frame->large_since_ms - may_ms;
+}
+
+/* A few clients that send or read a byte now and then must not keep all others out. The
+ * place is free as soon as the connection has ended. */
+static void give_up_slowest(struct api *api)
+{
+    struct api_call_frame *slowest = NULL;
+    int64_t most_ms = 0;
+    list_foreach (node, &api->large) {
+        struct api_call_frame *frame = container_of(node, struct api_call_frame, large);
+        int64_t over_ms = overtime_ms(frame);
+        if (over_ms > most_ms) {
+            most_ms = over_ms;
+            slowest = frame;
+        }
+    }
+    if (slowest != NULL) {
+        log_at(LOG_INFO, "api", "a large message is too slow and others wait: it is cut",
+               LOG_I("overtime_ms", most_ms));
+        httpd_req_cut(slowest->call.req);
+    }
+}
 
 static bool take(struct api_call_frame *frame)
 {
@@ -14,10 +56,14 @@ static bool take(struct api_call_frame *frame)
     }
     if (api->totals.large >= api->config.large_max) {
         api->totals.large_refused++;
+        give_up_slowest(api);
         return false;
     }
     api->totals.large++;
     frame->is_large = true;
+    frame->large_since_ms = loop_now_ms(api->loop);
+    list_init(&frame->large);
+    list_append(&api->large, &frame->large);
     return true;
 }
 
@@ -62,6 +108,7 @@ void api_large_release(struct api_call_frame *frame)
 {
     if (frame->is_large) {
         frame->is_large = false;
+        list_remove(&frame->large);
         frame->call.api->totals.large--;
     }
 }

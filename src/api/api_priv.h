@@ -55,6 +55,7 @@ struct api {
     char *openapi; /* JSON text */
     size_t openapi_len;
     struct api_totals totals;
+    struct list large; /* calls that hold a large body or answer */
 };
 
 enum api_call_state {
@@ -79,8 +80,11 @@ struct api_call_frame {
     struct api_auth_wait *wait;
     struct timer overdue;
     struct api_rate rate;
-    bool is_large;   /* among those that hold a large body */
-    bool is_refused; /* its body is read and dropped */
+    struct list large;      /* its node there, while is_large */
+    int64_t large_since_ms; /* when its body, or its answer, began to move … */
+    size_t large_reply;     /* … and the length of the answer */
+    bool is_large;          /* among those that hold a large body */
+    bool is_refused;        /* its body is read and dropped */
 };
 
 struct api_call_frame *api_call_frame(struct api_call *call);

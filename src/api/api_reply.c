@@ -126,6 +126,7 @@ static bool begin(struct api_call_frame *frame, enum api_call_state next)
     }
     CHECK(frame->state < API_CALL_STREAM);
     frame->state = next;
+    frame->large_since_ms = loop_now_ms(frame->call.api->loop);
     timer_stop(&frame->overdue);
     return true;
 }
@@ -191,6 +192,7 @@ void api_reply_text(struct api_call *call, int status, struct buf *taken)
         buf_release(taken);
         return;
     }
+    api_call_frame(call)->large_reply = taken->len;
     api_reply_raw(call,
                   &(struct httpd_reply){.status = status,
                                         .content_type = "application/json; charset=utf-8",

@@ -53,8 +53,10 @@ static int on_timeout_wanted(CURLM *multi ATTR_UNUSED, long timeout_ms, void *ct
 
 /* --- sockets
  * curl stops watching a connection when a request ends, and begins again with the next one:
- * at a webhook's pace that would be four calls of the kernel for each. So those that this
- * client opened stay watched until they are closed. */
+ * at a webhook's pace that would be four calls of the kernel for each. So those that have
+ * brought an answer stay watched until they are closed. Not before: curl 7.88 to 8.2 closes
+ * a socket that was not connected yet by itself, and tells nobody; its number may be that of
+ * any other descriptor from then on. */
 
 struct httpc_socket {
     struct httpc *h;
@@ -97,6 +99,7 @@ static struct httpc_socket *socket_new(struct httpc *h, curl_socket_t fd)
     s->h = h;
     s->fd = fd;
     s->watch = io_watch_new(h->loop, fd, on_socket, s);
+    map_put(h->sockets, fd_key(&fd), s);
     return s;
 }
 
@@ -107,14 +110,23 @@ static void socket_free(void *value)
     mem_free(s);
 }
 
+/* The number is that of a socket which was closed in silence, for another address of the
+ * same request: the kernel forgot what was watched. */
+static void watch_anew(struct httpc_socket *s)
+{
+    io_watch_free(&s->watch);
+    s->watch = io_watch_new(s->h->loop, s->fd, on_socket, s);
+    s->watched = 0;
+    watch(s, s->wanted);
+}
+
 curl_socket_t httpc_socket_open(struct httpc *h, const struct curl_sockaddr *addr)
 {
     curl_socket_t fd =
         socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
-    if (fd >= 0) {
-        struct httpc_socket *s = socket_new(h, fd);
-        s->stays = true;
-        map_put(h->sockets, fd_key(&fd), s);
+    struct httpc_socket *known = fd >= 0 ? map_get(h->sockets, fd_key(&fd)) : NULL;
+    if (known != NULL) {
+        watch_anew(known);
     }
     return fd;
 }
@@ -126,31 +138,27 @@ int httpc_socket_close(void *ctx, curl_socket_t fd)
     return close(fd);
 }
 
-static void forget(struct httpc *h, curl_socket_t fd, struct httpc_socket *s)
+void httpc_socket_keep(struct httpc *h, curl_socket_t fd)
 {
-    (void)curl_multi_assign(h->multi, fd, NULL);
-    s->wanted = 0;
-    if (!s->stays) {
-        socket_free(s);
-    }
+    struct httpc_socket *s = map_get(h->sockets, fd_key(&fd));
+    s = s != NULL ? s : socket_new(h, fd);
+    s->stays = true;
 }
 
 static int on_socket_wanted(CURL *easy ATTR_UNUSED, curl_socket_t fd, int what, void *ctx,
-                            void *socket_ctx)
+                            void *socket_ctx ATTR_UNUSED)
 {
     struct httpc *h = ctx;
-    struct httpc_socket *s = socket_ctx;
+    struct httpc_socket *s = map_get(h->sockets, fd_key(&fd));
     if (what == CURL_POLL_REMOVE) {
-        if (s != NULL) {
-            forget(h, fd, s);
+        if (s != NULL && s->stays) {
+            s->wanted = 0;
+        } else {
+            (void)map_remove(h->sockets, fd_key(&fd));
         }
         return 0;
     }
-    if (s == NULL) {
-        s = map_get(h->sockets, fd_key(&fd));
-        s = s != NULL ? s : socket_new(h, fd);
-        (void)curl_multi_assign(h->multi, fd, s);
-    }
+    s = s != NULL ? s : socket_new(h, fd);
     unsigned events = 0;
     events |= (what & CURL_POLL_IN) != 0 ? IO_READABLE : 0u;
     events |= (what & CURL_POLL_OUT) != 0 ? IO_WRITABLE : 0u;

@@ -22,7 +22,7 @@ struct httpc {
     enum egress_policy egress;
     char *ca_file;
     CURLM *multi;
-    struct map *sockets;          /* open ones: descriptor → struct httpc_socket */
+    struct map *sockets;          /* watched ones: descriptor → struct httpc_socket */
     CURL *spare[HTTPC_SPARE_MAX]; /* handles of requests that have ended */
     size_t spare_count;
     struct timer timer;
@@ -36,6 +36,8 @@ void httpc_act(struct httpc *h, curl_socket_t fd, int mask);
 /* How curl opens and closes sockets; ctx is the client. */
 curl_socket_t httpc_socket_open(struct httpc *h, const struct curl_sockaddr *addr);
 int httpc_socket_close(void *ctx, curl_socket_t fd);
+/* It is connected and lies idle: curl tells when it closes it. */
+void httpc_socket_keep(struct httpc *h, curl_socket_t fd);
 
 /* A handle with nothing set. */
 CURL *httpc_handle_take(struct httpc *h);

@@ -113,6 +113,16 @@ static void fail_with(struct httpc_req *req, CURLcode code)
     op_fail(&req->op, ERR_NET, "%s", curl_easy_strerror(code));
 }
 
+/* Nothing if the server closes it. */
+static void keep_socket(const struct httpc_req *req)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(req->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+        fd != CURL_SOCKET_BAD) {
+        httpc_socket_keep(req->h, fd);
+    }
+}
+
 void httpc_req_finished(CURL *easy, CURLcode code)
 {
     char *mine = NULL;
@@ -129,6 +139,9 @@ void httpc_req_finished(CURL *easy, CURLcode code)
         (void)curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
         req->result.status = (int)status;
         req->result.reused = connects == 0;
+        if (connects > 0 && code == CURLE_OK) {
+            keep_socket(req);
+        }
         req->result.retry_after_s = retry_after_s > 0 ? retry_after_s : 0;
         req->result.body = buf_str(&req->reply);
         op_complete(&req->op);

@@ -83,6 +83,12 @@ static void cut(struct httpd_conn *conn)
     (void)shutdown(conn->fd, SHUT_RDWR);
 }
 
+void httpd_req_cut(struct httpd_req *req)
+{
+    CHECK_MAGIC(req, HTTPD_REQ_MAGIC);
+    cut(req->conn);
+}
+
 static void on_header_deadline(struct timer *t)
 {
     cut(container_of(t, struct httpd_conn, deadline));

@@ -436,6 +436,11 @@ struct str httpd_req_body(const struct httpd_req *req)
     return buf_str(&req->body);
 }
 
+uint64_t httpd_req_received(const struct httpd_req *req)
+{
+    return req->received;
+}
+
 bool httpd_req_body_too_large(const struct httpd_req *req)
 {
     return req->too_large;

@@ -41,6 +41,7 @@ static size_t plain_len(struct str s)
 static void put_special(struct buf *out, char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    static const char hex[] = "0123456789ABCDEF";
     const char *known = memchr(from, c, sizeof from - 1);
     if ((unsigned char)c >= 0x80) {
         (void)buf_put_c(out, "\xef\xbf\xbd");
@@ -48,7 +49,9 @@ static void put_special(struct buf *out, char c)
         const char pair[] = {'\\', to[known - from]};
         (void)buf_put(out, pair, sizeof pair);
     } else {
-        (void)buf_printf(out, "\\u%04X", (unsigned)(unsigned char)c);
+        /* Not by printf: a message may consist of nothing else. */
+        const char escape[] = {'\\', 'u', '0', '0', (char)('0' + c / 16), hex[c % 16]};
+        (void)buf_put(out, escape, sizeof escape);
     }
 }
 

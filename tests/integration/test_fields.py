@@ -1,5 +1,6 @@
 """Fields of answers that depend on what the mail server offers, or on the kind of a message."""
 import re
+import socket
 
 import pytest
 from rig import mail
@@ -94,11 +95,12 @@ def test_where_special_uses_come_from(shared, fake, dovecot, user):
 
 
 class Texts(Imap):
-    """Has a body. strict: refuses what a message does not have, as some servers do."""
+    """Has a body. strict: refuses what a message does not have, as some servers do. dies: in the middle of so many
+    answers, with the row sent."""
 
-    def __init__(self, strict=False):
+    def __init__(self, strict=False, text=b"hello", dies=0):
         super().__init__(self.fetch)
-        self.strict, self.asked = strict, []
+        self.strict, self.text, self.dies, self.asked = strict, text, dies, []
 
     def fetch(self, _, command, tag, rest, s):
         if command != b"UID FETCH" or b"BODY.PEEK" not in rest:
@@ -108,10 +110,16 @@ class Texts(Imap):
             s.sendall(tag + b" BAD there is no such part\r\n")
             return True
         row = self.row(1).rstrip()[:-1]
-        for section in re.findall(rb"BODY.PEEK\[([^\]]*)\]", rest):
-            text = {b"HEADER": b"Subject: s\r\n\r\n", b"1": b"hello"}.get(section, b"")
-            row += b" BODY[%s]%s {%d}\r\n%s" % (section, b"" if section == b"HEADER" else b"<0>", len(text), text)
-        s.sendall(row + b")\r\n" + tag + b" OK done\r\n")
+        for section, most in re.findall(rb"BODY.PEEK\[([^\]]*)\](?:<0.(\d+)>)?", rest):
+            text = {b"HEADER": b"Subject: s\r\n\r\n", b"1": self.text}.get(section, b"")
+            text = text[:int(most)] if most else text
+            row += b" BODY[%s]%s {%d}\r\n%s" % (section, b"<0>" if most else b"", len(text), text)
+        s.sendall(row + b")\r\n")
+        if self.dies > 0 and b"BODY.PEEK[1]" in rest:
+            self.dies, self.strict = self.dies - 1, True
+            s.shutdown(socket.SHUT_RDWR)
+        else:
+            s.sendall(tag + b" OK done\r\n")
         return True
 
 
@@ -130,3 +138,21 @@ def test_text_comes_with_its_message(shared, fake, user, strict, commands):
     server.asked = []
     assert shared.get(f"/v1/account/{user}/text/{message['text']['id']}")["plain"] == "hello"
     assert len(server.asked) == 1
+
+
+def text_of(shared, fake, user, server):
+    shared.add_account(user, None, host=HOST, port=fake(server).port, secure=False)
+    shared.wait_state(user)
+    first = shared.messages(user)[-1]["id"]
+    return shared.get(f"/v1/account/{user}/message/{first}", textType="*")["text"]
+
+
+def test_no_text_is_cut_where_its_size_is_told_too_small(shared, fake, user):
+    long = b"word " * 20_000  # the structure says 5 bytes
+    text = text_of(shared, fake, user, Texts(text=long))
+    assert text["plain"] == long.decode() and not text["hasMore"]
+
+
+def test_text_is_there_when_its_connection_ended_behind_it(shared, fake, user):
+    text = text_of(shared, fake, user, Texts(dies=1))  # and what comes next refuses absent parts
+    assert text["plain"] == "hello"

@@ -29,7 +29,8 @@ struct api_config {
     bool token_in_query;           /* ?access_token= */
     int64_t timeout_ms;            /* 0 = API_TIMEOUT_MS */
     size_t body_max;               /* of rows that give none; 0 = API_BODY_MAX */
-    size_t large_max; /* calls that hold more than 1 MiB; 0 = API_LARGE_MAX */
+    size_t large_max;       /* calls that hold more than 1 MiB; 0 = API_LARGE_MAX */
+    int64_t large_grace_ms; /* such a client may be slow for so long; 0 = 30 s */
     const struct api_table *tables; /* besides the built-in rows */
     size_t table_count;
     void *services; /* given to handlers */

@@ -13,7 +13,8 @@
  * Gone     when the client leaves, or the call is overdue, on_cancel runs once: cancel
  * the operation; a reply after it is ignored.
  * Limits   api_config.large_max calls at a time hold bodies or answers above 1 MiB, others
- * get 503 with Retry-After; API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
+ * get 503 with Retry-After, and the client that has moved less than 64 KiB in a second for
+ * longest is given up for who comes next; API_BODY_MAX where a row gives none; API_TIMEOUT_MS unless X-EE-Timeout says
  * otherwise, at most API_TIMEOUT_MAX_MS; API_GRACE_MS more and the framework answers 504
  */
 #ifndef POSTRIDER_API_API_ROUTE_H

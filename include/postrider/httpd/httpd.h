@@ -118,6 +118,8 @@ bool httpd_req_has_body(const struct httpd_req *req);
 int64_t httpd_req_content_length(const struct httpd_req *req);
 /* What was collected; complete in on_body. */
 struct str httpd_req_body(const struct httpd_req *req);
+/* Bytes of the body that have come. */
+uint64_t httpd_req_received(const struct httpd_req *req);
 /* The body was longer than accepted; on_body comes when it has been read and dropped, and
  * the reply should be 413. */
 bool httpd_req_body_too_large(const struct httpd_req *req);
@@ -130,6 +132,10 @@ void httpd_body_stream(struct httpd_req *req, uint64_t max_bytes);
 /* Back pressure of a streamed body. After pause no on_chunk comes until resume. */
 void httpd_body_pause(struct httpd_req *req);
 void httpd_body_resume(struct httpd_req *req);
+
+/* Gives the client up, whatever is under way: on_closed, unless it was replied to, and on_end
+ * follow from the loop. */
+void httpd_req_cut(struct httpd_req *req);
 
 /* --- the reply --- */
 

@@ -191,6 +191,15 @@ static const struct field_spec item_body =
 
 #define API_ROW(m, p, id) .method = (m), .path = (p), .operation_id = (id), .scope = "api"
 
+enum {
+    LARGE = 1024 * 1024 + 1,
+    VERY_LARGE = 8 * 1024 * 1024 /* more than sockets hold */
+};
+static const struct field_spec large_fields[] = {
+    F_STR("text", FIELD_EMPTY_OK, F_MAX_LEN(2 * VERY_LARGE)),
+};
+static const struct field_spec large_body = F_OBJ(NULL, 0, F_FIELDS(large_fields));
+
 static const struct api_route rows[] = {
     {API_ROW("GET", "/v1/account/{account}/messages", "list"), .action = "read",
      .group = "message", .tag = "Message", .summary = "List messages",
@@ -203,6 +212,8 @@ static const struct api_route rows[] = {
     {API_ROW("GET", "/v1/hold", "hold"), .flags = API_UNDOCUMENTED,
      .handler = handle_hold},
     {API_ROW("POST", "/v1/hold", "post_hold"), .handler = handle_hold},
+    {API_ROW("POST", "/v1/large", "large"), .body = &large_body,
+     .body_max = 2 * VERY_LARGE, .handler = handle_echo},
     {API_ROW("GET", "/v1/stream", "stream"), .flags = API_NO_DEADLINE | API_ACCOUNT_FREE,
      .handler = handle_stream},
     {API_ROW("POST", "/v1/upload", "upload"), .flags = API_STREAM_BODY,
@@ -466,6 +477,95 @@ static void late_reply_reaches_the_client(void **state)
     assert_int_equal(w.canceled, 0);
 }
 
+/* --- clients with large bodies */
+
+static void send_large_head(struct raw_client *c, size_t size)
+{
+    char head[256];
+    (void)snprintf(head, sizeof head, "POST /v1/large" GOOD "Content-Length: %zu\r\n" END,
+                   size);
+    raw_send_c(c, head);
+}
+
+static void send_large(struct raw_client *c, size_t size)
+{
+    char *body = mem_alloc(size);
+    memset(body, 'a', size);
+    memcpy(body, "{\"text\":\"", 9);
+    memcpy(body + size - 2, "\"}", 2);
+    send_large_head(c, size);
+    raw_send(c, str_from(body, size));
+    mem_free(body);
+}
+
+static uint64_t large_held(const struct world *w)
+{
+    struct api_totals totals;
+    api_totals_get(w->api, &totals);
+    return totals.large;
+}
+
+/* One that comes later: refused, and then let in, since the slow one is given up. */
+static void expect_slow_one_is_cut(struct world *w, struct raw_client *slow)
+{
+    struct raw_client c;
+    assert_int_equal(large_held(w), 1);
+    raw_open(&c, w->loop, api_port(w->api));
+    send_large(&c, LARGE);
+    raw_expect(&c, "503 ");
+    raw_close(&c);
+    loop_fixture_run_for(w->loop, 100);
+    assert_int_equal(large_held(w), 0);
+    raw_close(slow);
+    raw_open(&c, w->loop, api_port(w->api));
+    send_large(&c, LARGE);
+    raw_expect(&c, "200 ");
+    raw_close(&c);
+}
+
+static void slow_sender_gives_way_to_others(void **state)
+{
+    (void)state;
+    struct world w;
+    struct raw_client slow, other;
+    world_open(&w, (struct api_config){.large_max = 1, .large_grace_ms = 500});
+    raw_open(&slow, w.loop, api_port(w.api));
+    send_large_head(&slow, LARGE);
+    raw_send_c(&slow, "{");
+    loop_fixture_run_for(w.loop, 50);
+    raw_open(&other, w.loop, api_port(w.api));
+    send_large(&other, LARGE);
+    raw_expect(&other, "503 "); /* it may be slow for a while */
+    raw_close(&other);
+    loop_fixture_run_for(w.loop, 600);
+    expect_slow_one_is_cut(&w, &slow);
+    world_close(&w);
+}
+
+static void slow_reader_has_time_by_the_length_of_its_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    struct raw_client slow;
+    /* The answer, which is as long, has 128 s more by its length alone. */
+    world_open(&w, (struct api_config){.large_max = 1, .large_grace_ms = 1});
+    raw_open_narrow(&slow, w.loop, api_port(w.api));
+    send_large(&slow, VERY_LARGE);
+    raw_expect(&slow, "200 ");
+    loop_fixture_run_for(w.loop, 100);
+    struct raw_client c;
+    raw_open(&c, w.loop, api_port(w.api));
+    send_large(&c, LARGE);
+    raw_expect(&c, "503 ");
+    raw_close(&c);
+    loop_fixture_run_for(w.loop, 100);
+    assert_int_equal(large_held(&w), 1); /* it has time */
+    raw_close(&slow);
+    loop_fixture_run_for(w.loop, 100);
+    assert_int_equal(large_held(&w), 0);
+    world_close(&w);
+}
+
 static void stop_cancels_everything(void **state)
 {
     (void)state;
@@ -537,6 +637,8 @@ int main(void)
         cmocka_unit_test(client_leaving_cancels_the_token_check),
         cmocka_unit_test(overdue_call_gets_504),
         cmocka_unit_test(late_reply_reaches_the_client),
+        cmocka_unit_test(slow_sender_gives_way_to_others),
+        cmocka_unit_test(slow_reader_has_time_by_the_length_of_its_answer),
         cmocka_unit_test(stop_cancels_everything),
         cmocka_unit_test(openapi_describes_the_table),
         cmocka_unit_test(openapi_is_served_under_both_names),

@@ -2,6 +2,7 @@
 #include "http_fixture.h"
 #include "loop_fixture.h"
 #include "server_fixture.h"
+#include "silent_fixture.h"
 #include "tls_fixture.h"
 
 #include "postrider/base/attr.h"
@@ -156,8 +157,10 @@ static void idle_connection_that_the_server_closed_is_not_used(void **state)
     char url[64];
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/",
                    (unsigned)http_fixture_port(f->server));
-    ask(f, (struct httpc_params){.url = url}, &seen);
-    assert_int_equal(seen.reply.status, 200);
+    for (int i = 0; i < 2; i++) {
+        ask(f, (struct httpc_params){.url = url}, &seen);
+        assert_int_equal(seen.reply.status, 200);
+    }
     http_fixture_free(&f->server);
     struct loop_turns before, after;
     loop_turns_get(f->loop, &before);
@@ -195,6 +198,41 @@ static void request_inherits_nothing(void **state)
     assert_false(http_seen_header(got, "Authorization", value, sizeof value));
     assert_false(http_seen_header(got, "X-One", value, sizeof value));
     assert_false(http_seen_header(got, "Content-Length", value, sizeof value));
+}
+
+/* Their descriptors are those of others next. */
+static void connections_that_are_not_made_leave_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct silent_fixture host;
+    char url[64];
+    silent_fixture_open(&host);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)host.port);
+    for (int i = 0; i < 3; i++) {
+        ask(f, (struct httpc_params){.url = url, .timeout_ms = 100}, &seen);
+        assert_int_equal(seen.err.code, ERR_TIMEOUT);
+        struct seen canceled = {0};
+        struct httpc_params params = {.url = url, .timeout_ms = TIMEOUT_MS};
+        struct httpc_req *req = httpc_req_start(f->h, &params, on_reply, &canceled);
+        loop_fixture_run_for(f->loop, 20);
+        httpc_req_cancel(req);
+        loop_fixture_run_until(f->loop, &canceled.done, WAIT_MS);
+        assert_int_equal(canceled.err.code, ERR_CANCELED);
+        ask(f, (struct httpc_params){.url = http_fixture_url(f->server, "/")}, &seen);
+        assert_int_equal(seen.reply.status, 200);
+    }
+    silent_fixture_close(&host);
+}
+
+static void pause_asked_for_is_of_one_reply(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = (struct http_answer){.status = 503, .headers = "Retry-After: 3600\r\n"};
+    ask(f, (struct httpc_params){.url = http_fixture_url(f->server, "/")}, &seen);
+    assert_int_equal(seen.reply.retry_after_s, 3600);
+    f->answer = (struct http_answer){.status = 503};
+    ask(f, (struct httpc_params){.url = http_fixture_url(f->server, "/")}, &seen);
+    assert_int_equal(seen.reply.retry_after_s, 0);
 }
 
 static void named_host_is_resolved_by_net(void **state)
@@ -463,6 +501,8 @@ int main(void)
         T(connection_is_kept_alive),
         T(idle_connection_that_the_server_closed_is_not_used),
         T(request_inherits_nothing),
+        T(pause_asked_for_is_of_one_reply),
+        T(connections_that_are_not_made_leave_nothing),
         T(named_host_is_resolved_by_net),
         T(redirect_is_an_answer),
         T(huge_reply_is_cut),

@@ -3,6 +3,7 @@
 #include "net_fixture.h"
 #include "net_priv.h"
 #include "server_fixture.h"
+#include "silent_fixture.h"
 
 #include "postrider/base/attr.h"
 
@@ -229,43 +230,14 @@ static void dead_first_address_then_second_works(void **state)
     server_fixture_stop(&server);
 }
 
-/* A listener whose queue is full leaves the next connection unanswered. */
-struct silent {
-    int fds[5];
-    uint16_t port;
-};
-
-static void silent_start(struct silent *q)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof addr;
-    q->fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(q->fds[0], (struct sockaddr *)&addr, sizeof addr), 0);
-    assert_int_equal(getsockname(q->fds[0], (struct sockaddr *)&addr, &len), 0);
-    assert_int_equal(listen(q->fds[0], 0), 0);
-    for (size_t i = 1; i < ARRAY_LEN(q->fds); i++) {
-        q->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)connect(q->fds[i], (struct sockaddr *)&addr, sizeof addr);
-    }
-    q->port = ntohs(addr.sin_port);
-}
-
-static void silent_stop(struct silent *q)
-{
-    for (size_t i = 0; i < ARRAY_LEN(q->fds); i++) {
-        close(q->fds[i]);
-    }
-}
-
 static void silent_first_address_is_overtaken(void **state)
 {
     (void)state;
-    struct silent q;
-    silent_start(&q);
+    struct silent_fixture q;
+    silent_fixture_open(&q);
     struct server_fixture *server = server_fixture_start_v6(q.port, serve_hello, NULL);
     if (server == NULL) {
-        silent_stop(&q);
+        silent_fixture_close(&q);
         skip();
     }
     struct net_target target = {.host = "localhost", .port = q.port};
@@ -279,21 +251,21 @@ static void silent_first_address_is_overtaken(void **state)
     stream_close(&o.stream);
     loop_fixture_run_for(loop, 10);
     server_fixture_stop(&server);
-    silent_stop(&q);
+    silent_fixture_close(&q);
 }
 
 static void silent_address_ends_at_the_deadline(void **state)
 {
     (void)state;
-    struct silent q;
-    silent_start(&q);
+    struct silent_fixture q;
+    silent_fixture_open(&q);
     struct net_target target = {.host = "127.0.0.1", .port = q.port};
     struct outcome o = {0};
     (void)net_connect_start(net, &target, 300, on_connect, &o);
     loop_fixture_run_until(loop, &o.done, WAIT_MS);
     assert_int_equal(o.err.code, ERR_TIMEOUT);
     assert_null(o.stream);
-    silent_stop(&q);
+    silent_fixture_close(&q);
 }
 
 static void resolve_knows_literals_and_localhost(void **state)
