@@ -343,11 +343,12 @@ static enum step step_select(struct op *op)
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
  * nothing about deletes, EXISTS alone misses an arrival and a delete together, and
- * without HIGHESTMODSEQ nothing is known about flags. */
+ * without HIGHESTMODSEQ nothing is known about flags. What went while it was sought where the
+ * index begins left no more behind than another count. */
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists &&
+    return p->exists == m->exists && p->exists == sync_pass_last(p) &&
            (m->count + p->live->below == m->exists || p->sc.fast) && p->uid_next != 0 &&
            p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
            !p->proves && (p->highest_modseq != 0 || p->exists == 0) &&

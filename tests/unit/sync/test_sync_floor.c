@@ -314,6 +314,42 @@ static void what_goes_while_it_is_counted_is_counted(void **state)
     }
 }
 
+struct loss {
+    uint32_t uid;
+    unsigned times;
+};
+
+static void goes_above(struct imap_fake *f, const char *command, void *ctx)
+{
+    struct loss *loss = ctx;
+    if (strstr(command, "UID 1:") != NULL && loss->times > 0) {
+        imap_fake_expunge(f, loss->uid, loss->uid);
+        loss->times--;
+    }
+}
+
+/* By its number nobody can tell then on which side it was. */
+static void what_goes_above_while_the_index_moves_is_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct loss loss = {.uid = 20};
+        struct fake_world t = begin((struct imap_fake_config){.capabilities = servers[i],
+                                                              .hook = goes_above,
+                                                              .ctx = &loss},
+                                    COUNT);
+        sync_from(&t, 0);
+        fake_world_reconnect(&t);
+        loss.times = 1;
+        sync_from(&t, day_of(FIRST));
+        assert_int_equal(loss.times, 0);
+        fake_world_check(&t, FIRST);
+        below_is(&t, BELOW);
+        told(&t, COUNT, 1, 0);
+        fake_world_end(&t);
+    }
+}
+
 /* --- another date --- */
 
 static void the_index_moves_with_the_date_silently(void **state)
@@ -437,6 +473,7 @@ int main(void)
         cmocka_unit_test(it_costs_nothing_while_nothing_goes),
         cmocka_unit_test(one_deletion_among_many_is_found_by_its_number),
         cmocka_unit_test(what_goes_while_it_is_counted_is_counted),
+        cmocka_unit_test(what_goes_above_while_the_index_moves_is_found),
         cmocka_unit_test(the_index_moves_with_the_date_silently),
         cmocka_unit_test(a_move_that_is_cut_off_goes_on),
         cmocka_unit_test(the_auditor_proves_what_is_indexed),
