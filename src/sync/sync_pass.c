@@ -411,6 +411,8 @@ static enum pass_state take_live(struct sync_pass *p)
     uint32_t box = live->box;
     sync_live_reset(live);
     live->box = box;
+    /* Numbers and counts say nothing until it is known what lies below. */
+    live->resync = live->below_open;
     return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;
 }
 

@@ -314,6 +314,48 @@ static void what_goes_while_it_is_counted_is_counted(void **state)
     }
 }
 
+/* With every answer that may say so, the oldest one goes. */
+static void old_ones_go(struct imap_fake *f, const char *command, void *ctx)
+{
+    unsigned *times = ctx;
+    if (strncmp(command, "UID ", 4) == 0 && *times > 0) {
+        uint32_t uid = imap_fake_at(f, 0)->uid;
+        imap_fake_expunge(f, uid, uid);
+        --*times;
+    }
+}
+
+/* As when somebody tidies up: so long that counting is given up, twice. What is indexed did
+ * not go. */
+static void many_that_go_below_one_by_one_are_not_taken_for_others(void **state)
+{
+    static const char *const by_number[] = {"CONDSTORE", ""};
+    enum {
+        MANY = 2000,
+        SINCE = 801
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(by_number); i++) {
+        unsigned left = 0;
+        struct imap_fake_config config = {.capabilities = by_number[i],
+                                          .quirks = FAKE_TELLS_APART,
+                                          .hook = old_ones_go,
+                                          .ctx = &left};
+        struct fake_world t = begin(config, MANY);
+        sync_from(&t, day_of(SINCE));
+        for (unsigned times = 4; times < 20; times++) {
+            fake_world_reconnect(&t);
+            old_ones_go(t.fake, "UID ", &(unsigned){1});
+            left = times;
+            world_sync(t.w);
+            again(&t);
+            fake_world_check(&t, SINCE);
+        }
+        told(&t, MANY - SINCE + 1, 0, 0);
+        fake_world_end(&t);
+    }
+}
+
 struct loss {
     uint32_t uid;
     unsigned times;
@@ -335,6 +377,7 @@ static void what_goes_above_while_the_index_moves_is_found(void **state)
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
         struct loss loss = {.uid = 20};
         struct fake_world t = begin((struct imap_fake_config){.capabilities = servers[i],
+                                                              .quirks = FAKE_TELLS_APART,
                                                               .hook = goes_above,
                                                               .ctx = &loss},
                                     COUNT);
@@ -473,6 +516,7 @@ int main(void)
         cmocka_unit_test(it_costs_nothing_while_nothing_goes),
         cmocka_unit_test(one_deletion_among_many_is_found_by_its_number),
         cmocka_unit_test(what_goes_while_it_is_counted_is_counted),
+        cmocka_unit_test(many_that_go_below_one_by_one_are_not_taken_for_others),
         cmocka_unit_test(what_goes_above_while_the_index_moves_is_found),
         cmocka_unit_test(the_index_moves_with_the_date_silently),
         cmocka_unit_test(a_move_that_is_cut_off_goes_on),
