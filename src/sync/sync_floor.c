@@ -9,7 +9,8 @@
  *
  * The index begins at the lowest UID that SEARCH SINCE finds. It moves step by step, a commit
  * each, and first_uid with it: after a crash the rest follows. What is dropped or added by
- * that is told to nobody. The day is stored last.
+ * that is told to nobody. The day is stored last; until then the record has none, for the
+ * account may want the former one again before the index came to its end.
  *
  * EXISTS and UIDNEXT that rose by the same amount prove that nothing went: what lies below
  * is known without asking. */
@@ -27,6 +28,9 @@ enum {
     COUNT_TRIES = 5,
     DAY_MS = 24 * 3600 * 1000
 };
+
+/* The index begins where no date has it. */
+static const uint32_t day_of_none = UINT32_MAX;
 
 static struct sync_pass *pass_of(struct op *op)
 {
@@ -205,6 +209,7 @@ static enum step step_turn(struct sync_pass *p)
     if (p->uid_next == 0 && f->target > m->last_uid) {
         f->target = m->last_uid + 1; /* nothing was found, and nobody knows UIDNEXT */
     }
+    m->since_day = day_of_none;
     if (f->target < p->live->first_uid) {
         p->live->first_uid = f->target; /* what is said of them counts from now on */
     }

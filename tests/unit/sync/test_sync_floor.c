@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -454,6 +455,47 @@ static void a_move_that_is_cut_off_goes_on(void **state)
     }
 }
 
+static void slowly(struct imap_fake *f, const char *command, void *ctx)
+{
+    (void)f;
+    (void)ctx;
+    if (strncmp(command, "UID ", 4) == 0) {
+        (void)usleep(30000);
+    }
+}
+
+/* Somebody tries a date, and takes it back while the index is on its way. */
+static void a_date_that_is_taken_back_is_as_if_it_had_not_been(void **state)
+{
+    static const uint32_t ways[][2] = {{FIRST, 25}, {25, 2}, {1, COUNT}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct fake_world t = begin_from("CONDSTORE QRESYNC ESEARCH", ways[i][0]);
+        fake_world_reconnect(&t);
+        imap_fake_config(t.fake)->hook = slowly;
+        t.w->table.since_day = day_of(ways[i][1]);
+        uint64_t version = t.w->m->version;
+        struct sync_pass *p = world_pass_start(t.w, true);
+        while (t.w->m->version == version) {
+            loop_fixture_run_for(t.w->redis->loop, 1);
+        }
+        assert_false(t.w->done);
+        sync_pass_cancel(p);
+        loop_fixture_run_until(t.w->redis->loop, &t.w->done, WORLD_SYNC_WAIT_MS);
+        t.w->done = false;
+        imap_fake_config(t.fake)->hook = NULL;
+        fake_world_reconnect(&t);
+        if (i % 2 == 0) {
+            world_reload(t.w);
+        }
+        sync_from(&t, day_of(ways[i][0]));
+        fake_world_check(&t, ways[i][0]);
+        below_is(&t, ways[i][0] - 1);
+        told(&t, COUNT - ways[i][0] + 1, 0, 0);
+        fake_world_end(&t);
+    }
+}
+
 /* --- proof --- */
 
 struct audited {
@@ -520,6 +562,7 @@ int main(void)
         cmocka_unit_test(what_goes_above_while_the_index_moves_is_found),
         cmocka_unit_test(the_index_moves_with_the_date_silently),
         cmocka_unit_test(a_move_that_is_cut_off_goes_on),
+        cmocka_unit_test(a_date_that_is_taken_back_is_as_if_it_had_not_been),
         cmocka_unit_test(the_auditor_proves_what_is_indexed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
