@@ -198,6 +198,12 @@ static enum step step_find(struct sync_pass *p)
 
 /* --- TURN --- */
 
+/* Whatever lies above is new mail. */
+static uint32_t highest_known(const struct mailbox *m)
+{
+    return m->phase == MAILBOX_PHASE_LIVE ? m->last_uid : m->start_uid - 1;
+}
+
 static enum step step_turn(struct sync_pass *p)
 {
     struct sync_floor *f = &p->floor;
@@ -206,8 +212,9 @@ static enum step step_turn(struct sync_pass *p)
         f->state = FLOOR_STATE_COUNT;
         return STEP_MORE;
     }
-    if (p->uid_next == 0 && f->target > m->last_uid) {
-        f->target = m->last_uid + 1; /* nothing was found, and nobody knows UIDNEXT */
+    if (p->uid_next == 0 && f->target > highest_known(m)) {
+        f->target =
+            highest_known(m) + 1; /* nothing was found, and nobody knows UIDNEXT */
     }
     m->since_day = day_of_none;
     if (f->target < p->live->first_uid) {

@@ -459,8 +459,37 @@ static void slowly(struct imap_fake *f, const char *command, void *ctx)
 {
     (void)f;
     (void)ctx;
-    if (strncmp(command, "UID ", 4) == 0) {
+    if (strncmp(command, "UID ", 4) == 0 || strncmp(command, "FETCH ", 6) == 0) {
         (void)usleep(30000);
+    }
+}
+
+/* Nothing of it is in last_uid yet, and UIDNEXT tells nothing. */
+static void a_first_index_that_is_cut_off_goes_on_from_another_date(void **state)
+{
+    static const uint32_t quirks[] = {0, FAKE_NO_UIDNEXT};
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(quirks); i++) {
+        uint32_t first = i % 2 == 0 ? FIRST : COUNT - 1;
+        struct imap_fake_config config = {
+            .capabilities = "", .quirks = quirks[i / 2], .hook = slowly};
+        struct fake_world t = begin(config, COUNT);
+        t.w->sc.batch_messages = 1;
+        struct sync_pass *p = world_pass_start(t.w, true);
+        while (!t.w->done && t.w->m->count == 0) {
+            loop_fixture_run_for(t.w->redis->loop, 1);
+        }
+        assert_false(t.w->done);
+        sync_pass_cancel(p);
+        loop_fixture_run_until(t.w->redis->loop, &t.w->done, WORLD_SYNC_WAIT_MS);
+        t.w->done = false;
+        assert_int_equal(t.w->m->phase, MAILBOX_PHASE_INITIAL);
+        imap_fake_config(t.fake)->hook = NULL;
+        t.w->table.since_day = day_of(first);
+        again(&t);
+        fake_world_check(&t, first);
+        below_is(&t, first - 1);
+        fake_world_end(&t);
     }
 }
 
@@ -476,7 +505,7 @@ static void a_date_that_is_taken_back_is_as_if_it_had_not_been(void **state)
         t.w->table.since_day = day_of(ways[i][1]);
         uint64_t version = t.w->m->version;
         struct sync_pass *p = world_pass_start(t.w, true);
-        while (t.w->m->version == version) {
+        while (!t.w->done && t.w->m->version == version) {
             loop_fixture_run_for(t.w->redis->loop, 1);
         }
         assert_false(t.w->done);
@@ -562,6 +591,7 @@ int main(void)
         cmocka_unit_test(what_goes_above_while_the_index_moves_is_found),
         cmocka_unit_test(the_index_moves_with_the_date_silently),
         cmocka_unit_test(a_move_that_is_cut_off_goes_on),
+        cmocka_unit_test(a_first_index_that_is_cut_off_goes_on_from_another_date),
         cmocka_unit_test(a_date_that_is_taken_back_is_as_if_it_had_not_been),
         cmocka_unit_test(the_auditor_proves_what_is_indexed),
     };
