@@ -577,6 +577,7 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
     if (sync_reset_rests(m)) {
         sync_live_reset(live);
+        live->changes = 0; /* or the next pass would be due at once */
         p->state = PASS_STATE_END;
     }
     if (!select) {
