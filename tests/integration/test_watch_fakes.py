@@ -127,6 +127,32 @@ def test_pushed_status_starts_a_pass_and_overflow_asks_anew(make_daemon, redis, 
     assert d.account(user)["state"] == "connected"
 
 
+def test_what_is_told_of_an_examined_mailbox_is_of_no_other(make_daemon, redis, consumer, fake, user):
+    server = Server()
+    server.counts = {"INBOX": 300, "Other": 3, "Newer": 3}
+    truth = server.answer
+    server.answer = lambda command, rest: truth(command, rest).replace(
+        b"UIDVALIDITY 1", b"UIDVALIDITY 1" if rest.startswith((b"INBOX", b'"INBOX')) else b"UIDVALIDITY 7")
+
+    def examine(command, rest):
+        if command == b"EXAMINE":
+            server.selected = "Newer"
+            return b"OK [UIDVALIDITY 7] done\r\n* 2 FETCH (UID 2 FLAGS (\\Flagged))"
+        return None
+    server.refuse = examine
+    d = make(make_daemon, redis, consumer)
+    add(d, fake, user, server, notifyFrom="2030-01-01T00:00:00.000Z")
+    wait_until(lambda: server.idlers, 5, "IDLE")
+    idlers = len(server.idlers)
+    server.boxes = ["INBOX", "Newer"]
+    server.idlers[-1].sendall(b'* LIST () "/" Newer\r\n')
+    consumer.wait("mailboxNew", user)
+    assert server.sent(b"EXAMINE", "Newer")
+    wait_until(lambda: len(server.idlers) > idlers, 5, "IDLE")
+    time.sleep(0.5)
+    assert not consumer.seen("messageUpdated", user), "flags of another mailbox"
+
+
 def test_idle_that_says_nothing_is_found_out(make_daemon, redis, consumer, fake, user):
     server = Server()
     d = make(make_daemon, redis, consumer, sync_idle_check_s=1, sync_poll_hot_s=1, sync_poll_interval_s=30)
