@@ -13,7 +13,8 @@
  * account may want the former one again before the index came to its end.
  *
  * EXISTS and UIDNEXT that rose by the same amount prove that nothing went: what lies below
- * is known without asking. */
+ * is known without asking. Not so where only the newest messages are shown: for each that goes
+ * an older one comes back. */
 #include "sync_priv.h"
 
 #include "postrider/base/log.h"
@@ -85,7 +86,7 @@ static bool nothing_went(const struct sync_pass *p)
     const struct mailbox *m = p->m;
     return m->phase == MAILBOX_PHASE_LIVE && p->selects && !p->proves &&
            !p->live->below_moved && m->exists == m->count + m->below &&
-           p->exists >= m->exists && m->srv_uid_next != 0 &&
+           !sync_window_may_hide(p) && p->exists >= m->exists && m->srv_uid_next != 0 &&
            p->uid_next >= m->srv_uid_next &&
            p->uid_next - m->srv_uid_next == p->exists - m->exists;
 }

@@ -419,11 +419,11 @@ static enum pass_state take_live(struct sync_pass *p)
 static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
+    p->quirks = sync_quirks(p->conn);
     if (sync_floor_begin(p)) {
         sync_pass_enter(p, PASS_STATE_FLOOR);
         return STEP_MORE;
     }
-    p->quirks = sync_quirks(p->conn);
     p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
     case MAILBOX_PHASE_PARKED:
