@@ -44,6 +44,22 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state)
     p->state = state;
 }
 
+static void pass_abort(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    imap_select_cancel(p->select);
+    imap_fetch_cancel(p->fetch);
+    sync_walk_cancel(p);
+    imap_search_cancel(p->search);
+    sync_probe_cancel(p->probe);
+    sync_flag_search_cancel(p->flag_search);
+    sync_rescue_cancel(p->rescue);
+    store_scan_cancel(p->scan);
+    store_rank_cancel(p->rank);
+    sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
+}
+
 /* The commit on its way must come back first: it works on our mailbox and answers us. */
 static void pass_end_early(struct sync_pass *p)
 {
@@ -51,7 +67,7 @@ static void pass_end_early(struct sync_pass *p)
         return;
     }
     if (p->failure.code != ERR_OK) {
-        store_scan_cancel(p->scan);
+        pass_abort(&p->op); /* what is asked for beside a commit must not answer later */
         op_fail_err(&p->op, &p->failure);
     } else {
         op_cancel(&p->op);
@@ -84,22 +100,6 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
         p->canceled = true;
     }
     sync_pass_run(p);
-}
-
-static void pass_abort(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    imap_select_cancel(p->select);
-    imap_fetch_cancel(p->fetch);
-    sync_walk_cancel(p);
-    imap_search_cancel(p->search);
-    sync_probe_cancel(p->probe);
-    sync_flag_search_cancel(p->flag_search);
-    sync_rescue_cancel(p->rescue);
-    store_scan_cancel(p->scan);
-    store_rank_cancel(p->rank);
-    sync_rebuild_cancel(p->rebuild);
-    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
