@@ -1,5 +1,6 @@
 """Servers that tell little, tell it late, or not the truth: what is not told is found."""
 import re
+import threading
 import time
 
 from rig.imap import Imap
@@ -151,6 +152,30 @@ def test_what_is_told_of_an_examined_mailbox_is_of_no_other(make_daemon, redis, 
     wait_until(lambda: len(server.idlers) > idlers, 5, "IDLE")
     time.sleep(0.5)
     assert not consumer.seen("messageUpdated", user), "flags of another mailbox"
+
+
+def test_a_date_that_changes_during_the_first_pass_of_a_subconnection(make_daemon, redis, consumer, fake, user):
+    server = Server()
+    server.counts = {"INBOX": 3, "Other": 3}
+    held, release = threading.Event(), threading.Event()
+
+    def hold(command, rest):
+        if command == b"FETCH" and server.selected == "Other":
+            held.set()
+            release.wait(20)
+    d = make(make_daemon, redis, consumer)
+    add(d, fake, user, server)
+    wait_until(lambda: server.idlers, 5, "IDLE")
+    server.refuse = hold
+    d.put(f"/v1/account/{user}", {"subconnections": ["Other"]})
+    assert held.wait(10)
+    listings = len(server.sent(b"LIST"))
+    d.put(f"/v1/account/{user}", {"syncFrom": "2023-11-01T00:00:00.000Z"})
+    wait_until(lambda: server.sent(b"UID SEARCH", "SINCE"), 5, "the search in INBOX")
+    wait_until(lambda: len(server.sent(b"LIST")) > listings, 5, "a listing")
+    time.sleep(0.3)
+    release.set()
+    wait_until(lambda: len(server.sent(b"UID SEARCH", "SINCE")) == 2, 5, "the search in the other one")
 
 
 def test_idle_that_says_nothing_is_found_out(make_daemon, redis, consumer, fake, user):
