@@ -6,6 +6,7 @@
  *      └─ WAITING ◄ lost, refused (the mailbox is polled meanwhile) */
 #include "account_priv.h"
 
+#include "postrider/base/clock.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 
@@ -158,6 +159,9 @@ static void on_pass(struct sync_pass *op ATTR_UNUSED, const struct err *err,
     }
     if (m != NULL) {
         account_take_result(a, m, result);
+        /* The date changed behind what this pass did about it. */
+        s->select_due = s->select_due || (sync_floor_is_due(&a->table, m) &&
+                                          m->rest_until_ms <= clock_wall_ms());
     }
     s->selected = true;
     backoff_reset(&s->backoff);

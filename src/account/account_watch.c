@@ -76,13 +76,20 @@ static void on_command(void *ctx)
     loop_defer(a->as->loop, &a->next, a->next.fn); /* is it the last one? */
 }
 
-/* A listing borrows the connection: the mailbox has to be selected again afterwards. */
+/* A listing borrows the connection: the mailbox has to be selected again afterwards. What is
+ * told from here on is of another one, and cannot be kept apart from what was told before. */
 static bool may_select(void *ctx)
 {
     struct account *a = ctx;
+    struct sync_live *live = &a->watch.live;
+    struct mailbox *m = mailbox_table_by_box(&a->table, live->box);
     if (a->pass != NULL) {
         return false;
     }
+    if (m != NULL && !sync_live_is_empty(live)) {
+        m->last_full_ms = 0; /* its flags are read again instead */
+    }
+    live->box = 0;
     a->watch_box = 0;
     return true;
 }

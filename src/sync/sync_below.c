@@ -17,7 +17,7 @@ enum {
 uint32_t sync_since_day(int64_t from_ms)
 {
     int64_t day = from_ms / DAY_MS - 1;
-    return day <= 0 ? 0 : day < UINT32_MAX ? (uint32_t)day : UINT32_MAX;
+    return day <= 0 ? 0 : day < UINT32_MAX ? (uint32_t)day : UINT32_MAX - 1;
 }
 
 bool sync_floor_is_due(const struct mailbox_table *t, const struct mailbox *m)

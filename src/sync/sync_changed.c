@@ -106,6 +106,7 @@ static bool changed_params(struct sync_pass *p, char set[40],
             return false;
         }
         if (p->full_flags) {
+            p->recent_uids = STR_NULL; /* they became due behind that search */
             next_flags(p, set);
         } else {
             newest(p, SYNC_RECENT_MAX, set);

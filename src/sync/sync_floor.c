@@ -9,10 +9,12 @@
  *
  * The index begins at the lowest UID that SEARCH SINCE finds. It moves step by step, a commit
  * each, and first_uid with it: after a crash the rest follows. What is dropped or added by
- * that is told to nobody. The day is stored last.
+ * that is told to nobody. The day is stored last; until then the record has none, for the
+ * account may want the former one again before the index came to its end.
  *
  * EXISTS and UIDNEXT that rose by the same amount prove that nothing went: what lies below
- * is known without asking. */
+ * is known without asking. Not so where only the newest messages are shown: for each that goes
+ * an older one comes back. */
 #include "sync_priv.h"
 
 #include "postrider/base/log.h"
@@ -27,6 +29,9 @@ enum {
     COUNT_TRIES = 5,
     DAY_MS = 24 * 3600 * 1000
 };
+
+/* The index begins where no date has it. */
+static const uint32_t day_of_none = UINT32_MAX;
 
 static struct sync_pass *pass_of(struct op *op)
 {
@@ -81,7 +86,7 @@ static bool nothing_went(const struct sync_pass *p)
     const struct mailbox *m = p->m;
     return m->phase == MAILBOX_PHASE_LIVE && p->selects && !p->proves &&
            !p->live->below_moved && m->exists == m->count + m->below &&
-           p->exists >= m->exists && m->srv_uid_next != 0 &&
+           !sync_window_may_hide(p) && p->exists >= m->exists && m->srv_uid_next != 0 &&
            p->uid_next >= m->srv_uid_next &&
            p->uid_next - m->srv_uid_next == p->exists - m->exists;
 }
@@ -194,6 +199,12 @@ static enum step step_find(struct sync_pass *p)
 
 /* --- TURN --- */
 
+/* Whatever lies above is new mail. */
+static uint32_t highest_known(const struct mailbox *m)
+{
+    return m->phase == MAILBOX_PHASE_LIVE ? m->last_uid : m->start_uid - 1;
+}
+
 static enum step step_turn(struct sync_pass *p)
 {
     struct sync_floor *f = &p->floor;
@@ -202,9 +213,11 @@ static enum step step_turn(struct sync_pass *p)
         f->state = FLOOR_STATE_COUNT;
         return STEP_MORE;
     }
-    if (p->uid_next == 0 && f->target > m->last_uid) {
-        f->target = m->last_uid + 1; /* nothing was found, and nobody knows UIDNEXT */
+    if (p->uid_next == 0 && f->target > highest_known(m)) {
+        f->target =
+            highest_known(m) + 1; /* nothing was found, and nobody knows UIDNEXT */
     }
+    m->since_day = day_of_none;
     if (f->target < p->live->first_uid) {
         p->live->first_uid = f->target; /* what is said of them counts from now on */
     }

@@ -44,6 +44,22 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state)
     p->state = state;
 }
 
+static void pass_abort(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    imap_select_cancel(p->select);
+    imap_fetch_cancel(p->fetch);
+    sync_walk_cancel(p);
+    imap_search_cancel(p->search);
+    sync_probe_cancel(p->probe);
+    sync_flag_search_cancel(p->flag_search);
+    sync_rescue_cancel(p->rescue);
+    store_scan_cancel(p->scan);
+    store_rank_cancel(p->rank);
+    sync_rebuild_cancel(p->rebuild);
+    timer_stop(&p->move_wait);
+}
+
 /* The commit on its way must come back first: it works on our mailbox and answers us. */
 static void pass_end_early(struct sync_pass *p)
 {
@@ -51,7 +67,7 @@ static void pass_end_early(struct sync_pass *p)
         return;
     }
     if (p->failure.code != ERR_OK) {
-        store_scan_cancel(p->scan);
+        pass_abort(&p->op); /* what is asked for beside a commit must not answer later */
         op_fail_err(&p->op, &p->failure);
     } else {
         op_cancel(&p->op);
@@ -84,22 +100,6 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
         p->canceled = true;
     }
     sync_pass_run(p);
-}
-
-static void pass_abort(struct op *op)
-{
-    struct sync_pass *p = pass_of(op);
-    imap_select_cancel(p->select);
-    imap_fetch_cancel(p->fetch);
-    sync_walk_cancel(p);
-    imap_search_cancel(p->search);
-    sync_probe_cancel(p->probe);
-    sync_flag_search_cancel(p->flag_search);
-    sync_rescue_cancel(p->rescue);
-    store_scan_cancel(p->scan);
-    store_rank_cancel(p->rank);
-    sync_rebuild_cancel(p->rebuild);
-    timer_stop(&p->move_wait);
 }
 
 static void pass_done(struct op *op)
@@ -343,11 +343,12 @@ static enum step step_select(struct op *op)
 
 /* Nothing at all can have happened since the last pass. HIGHESTMODSEQ alone proves
  * nothing about deletes, EXISTS alone misses an arrival and a delete together, and
- * without HIGHESTMODSEQ nothing is known about flags. */
+ * without HIGHESTMODSEQ nothing is known about flags. What went while it was sought where the
+ * index begins left no more behind than another count. */
 static bool mailbox_is_unchanged(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return p->exists == m->exists &&
+    return p->exists == m->exists && p->exists == sync_pass_last(p) &&
            (m->count + p->live->below == m->exists || p->sc.fast) && p->uid_next != 0 &&
            p->uid_next == m->srv_uid_next && p->highest_modseq == m->highest_modseq &&
            !p->proves && (p->highest_modseq != 0 || p->exists == 0) &&
@@ -410,17 +411,19 @@ static enum pass_state take_live(struct sync_pass *p)
     uint32_t box = live->box;
     sync_live_reset(live);
     live->box = box;
+    /* Numbers and counts say nothing until it is known what lies below. */
+    live->resync = live->below_open;
     return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;
 }
 
 static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
+    p->quirks = sync_quirks(p->conn);
     if (sync_floor_begin(p)) {
         sync_pass_enter(p, PASS_STATE_FLOOR);
         return STEP_MORE;
     }
-    p->quirks = sync_quirks(p->conn);
     p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
     case MAILBOX_PHASE_PARKED:
@@ -574,6 +577,7 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
     p->state = select ? PASS_STATE_SELECT : PASS_STATE_COMPARE;
     if (sync_reset_rests(m)) {
         sync_live_reset(live);
+        live->changes = 0; /* or the next pass would be due at once */
         p->state = PASS_STATE_END;
     }
     if (!select) {

@@ -482,6 +482,8 @@ bool sync_trusts_vanished(const struct sync_pass *p);
 void sync_vanished_was_false(struct sync_pass *p);
 
 /* sync_window.c */
+/* By the count that SELECT told. */
+bool sync_window_may_hide(const struct sync_pass *p);
 /* To be called for the stored rows in their order, `rank` counted from 0. */
 void sync_window_row(struct sync_pass *p, uint32_t rank, const struct msg_row *row,
                      bool is_gone);

@@ -28,6 +28,11 @@ static bool fills(const struct sync_pass *p, uint32_t exists)
                : exists == WINDOW_SMALL || exists == WINDOW_LARGE;
 }
 
+bool sync_window_may_hide(const struct sync_pass *p)
+{
+    return !imap_conn_has(p->conn, IMAP_CAP_CONDSTORE) && fills(p, p->exists);
+}
+
 static bool may_be_window(const struct sync_pass *p)
 {
     /* Where the index begins later, what leaves the view is none of it. */

@@ -1,5 +1,6 @@
 """Servers that tell little, tell it late, or not the truth: what is not told is found."""
 import re
+import threading
 import time
 
 from rig.imap import Imap
@@ -125,6 +126,56 @@ def test_pushed_status_starts_a_pass_and_overflow_asks_anew(make_daemon, redis, 
     server.idlers[-1].sendall(b'* LIST () "/" Newer\r\n')
     wait_until(lambda: len(server.sent(b"LIST")) > before, 5, "a listing after LIST was pushed")
     assert d.account(user)["state"] == "connected"
+
+
+def test_what_is_told_of_an_examined_mailbox_is_of_no_other(make_daemon, redis, consumer, fake, user):
+    server = Server()
+    server.counts = {"INBOX": 300, "Other": 3, "Newer": 3}
+    truth = server.answer
+    server.answer = lambda command, rest: truth(command, rest).replace(
+        b"UIDVALIDITY 1", b"UIDVALIDITY 1" if rest.startswith((b"INBOX", b'"INBOX')) else b"UIDVALIDITY 7")
+
+    def examine(command, rest):
+        if command == b"EXAMINE":
+            server.selected = "Newer"
+            return b"OK [UIDVALIDITY 7] done\r\n* 2 FETCH (UID 2 FLAGS (\\Flagged))"
+        return None
+    server.refuse = examine
+    d = make(make_daemon, redis, consumer)
+    add(d, fake, user, server, notifyFrom="2030-01-01T00:00:00.000Z")
+    wait_until(lambda: server.idlers, 5, "IDLE")
+    idlers = len(server.idlers)
+    server.boxes = ["INBOX", "Newer"]
+    server.idlers[-1].sendall(b'* LIST () "/" Newer\r\n')
+    consumer.wait("mailboxNew", user)
+    assert server.sent(b"EXAMINE", "Newer")
+    wait_until(lambda: len(server.idlers) > idlers, 5, "IDLE")
+    time.sleep(0.5)
+    assert not consumer.seen("messageUpdated", user), "flags of another mailbox"
+
+
+def test_a_date_that_changes_during_the_first_pass_of_a_subconnection(make_daemon, redis, consumer, fake, user):
+    server = Server()
+    server.counts = {"INBOX": 3, "Other": 3}
+    held, release = threading.Event(), threading.Event()
+
+    def hold(command, rest):
+        if command == b"FETCH" and server.selected == "Other":
+            held.set()
+            release.wait(20)
+    d = make(make_daemon, redis, consumer)
+    add(d, fake, user, server)
+    wait_until(lambda: server.idlers, 5, "IDLE")
+    server.refuse = hold
+    d.put(f"/v1/account/{user}", {"subconnections": ["Other"]})
+    assert held.wait(10)
+    listings = len(server.sent(b"LIST"))
+    d.put(f"/v1/account/{user}", {"syncFrom": "2023-11-01T00:00:00.000Z"})
+    wait_until(lambda: server.sent(b"UID SEARCH", "SINCE"), 5, "the search in INBOX")
+    wait_until(lambda: len(server.sent(b"LIST")) > listings, 5, "a listing")
+    time.sleep(0.3)
+    release.set()
+    wait_until(lambda: len(server.sent(b"UID SEARCH", "SINCE")) == 2, 5, "the search in the other one")
 
 
 def test_idle_that_says_nothing_is_found_out(make_daemon, redis, consumer, fake, user):

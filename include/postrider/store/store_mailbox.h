@@ -105,7 +105,8 @@ struct mailbox {
      * 0 or 1: it holds all. Phase initial: it is to begin there. */
     uint32_t first_uid;
     uint32_t below;
-    uint32_t since_day; /* that first_uid was found for: days since 1970; 0 = for none */
+    uint32_t since_day; /* that first_uid was found for: days since 1970; 0 = for none,
+                           UINT32_MAX = it is on its way */
     /* Not stored: how often in a row it could not be selected, and when to try again. */
     uint32_t select_failures;
     int64_t parked_until_ms; /* wall time */

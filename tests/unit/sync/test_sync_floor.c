@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -314,6 +315,85 @@ static void what_goes_while_it_is_counted_is_counted(void **state)
     }
 }
 
+/* With every answer that may say so, the oldest one goes. */
+static void old_ones_go(struct imap_fake *f, const char *command, void *ctx)
+{
+    unsigned *times = ctx;
+    if (strncmp(command, "UID ", 4) == 0 && *times > 0) {
+        uint32_t uid = imap_fake_at(f, 0)->uid;
+        imap_fake_expunge(f, uid, uid);
+        --*times;
+    }
+}
+
+/* As when somebody tidies up: so long that counting is given up, twice. What is indexed did
+ * not go. */
+static void many_that_go_below_one_by_one_are_not_taken_for_others(void **state)
+{
+    static const char *const by_number[] = {"CONDSTORE", ""};
+    enum {
+        MANY = 2000,
+        SINCE = 801
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(by_number); i++) {
+        unsigned left = 0;
+        struct imap_fake_config config = {.capabilities = by_number[i],
+                                          .quirks = FAKE_TELLS_APART,
+                                          .hook = old_ones_go,
+                                          .ctx = &left};
+        struct fake_world t = begin(config, MANY);
+        sync_from(&t, day_of(SINCE));
+        for (unsigned times = 4; times < 20; times++) {
+            fake_world_reconnect(&t);
+            old_ones_go(t.fake, "UID ", &(unsigned){1});
+            left = times;
+            world_sync(t.w);
+            again(&t);
+            fake_world_check(&t, SINCE);
+        }
+        told(&t, MANY - SINCE + 1, 0, 0);
+        fake_world_end(&t);
+    }
+}
+
+struct loss {
+    uint32_t uid;
+    unsigned times;
+};
+
+static void goes_above(struct imap_fake *f, const char *command, void *ctx)
+{
+    struct loss *loss = ctx;
+    if (strstr(command, "UID 1:") != NULL && loss->times > 0) {
+        imap_fake_expunge(f, loss->uid, loss->uid);
+        loss->times--;
+    }
+}
+
+/* By its number nobody can tell then on which side it was. */
+static void what_goes_above_while_the_index_moves_is_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        struct loss loss = {.uid = 20};
+        struct fake_world t = begin((struct imap_fake_config){.capabilities = servers[i],
+                                                              .quirks = FAKE_TELLS_APART,
+                                                              .hook = goes_above,
+                                                              .ctx = &loss},
+                                    COUNT);
+        sync_from(&t, 0);
+        fake_world_reconnect(&t);
+        loss.times = 1;
+        sync_from(&t, day_of(FIRST));
+        assert_int_equal(loss.times, 0);
+        fake_world_check(&t, FIRST);
+        below_is(&t, BELOW);
+        told(&t, COUNT, 1, 0);
+        fake_world_end(&t);
+    }
+}
+
 /* --- another date --- */
 
 static void the_index_moves_with_the_date_silently(void **state)
@@ -371,6 +451,76 @@ static void a_move_that_is_cut_off_goes_on(void **state)
         fake_world_check(&t, way[1]);
         below_is(&t, way[1] - 1);
         told(&t, COUNT - way[0] + 1, 0, 0);
+        fake_world_end(&t);
+    }
+}
+
+static void slowly(struct imap_fake *f, const char *command, void *ctx)
+{
+    (void)f;
+    (void)ctx;
+    if (strncmp(command, "UID ", 4) == 0 || strncmp(command, "FETCH ", 6) == 0) {
+        (void)usleep(30000);
+    }
+}
+
+/* Nothing of it is in last_uid yet, and UIDNEXT tells nothing. */
+static void a_first_index_that_is_cut_off_goes_on_from_another_date(void **state)
+{
+    static const uint32_t quirks[] = {0, FAKE_NO_UIDNEXT};
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(quirks); i++) {
+        uint32_t first = i % 2 == 0 ? FIRST : COUNT - 1;
+        struct imap_fake_config config = {
+            .capabilities = "", .quirks = quirks[i / 2], .hook = slowly};
+        struct fake_world t = begin(config, COUNT);
+        t.w->sc.batch_messages = 1;
+        struct sync_pass *p = world_pass_start(t.w, true);
+        while (!t.w->done && t.w->m->count == 0) {
+            loop_fixture_run_for(t.w->redis->loop, 1);
+        }
+        assert_false(t.w->done);
+        sync_pass_cancel(p);
+        loop_fixture_run_until(t.w->redis->loop, &t.w->done, WORLD_SYNC_WAIT_MS);
+        t.w->done = false;
+        assert_int_equal(t.w->m->phase, MAILBOX_PHASE_INITIAL);
+        imap_fake_config(t.fake)->hook = NULL;
+        t.w->table.since_day = day_of(first);
+        again(&t);
+        fake_world_check(&t, first);
+        below_is(&t, first - 1);
+        fake_world_end(&t);
+    }
+}
+
+/* Somebody tries a date, and takes it back while the index is on its way. */
+static void a_date_that_is_taken_back_is_as_if_it_had_not_been(void **state)
+{
+    static const uint32_t ways[][2] = {{FIRST, 25}, {25, 2}, {1, COUNT}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct fake_world t = begin_from("CONDSTORE QRESYNC ESEARCH", ways[i][0]);
+        fake_world_reconnect(&t);
+        imap_fake_config(t.fake)->hook = slowly;
+        t.w->table.since_day = day_of(ways[i][1]);
+        uint64_t version = t.w->m->version;
+        struct sync_pass *p = world_pass_start(t.w, true);
+        while (!t.w->done && t.w->m->version == version) {
+            loop_fixture_run_for(t.w->redis->loop, 1);
+        }
+        assert_false(t.w->done);
+        sync_pass_cancel(p);
+        loop_fixture_run_until(t.w->redis->loop, &t.w->done, WORLD_SYNC_WAIT_MS);
+        t.w->done = false;
+        imap_fake_config(t.fake)->hook = NULL;
+        fake_world_reconnect(&t);
+        if (i % 2 == 0) {
+            world_reload(t.w);
+        }
+        sync_from(&t, day_of(ways[i][0]));
+        fake_world_check(&t, ways[i][0]);
+        below_is(&t, ways[i][0] - 1);
+        told(&t, COUNT - ways[i][0] + 1, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -437,8 +587,12 @@ int main(void)
         cmocka_unit_test(it_costs_nothing_while_nothing_goes),
         cmocka_unit_test(one_deletion_among_many_is_found_by_its_number),
         cmocka_unit_test(what_goes_while_it_is_counted_is_counted),
+        cmocka_unit_test(many_that_go_below_one_by_one_are_not_taken_for_others),
+        cmocka_unit_test(what_goes_above_while_the_index_moves_is_found),
         cmocka_unit_test(the_index_moves_with_the_date_silently),
         cmocka_unit_test(a_move_that_is_cut_off_goes_on),
+        cmocka_unit_test(a_first_index_that_is_cut_off_goes_on_from_another_date),
+        cmocka_unit_test(a_date_that_is_taken_back_is_as_if_it_had_not_been),
         cmocka_unit_test(the_auditor_proves_what_is_indexed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -138,6 +139,19 @@ static void flag_on_command(struct imap_fake *f, const char *command, void *ctx)
     }
 }
 
+enum {
+    SEARCH_MS = 50
+};
+
+static void search_slowly(struct imap_fake *f, const char *command, void *ctx)
+{
+    (void)f;
+    (void)ctx;
+    if (strncmp(command, "UID SEARCH", 10) == 0) {
+        (void)usleep(SEARCH_MS * 1000);
+    }
+}
+
 static void what_is_told_while_flags_are_searched_for_is_newer(void **state)
 {
     (void)state;
@@ -155,6 +169,24 @@ static void what_is_told_while_flags_are_searched_for_is_newer(void **state)
         fake_world_check(&t, 1);
         fake_world_end(&t);
     }
+}
+
+/* Rows of new messages are on their way to the store while flags are searched for. */
+static void
+a_commit_that_fails_during_the_search_for_flags_ends_pass_and_search(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("ESEARCH", 30);
+    imap_fake_add(t.fake, 25);
+    imap_fake_config(t.fake)->hook = search_slowly;
+    fake_world_reconnect(&t);
+    t.w->m->last_full_ms = 0;
+    t.w->m->version++; /* somebody else changed it */
+    world_try_pass(t.w, true);
+    assert_int_equal(t.w->err.code, ERR_STALE);
+    loop_fixture_run_for(t.w->redis->loop, 10 * SEARCH_MS);
+    assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 1);
+    fake_world_end(&t);
 }
 
 /* --- of messages that are being indexed --- */
@@ -295,6 +327,8 @@ int main(void)
         cmocka_unit_test(flags_told_under_another_uidvalidity_are_forgotten),
         cmocka_unit_test(a_search_for_flags_is_newer_than_what_was_told_before),
         cmocka_unit_test(what_is_told_while_flags_are_searched_for_is_newer),
+        cmocka_unit_test(
+            a_commit_that_fails_during_the_search_for_flags_ends_pass_and_search),
         cmocka_unit_test(what_is_told_during_the_first_index_is_as_new_as_it_is),
         cmocka_unit_test(flags_told_behind_the_row_of_a_new_message_are_its_flags),
         cmocka_unit_test(

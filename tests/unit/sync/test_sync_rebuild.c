@@ -2,6 +2,8 @@
  * other one is told as new before anything else of it, whatever happens meanwhile. */
 #include "fake_world.h"
 
+#include "postrider/base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -263,6 +265,22 @@ static void a_reset_within_a_comparison_loses_nothing(void **state)
     }
 }
 
+/* As many changes as make a pass due, of a mailbox that is left alone. */
+static void nothing_is_due_of_a_mailbox_that_rests(void **state)
+{
+    (void)state;
+    struct fake_world t = begin(servers[0], 5);
+    t.w->m->rest_until_ms = clock_wall_ms() + (int64_t)DAY_S * 1000;
+    for (unsigned i = 0; i < 200; i++) {
+        sync_live_expunge(&t.w->live, 1);
+    }
+    assert_true(t.w->live.changes >= 200);
+    world_pass(t.w, true);
+    assert_true(sync_live_is_empty(&t.w->live));
+    assert_int_equal(t.w->live.changes, 0);
+    fake_world_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_message_that_cannot_be_shown_hides_no_other),
         cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
         cmocka_unit_test(a_reset_within_a_comparison_loses_nothing),
+        cmocka_unit_test(nothing_is_due_of_a_mailbox_that_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -137,6 +139,39 @@ static void a_server_that_cannot_search_is_asked_for_flags(void **state)
     }
 }
 
+enum {
+    DUE_MS = 600
+};
+
+/* The first search takes until all flags are due, by another one, which is refused. */
+static void search_late_and_once(struct imap_fake *f, const char *command, void *ctx)
+{
+    unsigned *searches = ctx;
+    if (strncmp(command, "UID SEARCH", 10) == 0 && ++*searches == 1) {
+        (void)usleep(DUE_MS * 1000);
+    } else if (*searches == 2) {
+        imap_fake_config(f)->quirks |= FAKE_REFUSES_SEARCH;
+    }
+}
+
+static void all_flags_that_became_due_meanwhile_are_fetched(void **state)
+{
+    (void)state;
+    unsigned searches = 0;
+    struct fake_world t = begin("ESEARCH", 0);
+    imap_fake_expunge(t.fake, 1, 100); /* numbers are not UIDs */
+    sync_anew(&t);
+    imap_fake_flags(t.fake, COUNT - 3, IMAP_FLAG_SEEN, false);
+    imap_fake_flags(t.fake, 150, IMAP_FLAG_SEEN, false);
+    imap_fake_config(t.fake)->hook = search_late_and_once;
+    imap_fake_config(t.fake)->ctx = &searches;
+    t.w->table.flags_refresh_ms = DUE_MS / 12; /* it is not the inbox */
+    sync_anew(&t);
+    assert_int_equal(searches, 2);
+    fake_world_check(&t, 1);
+    fake_world_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +180,7 @@ int main(void)
         cmocka_unit_test(other_news_do_not_hide_a_flag),
         cmocka_unit_test(flags_without_order_are_fetched),
         cmocka_unit_test(a_server_that_cannot_search_is_asked_for_flags),
+        cmocka_unit_test(all_flags_that_became_due_meanwhile_are_fetched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

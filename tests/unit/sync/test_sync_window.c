@@ -158,6 +158,32 @@ static void a_window_is_known_from_the_end_of_the_initial_index_on(void **state)
     fake_world_end(&t);
 }
 
+/* With syncFrom: the count is the same as before, and what came back is none of the index. */
+static void a_deletion_above_a_later_beginning_is_found(void **state)
+{
+    enum {
+        FAR = 50000, /* a day that none of them has */
+        LAST = WINDOW + HIDDEN
+    };
+    (void)state;
+    for (int live = 0; live < 2; live++) {
+        struct fake_world t = begin();
+        t.w->table.since_day = FAR;
+        look(&t, false);
+        imap_fake_add(t.fake, 5);
+        look(&t, false);
+        assert_int_equal(t.w->m->count, 5);
+        assert_int_equal(t.w->m->below, WINDOW - 5);
+        imap_fake_expunge(t.fake, LAST + 2, LAST + 2);
+        look(&t, live != 0);
+        world_read_log(t.w);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], 5);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 1);
+        fake_world_check(&t, LAST + 1);
+        fake_world_end(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_window_ends_when_all_are_shown),
         cmocka_unit_test(what_comes_back_later_than_others_went_is_silent_too),
         cmocka_unit_test(a_window_is_known_from_the_end_of_the_initial_index_on),
+        cmocka_unit_test(a_deletion_above_a_later_beginning_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
