@@ -150,7 +150,9 @@ static void pass_failed(struct account *a, const struct err *err)
         /* Gone or forbidden: the listing will tell; trying again at once would not. What is
          * parked has a time of its own, or comes back with a listing that shows it. */
         a->list_due = true;
-        hold_box(a, m == NULL || sync_is_parked(m) ? 0 : a->sync_box);
+        if (m != NULL && !sync_is_parked(m)) {
+            hold_box(a, m->box);
+        }
         sync_finish(a, false);
         return;
     }

@@ -16,7 +16,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     render_listed(&text, m, row);
     out->text = arena_str(&c->op.arena, buf_str(&text));
     c->shown_bytes += text.len;
-    out->asks = row->thread_id.ptr == NULL;
+    out->asks = row->thread_id.ptr == NULL && account_keeps_threads(c->a);
     if (out->asks) {
         out->query = account_thread_query(c->a, m, row);
     }

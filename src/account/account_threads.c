@@ -18,9 +18,14 @@ enum {
     FAILED_MS = 60000 /* after a failure */
 };
 
+bool account_keeps_threads(const struct account *a)
+{
+    return a->as->config.threads && !a->fast;
+}
+
 bool account_has_threads(const struct account *a)
 {
-    return a->as->config.threads && !a->fast && a->watch.conn != NULL &&
+    return account_keeps_threads(a) && a->watch.conn != NULL &&
            !sync_thread_is_told(a->watch.conn);
 }
 
@@ -210,7 +215,7 @@ struct store_threads *account_threads_ask(struct account *a,
                                           size_t count, store_threads_cb *cb, void *ctx)
 {
     count = count < THREAD_QUERIES_MAX ? count : THREAD_QUERIES_MAX;
-    if (count == 0 || !a->as->config.threads || a->fast) {
+    if (count == 0 || !account_keeps_threads(a)) {
         return NULL;
     }
     return store_threads_start(a->as->store, &a->acct, queries, count, cb, ctx);

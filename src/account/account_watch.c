@@ -4,9 +4,9 @@
  *
  *   NOTIFY, a listing, SELECT and compare ─► live data ─► STATUS of others ─► IDLE
  *
- * The first three are sent together on a fresh connection: one round trip. Where comparing takes
- * another command, IDLE is sent behind it before it is answered. NOTIFY goes
- * first, so that nothing falls between what the listing says and what is told from there.
+ * The first three are sent together on a fresh connection: one round trip. Where comparing
+ * takes another command, IDLE is sent behind it before it is answered. NOTIFY goes first, so
+ * that nothing falls between what the listing says and what is told from there.
  * Other mailboxes are brought up to date on a work connection (account_pending.c).
  *
  * NOTIFY (RFC 5465), where offered, has the server tell of all mailboxes, and send what is

@@ -186,6 +186,8 @@ struct account_threads {
 
 /* Finds them out itself, as its server tells none. */
 bool account_has_threads(const struct account *a);
+/* It is to keep threads; does its server tell them, none are kept. */
+bool account_keeps_threads(const struct account *a);
 /* Nothing else is to be done. */
 void account_threads_run(struct account *a);
 void account_threads_end(struct account *a);

@@ -5,7 +5,8 @@
  * / "INTERNALDATE" SP date-time / "RFC822.SIZE" SP number64 / "ENVELOPE" SP envelope /
  * "BODY" ["STRUCTURE"] SP body / "BODY" section ["<" number ">"] SP nstring / "BINARY"
  * section-binary SP (nstring / literal8) / "EMAILID" SP "(" objectid ")" / "THREADID" SP
- * ("(" objectid ")" / nil) / "PREVIEW" SP nstring ; RFC 8970, RFC 9051 §9, RFC 7162 §7, RFC 8474 §7, X-GM-EXT-1
+ * ("(" objectid ")" / nil) / "PREVIEW" SP nstring
+ * ; RFC 8970, RFC 9051 §9, RFC 7162 §7, RFC 8474 §7, X-GM-EXT-1
  *
  * An item that does not parse is left out and marks the row as partial; an unknown one is
  * a name and one value. */

@@ -204,16 +204,21 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
     }
 }
 
+/* False: the audit is over, or ends with the failure. */
+static bool search_ended(struct sync_audit *a, const struct err *err)
+{
+    a->search = NULL;
+    if (op_is_running(&a->op) && err->code != ERR_OK) {
+        op_fail_err(&a->op, err);
+    }
+    return op_is_running(&a->op) && err->code == ERR_OK;
+}
+
 static void on_searched(struct imap_search *op ATTR_UNUSED, const struct err *err,
                         const struct imap_search_result *result, void *ctx)
 {
     struct sync_audit *a = ctx;
-    a->search = NULL;
-    if (!op_is_running(&a->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        op_fail_err(&a->op, err);
+    if (!search_ended(a, err)) {
         return;
     }
     a->uids.count = result->set.count;
@@ -397,12 +402,7 @@ static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err
                        const struct imap_search_result *result, void *ctx)
 {
     struct sync_audit *a = ctx;
-    a->search = NULL;
-    if (!op_is_running(&a->op)) {
-        return;
-    }
-    if (err->code != ERR_OK) {
-        op_fail_err(&a->op, err);
+    if (!search_ended(a, err)) {
         return;
     }
     uint64_t below = result->has_count ? result->count : imap_set_count(&result->set);

@@ -280,12 +280,7 @@ static void on_late_end(struct sync_rescue *op ATTR_UNUSED, const struct err *er
                         void *ctx)
 {
     struct sync_pass *p = ctx;
-    p->rescue = NULL;
-    if (!op_is_running(&p->op)) {
-        return;
-    }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        sync_pass_fail(p, err, "fetch messages");
+    if (!sync_pass_rescued(p, err)) {
         return;
     }
     p->late_more = p->late_more && err->code == ERR_OK;

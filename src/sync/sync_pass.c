@@ -102,6 +102,19 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
     sync_pass_run(p);
 }
 
+bool sync_pass_rescued(struct sync_pass *p, const struct err *err)
+{
+    p->rescue = NULL;
+    if (!op_is_running(&p->op)) {
+        return false;
+    }
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        sync_pass_fail(p, err, "fetch messages");
+        return false;
+    }
+    return true;
+}
+
 static void pass_done(struct op *op)
 {
     struct sync_pass *p = pass_of(op);

@@ -393,6 +393,8 @@ void sync_pass_enter(struct sync_pass *p, enum pass_state state);
 void sync_pass_run(struct sync_pass *p);
 /* Ends the pass; `doing` names what failed. */
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
+/* A rescue has ended. False: the pass is over, or ends with the failure. */
+bool sync_pass_rescued(struct sync_pass *p, const struct err *err);
 /* To be called before every command. */
 void sync_pass_command(const struct sync_pass *p);
 /* A new message of this age is told of. */

@@ -391,12 +391,7 @@ static void on_fresh_end(struct sync_rescue *op ATTR_UNUSED, const struct err *e
                          void *ctx)
 {
     struct sync_pass *p = ctx;
-    p->rescue = NULL;
-    if (!op_is_running(&p->op)) {
-        return;
-    }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        sync_pass_fail(p, err, "fetch messages");
+    if (!sync_pass_rescued(p, err)) {
         return;
     }
     sync_batch_sort(&p->batch, p->m);

@@ -350,7 +350,7 @@ static uint32_t parse_items(struct str names)
     } items[] = {{"flags", IMAP_ITEM_FLAGS},       {"modseq", IMAP_ITEM_MODSEQ},
                  {"size", IMAP_ITEM_SIZE},         {"envelope", IMAP_ITEM_ENVELOPE},
                  {"date", IMAP_ITEM_INTERNALDATE}, {"labels", IMAP_ITEM_GM_LABELS},
-                 {"preview", IMAP_ITEM_PREVIEW},   {"lazy", IMAP_ITEM_PREVIEW_LAZY}};
+                 {"preview", IMAP_ITEM_PREVIEW}};
     uint32_t bits = 0;
     struct str name;
     while (str_split(&names, ',', &name)) {

@@ -135,8 +135,7 @@ enum imap_item {
     IMAP_ITEM_GM_LABELS = 1 << 11,
     IMAP_ITEM_SECTIONS = 1 << 12,   /* at least one BODY[…] or BINARY[…] */
     IMAP_ITEM_REFERENCES = 1 << 13, /* to ask with: the References header, a section */
-    IMAP_ITEM_PREVIEW = 1 << 14, /* RFC 8970; the server may have to read the message */
-    IMAP_ITEM_PREVIEW_LAZY = 1 << 15 /* to ask with: if the server has it at hand */
+    IMAP_ITEM_PREVIEW = 1 << 14 /* RFC 8970; the server may have to read the message */
 };
 
 struct imap_section {
