@@ -428,14 +428,17 @@ static void put_message_use(struct json_out *out, const struct mailbox *m)
     }
 }
 
-/* What a message may change while it has its UID. */
-static void put_live(struct json_out *out, const struct imap_row *row)
+/* What may change while a message has its UID. */
+static void put_live(struct json_out *out, const struct mailbox *m,
+                     const struct imap_row *row)
 {
+    json_out_str(out, "path", str_of(m->path));
     json_out_str(out, "threadId", row->thread_id);
     put_flags(out, &row->flags);
     if ((row->has & IMAP_ITEM_GM_LABELS) != 0) {
         put_labels(out, row);
     }
+    put_message_use(out, m);
 }
 
 static void put_fixed(struct rendering *r, const struct mailbox *m)
@@ -448,7 +451,6 @@ static void put_fixed(struct rendering *r, const struct mailbox *m)
     num_put_be32(r->id + 4, row->uid);
     json_out_str(out, "id", str_of(id));
     json_out_int(out, "uid", row->uid);
-    json_out_str(out, "path", str_of(m->path));
     json_out_str(out, "emailId", row->email_id);
     if ((row->has & IMAP_ITEM_INTERNALDATE) != 0) {
         json_out_time(out, "date", row->internaldate_ms);
@@ -465,7 +467,6 @@ static void put_fixed(struct rendering *r, const struct mailbox *m)
         put_attachments(r);
         put_text(r);
     }
-    put_message_use(out, m);
 }
 
 static void rendering_fini(struct rendering *r)
@@ -482,16 +483,17 @@ void render_listed_fixed(struct buf *out, const struct mailbox *m,
     rendering_fini(&r);
 }
 
-void render_listed_live(struct buf *out, const struct imap_row *row)
+void render_listed_live(struct buf *out, const struct mailbox *m,
+                        const struct imap_row *row)
 {
-    put_live(&(struct json_out){.text = out}, row);
+    put_live(&(struct json_out){.text = out}, m, row);
 }
 
 void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
 {
     struct json_out object = {.text = out};
     json_out_open(&object, NULL, '{');
-    render_listed_live(out, row);
+    render_listed_live(out, m, row);
     render_listed_fixed(out, m, row);
     json_out_close(&object, '}');
 }
@@ -500,7 +502,7 @@ json_t *render_message(const struct mailbox *m, const struct imap_row *row)
 {
     struct rendering r = {.row = row, .whole = true};
     json_out_open(&r.out, NULL, '{');
-    put_live(&r.out, row);
+    put_live(&r.out, m, row);
     put_fixed(&r, m);
     json_out_close(&r.out, '}');
     rendering_fini(&r);
