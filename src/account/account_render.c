@@ -13,6 +13,9 @@ enum {
     PREVIEW_MAX = 1024 /* bytes; RFC 8970 allows 256 characters */
 };
 
+/* Names and addresses have the limits of the parser. */
+#define ANY_SIZE (SIZE_MAX / 4)
+
 _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
                "parameters go from imap to mime as they are");
 
@@ -20,7 +23,7 @@ _Static_assert(sizeof(struct mime_param) == sizeof(struct imap_param),
 struct rendering {
     struct json_out out;
     struct buf text; /* of one member, while it is made */
-    struct arena arena;
+    struct buf code; /* the id of a part */
     const struct imap_row *row;
     uint8_t id[MESSAGE_ID_BYTES];
     bool whole; /* what listings leave out, too */
@@ -28,23 +31,28 @@ struct rendering {
 
 /* --- pieces --- */
 
+/* Empty, for a text of so many bytes. */
+static struct buf *text_of(struct rendering *r, size_t max_bytes)
+{
+    r->text.max_bytes = max_bytes;
+    buf_clear(&r->text);
+    return &r->text;
+}
+
 static void put_decoded(struct rendering *r, const char *key, struct str raw)
 {
-    r->text.max_bytes = DECODED_MAX;
-    buf_clear(&r->text);
-    (void)mime_decode_words(&r->text, raw);
-    json_out_str(&r->out, key, buf_str(&r->text));
+    struct buf *text = text_of(r, DECODED_MAX);
+    (void)mime_decode_words(text, raw);
+    json_out_str(&r->out, key, buf_str(text));
 }
 
 static void put_address(struct rendering *r, const char *key,
                         const struct imap_address *a)
 {
-    struct mime_address address;
-    mime_address_from_parts(&r->arena, a->name, a->mailbox, a->host, &address);
+    struct buf *text = text_of(r, ANY_SIZE);
     json_out_open(&r->out, key, '{');
-    json_out_str(&r->out, "name", address.name.ptr != NULL ? address.name : STR(""));
-    json_out_str(&r->out, "address",
-                 address.address.ptr != NULL ? address.address : STR(""));
+    json_out_str(&r->out, "name", mime_name_decode(text, a->name));
+    json_out_str(&r->out, "address", mime_address_join(text, a->mailbox, a->host));
     json_out_close(&r->out, '}');
 }
 
@@ -112,14 +120,18 @@ static void put_flag_names(struct json_out *out, const struct imap_flags *flags)
 /* Gmail spells them as mailbox names are, in modified UTF-7. */
 static void put_labels(struct json_out *out, const struct imap_row *row)
 {
+    struct buf text = BUF_INIT(4096);
     json_out_open(out, "labels", '[');
     for (size_t i = 0; i < row->label_count; i++) {
-        struct buf text = BUF_INIT(4096);
-        bool ok = imap_utf7_decode(&text, row->labels[i]);
-        json_out_str(out, NULL, ok ? buf_str(&text) : row->labels[i]);
-        buf_fini(&text);
+        struct str label = row->labels[i];
+        buf_clear(&text);
+        if (str_find_byte(label, '&') != SIZE_MAX && imap_utf7_decode(&text, label)) {
+            label = buf_str(&text);
+        }
+        json_out_str(out, NULL, label);
     }
     json_out_close(out, ']');
+    buf_fini(&text);
 }
 
 const char *render_special_use(const struct mailbox *m)
@@ -149,23 +161,24 @@ static const struct imap_part *next_own_part(const struct imap_part *part)
     return part != NULL ? part->next : NULL;
 }
 
+static const struct mime_param *mime_params(const struct imap_params *params)
+{
+    return (const struct mime_param *)(const void *)params->items;
+}
+
 bool render_part_filename(const struct imap_part *part, struct buf *out)
 {
-    const struct mime_param *disposition =
-        (const struct mime_param *)(const void *)part->disposition_params.items;
-    const struct mime_param *params =
-        (const struct mime_param *)(const void *)part->params.items;
-    return mime_decode_param(out, disposition, part->disposition_params.count,
+    const struct imap_params *disposition = &part->disposition_params;
+    return mime_decode_param(out, mime_params(disposition), disposition->count,
                              "filename") ||
-           mime_decode_param(out, params, part->params.count, "name");
+           mime_decode_param(out, mime_params(&part->params), part->params.count, "name");
 }
 
 static bool has_filename(const struct imap_part *part)
 {
-    struct buf name = BUF_INIT(MIME_FILENAME_MAX * 2);
-    bool named = render_part_filename(part, &name);
-    buf_fini(&name);
-    return named;
+    const struct imap_params *disposition = &part->disposition_params;
+    return mime_has_param(mime_params(disposition), disposition->count, "filename") ||
+           mime_has_param(mime_params(&part->params), part->params.count, "name");
 }
 
 static bool is_text_part(const struct imap_part *part)
@@ -218,17 +231,24 @@ void render_put_name(json_t *obj, struct str path, char delimiter)
 
 /* --- ids of parts --- */
 
-/* One base64url text over the bytes of both: it stays valid base64url for any length. */
-static void put_part_id(struct rendering *r, struct str rest)
+/* Begins with the message; what names the parts follows. */
+static struct buf *part_id_begin(struct rendering *r)
 {
-    struct buf raw = BUF_INIT(PART_ID_MAX);
-    struct buf id = BUF_INIT(2 * PART_ID_MAX);
-    (void)buf_put(&raw, r->id, sizeof r->id);
-    (void)buf_put_str(&raw, rest);
-    (void)base64url_encode(&id, raw.bytes, raw.len);
-    json_out_str(&r->out, "id", buf_str(&id));
-    buf_fini(&id);
-    buf_fini(&raw);
+    struct buf *raw = text_of(r, MESSAGE_ID_BYTES + PART_ID_MAX);
+    (void)buf_put(raw, r->id, sizeof r->id);
+    return raw;
+}
+
+/* One base64url text over the bytes of both: it stays valid base64url for any length. */
+static void put_part_id(struct rendering *r, struct buf *raw)
+{
+    if (raw->len > PART_ID_MAX) {
+        buf_truncate(raw, MESSAGE_ID_BYTES);
+    }
+    r->code.max_bytes = 2 * PART_ID_MAX;
+    buf_clear(&r->code);
+    (void)base64url_encode(&r->code, raw->bytes, raw->len);
+    json_out_str(&r->out, "id", buf_str(&r->code));
 }
 
 bool render_part_id_parse(struct arena *arena, struct str id, struct str *message_id_out,
@@ -267,11 +287,11 @@ static bool is_enclosed(const struct imap_part *part)
 static void put_attachment(struct rendering *r, const struct imap_part *part)
 {
     struct json_out *out = &r->out;
-    struct buf *text = &r->text;
+    struct buf *text = part_id_begin(r);
+    (void)buf_put_str(text, part->path);
     json_out_open(out, NULL, '{');
-    put_part_id(r, part->path);
-    text->max_bytes = MIME_FILENAME_MAX * 2;
-    buf_clear(text);
+    put_part_id(r, text);
+    text = text_of(r, MIME_FILENAME_MAX * 2);
     (void)buf_put_str(text, part->type);
     (void)buf_put_byte(text, '/');
     (void)buf_put_str(text, part->subtype);
@@ -333,15 +353,14 @@ static void put_text(struct rendering *r)
     if (texts.plain_count + texts.html_count == 0) {
         return;
     }
-    r->text.max_bytes = PART_ID_MAX;
-    buf_clear(&r->text);
-    (void)buf_put_byte(&r->text, '[');
-    plain_size = put_paths(&r->text, texts.plain, texts.plain_count);
-    (void)buf_put_byte(&r->text, ',');
-    html_size = put_paths(&r->text, texts.html, texts.html_count);
-    (void)buf_put_byte(&r->text, ']');
+    struct buf *raw = part_id_begin(r);
+    (void)buf_put_byte(raw, '[');
+    plain_size = put_paths(raw, texts.plain, texts.plain_count);
+    (void)buf_put_byte(raw, ',');
+    html_size = put_paths(raw, texts.html, texts.html_count);
+    (void)buf_put_byte(raw, ']');
     json_out_open(&r->out, "text", '{');
-    put_part_id(r, buf_str(&r->text));
+    put_part_id(r, raw);
     json_out_open(&r->out, "encodedSize", '{');
     if (texts.plain_count > 0) {
         json_out_int(&r->out, "plain", (int64_t)plain_size);
@@ -452,8 +471,8 @@ static void put_fixed(struct rendering *r, const struct mailbox *m)
 
 static void rendering_fini(struct rendering *r)
 {
-    arena_fini(&r->arena);
     buf_fini(&r->text);
+    buf_fini(&r->code);
 }
 
 void render_listed_fixed(struct buf *out, const struct mailbox *m,

@@ -36,7 +36,7 @@ void buf_release(struct buf *b)
     buf_fini(b);
 }
 
-bool buf_reserve(struct buf *b, size_t n)
+bool buf_grow(struct buf *b, size_t n)
 {
     if (b->overflow || b->len > b->max_bytes || n > b->max_bytes - b->len) {
         b->overflow = true;
@@ -53,34 +53,6 @@ bool buf_reserve(struct buf *b, size_t n)
         b->cap = cap;
     }
     return true;
-}
-
-bool buf_put(struct buf *b, const void *p, size_t n)
-{
-    if (!buf_reserve(b, n)) {
-        return false;
-    }
-    if (n > 0) {
-        memcpy(b->bytes + b->len, p, n);
-    }
-    b->len += n;
-    b->bytes[b->len] = '\0';
-    return true;
-}
-
-bool buf_put_byte(struct buf *b, char c)
-{
-    return buf_put(b, &c, 1);
-}
-
-bool buf_put_c(struct buf *b, const char *s)
-{
-    return buf_put(b, s, strlen(s));
-}
-
-bool buf_put_str(struct buf *b, struct str s)
-{
-    return buf_put(b, s.ptr, s.len);
 }
 
 bool buf_put_u64(struct buf *b, uint64_t v)

@@ -5,23 +5,39 @@ static const char std_digits[65] =
 static const char url_digits[65] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* Terminated; without padding the digits of an open group end early. */
+static size_t write64(char *out, const uint8_t *p, size_t len, const char *digits,
+                      bool pad)
+{
+    char *to = out;
+    size_t i = 0;
+    for (; i + 3 <= len; i += 3) {
+        uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
+        *to++ = digits[v >> 18];
+        *to++ = digits[v >> 12 & 63];
+        *to++ = digits[v >> 6 & 63];
+        *to++ = digits[v & 63];
+    }
+    if (i < len) {
+        bool two = len - i == 2;
+        uint32_t v = (uint32_t)p[i] << 16 | (two ? (uint32_t)p[i + 1] << 8 : 0);
+        const char last[] = {digits[v >> 18], digits[v >> 12 & 63],
+                             two ? digits[v >> 6 & 63] : '=', '='};
+        size_t n = pad ? sizeof last : len - i + 1;
+        memcpy(to, last, n);
+        to += n;
+    }
+    *to = '\0';
+    return (size_t)(to - out);
+}
+
 static bool encode64(struct buf *out, const uint8_t *p, size_t len, const char *digits,
                      bool pad)
 {
     if (!buf_reserve(out, len / 3 * 4 + 4)) {
         return false;
     }
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        uint32_t v = (uint32_t)p[i] << 16;
-        v |= n > 1 ? (uint32_t)p[i + 1] << 8 : 0;
-        v |= n > 2 ? (uint32_t)p[i + 2] : 0;
-        char quad[4] = {digits[v >> 18], digits[v >> 12 & 63],
-                        n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '='};
-        if (!buf_put(out, quad, pad ? 4 : n + 1)) {
-            return false;
-        }
-    }
+    out->len += write64(out->bytes + out->len, p, len, digits, pad);
     return true;
 }
 
@@ -44,31 +60,27 @@ static int digit64(char c, const char *digits)
 
 static bool decode64(struct buf *out, struct str text, const char *digits)
 {
-    size_t start = out->len;
     uint32_t acc = 0;
     unsigned bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int d = digit64(text.ptr[i], digits);
-        if (d < 0) {
-            buf_truncate(out, start);
-            return false;
-        }
+    int d = 0;
+    if (!buf_reserve(out, text.len * 3 / 4)) {
+        return false;
+    }
+    char *start = out->bytes + out->len, *to = start;
+    for (size_t i = 0; i < text.len && (d = digit64(text.ptr[i], digits)) >= 0; i++) {
         acc = acc << 6 | (uint32_t)d;
         bits += 6;
         if (bits >= 8) {
             bits -= 8;
-            if (!buf_put_byte(out, (char)(uint8_t)(acc >> bits))) {
-                buf_truncate(out, start);
-                return false;
-            }
+            *to++ = (char)(uint8_t)(acc >> bits);
         }
     }
     /* A lone digit or set bits behind the last byte: not something an encoder wrote. */
-    if (bits == 6 || (acc & ((1u << bits) - 1)) != 0) {
-        buf_truncate(out, start);
-        return false;
-    }
-    return true;
+    bool ok = d >= 0 && bits != 6 && (acc & ((1u << bits) - 1)) == 0;
+    to = ok ? to : start;
+    *to = '\0';
+    out->len = (size_t)(to - out->bytes);
+    return ok;
 }
 
 bool base64_encode(struct buf *out, const void *data, size_t len)
@@ -79,6 +91,11 @@ bool base64_encode(struct buf *out, const void *data, size_t len)
 bool base64url_encode(struct buf *out, const void *data, size_t len)
 {
     return encode64(out, data, len, url_digits, false);
+}
+
+size_t base64url_write(char *out, const void *data, size_t len)
+{
+    return write64(out, data, len, url_digits, false);
 }
 
 static struct str without_padding(struct str text)

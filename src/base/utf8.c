@@ -1,5 +1,7 @@
 #include "postrider/base/utf8.h"
 
+#include "postrider/base/bytes.h"
+
 /* Well-formed byte sequences, Unicode table 3-7. */
 size_t utf8_sequence_len(struct str s)
 {
@@ -30,14 +32,9 @@ size_t utf8_sequence_len(struct str s)
 /* Bytes of ASCII at the front. */
 static size_t ascii_len(struct str s)
 {
-    static const uint64_t high = UINT64_C(0x8080808080808080);
     size_t n = 0;
-    uint64_t eight;
-    for (; n + sizeof eight <= s.len; n += sizeof eight) {
-        memcpy(&eight, s.ptr + n, sizeof eight);
-        if ((eight & high) != 0) {
-            break;
-        }
+    while (n + 8 <= s.len && (bytes_eight(s.ptr + n) & BYTES_EACH(0x80)) == 0) {
+        n += 8;
     }
     while (n < s.len && (unsigned char)s.ptr[n] < 0x80) {
         n++;

@@ -1,41 +1,16 @@
 #include "postrider/json/json_out.h"
 
+#include "postrider/base/bytes.h"
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
 #include "postrider/base/utf8.h"
 
 /* --- strings --- */
 
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/* Not 0 if one of the eight bytes is below `limit`; bytes above 0x7f count as not. */
-static uint64_t below(uint64_t eight, uint64_t limit)
-{
-    return (eight - EACH_BYTE(limit)) & ~eight & EACH_BYTE(0x80);
-}
-
-static bool is_plain(char c)
-{
-    unsigned char byte = (unsigned char)c;
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-/* Bytes at the front that stay as they are: ASCII without quotes, backslashes, controls. */
+/* Bytes at the front that stay as they are. */
 static size_t plain_len(struct str s)
 {
-    size_t n = 0;
-    uint64_t eight;
-    for (; n + sizeof eight <= s.len; n += sizeof eight) {
-        memcpy(&eight, s.ptr + n, sizeof eight);
-        if (((eight & EACH_BYTE(0x80)) | below(eight, 0x20) |
-             below(eight ^ EACH_BYTE('"'), 1) | below(eight ^ EACH_BYTE('\\'), 1)) != 0) {
-            break;
-        }
-    }
-    while (n < s.len && is_plain(s.ptr[n])) {
-        n++;
-    }
-    return n;
+    return bytes_plain_len(s, STR("\"\\"));
 }
 
 static void put_special(struct buf *out, char c)
@@ -57,17 +32,18 @@ static void put_special(struct buf *out, char c)
 
 void json_out_quoted(struct buf *out, struct str s)
 {
-    size_t done = 0, at = 0;
+    size_t done = 0, at = plain_len(s);
     (void)buf_put_byte(out, '"');
-    while ((at += plain_len(str_tail(s, at))) < s.len) {
+    while (at < s.len) {
         size_t n = utf8_sequence_len(str_tail(s, at));
         if ((unsigned char)s.ptr[at] >= 0x80 && n > 0) {
             at += n;
-            continue;
+        } else {
+            (void)buf_put(out, s.ptr + done, at - done);
+            put_special(out, s.ptr[at++]);
+            done = at;
         }
-        (void)buf_put(out, s.ptr + done, at - done);
-        put_special(out, s.ptr[at++]);
-        done = at;
+        at += plain_len(str_tail(s, at));
     }
     (void)buf_put(out, s.ptr + done, s.len - done);
     (void)buf_put_byte(out, '"');
@@ -75,43 +51,77 @@ void json_out_quoted(struct buf *out, struct str s)
 
 /* --- members and items --- */
 
-/* A comma goes in front unless a bracket was opened just before. */
-static void begin(struct buf *out, const char *key)
+/* Room for a member: its comma, its key and n bytes, which begin where the result points;
+ * NULL on overflow. A comma goes in front unless a bracket was opened just before. */
+static char *begin(struct buf *out, struct str key, size_t n)
 {
     char last = out->len > 0 ? out->bytes[out->len - 1] : '{';
-    if (last != '{' && last != '[') {
-        (void)buf_put_byte(out, ',');
+    size_t comma = last != '{' && last != '[' ? 1 : 0;
+    if (!buf_reserve(out, comma + (key.ptr != NULL ? key.len + 3 : 0) + n)) {
+        return NULL;
     }
-    if (key != NULL) {
-        (void)buf_put_byte(out, '"');
-        (void)buf_put_c(out, key);
-        (void)buf_put(out, "\":", 2);
+    char *to = out->bytes + out->len;
+    *to = ',';
+    to += comma;
+    if (key.ptr != NULL) {
+        *to++ = '"';
+        memcpy(to, key.ptr, key.len);
+        to += key.len;
+        *to++ = '"';
+        *to++ = ':';
+    }
+    return to;
+}
+
+static void end(struct buf *out, char *to)
+{
+    *to = '\0';
+    out->len = (size_t)(to - out->bytes);
+}
+
+/* A value that stays as it is. */
+static void put_word(struct buf *out, struct str key, struct str word)
+{
+    char *to = begin(out, key, word.len);
+    if (to != NULL) {
+        memcpy(to, word.ptr, word.len);
+        end(out, to + word.len);
     }
 }
 
-static void put_plain(struct buf *out, const char *key, const char *word)
+static void put_string(struct buf *out, struct str key, struct str s)
 {
-    begin(out, key);
-    (void)buf_put_c(out, word);
+    if (plain_len(s) < s.len) {
+        put_word(out, key, STR(""));
+        json_out_quoted(out, s);
+        return;
+    }
+    char *to = begin(out, key, s.len + 2);
+    if (to != NULL) {
+        *to++ = '"';
+        memcpy(to, s.ptr, s.len);
+        to += s.len;
+        *to++ = '"';
+        end(out, to);
+    }
 }
 
 /* Takes the value. */
-static void add(struct json_out *out, const char *key, json_t *value)
+static void add(struct json_out *out, struct str key, json_t *value)
 {
     if (out->depth == 0) {
         out->value = value;
-    } else if (key != NULL) {
-        json_put(out->open[out->depth - 1], key, value);
+    } else if (key.ptr != NULL) {
+        json_put(out->open[out->depth - 1], key.ptr, value);
     } else {
         json_push(out->open[out->depth - 1], value);
     }
 }
 
-void json_out_open(struct json_out *out, const char *key, char bracket)
+void json_out_keyed_open(struct json_out *out, struct str key, char bracket)
 {
     if (out->text != NULL) {
-        begin(out->text, key);
-        (void)buf_put_byte(out->text, bracket);
+        put_word(out->text, key, str_from(&bracket, 1));
         return;
     }
     json_t *value = bracket == '{' ? json_object() : json_array();
@@ -130,58 +140,56 @@ void json_out_close(struct json_out *out, char bracket)
     }
 }
 
-void json_out_str(struct json_out *out, const char *key, struct str s)
+void json_out_keyed_str(struct json_out *out, struct str key, struct str s)
 {
     if (s.ptr == NULL) {
         return;
     }
     if (out->text != NULL) {
-        begin(out->text, key);
-        json_out_quoted(out->text, s);
+        put_string(out->text, key, s);
     } else {
         add(out, key, json_str_repaired(s));
     }
 }
 
-void json_out_int(struct json_out *out, const char *key, int64_t v)
+void json_out_keyed_int(struct json_out *out, struct str key, int64_t v)
 {
     if (out->text != NULL) {
-        put_plain(out->text, key, v < 0 ? "-" : "");
+        put_word(out->text, key, v < 0 ? STR("-") : STR(""));
         (void)buf_put_u64(out->text, v < 0 ? -(uint64_t)v : (uint64_t)v);
     } else {
         add(out, key, json_integer((json_int_t)v));
     }
 }
 
-void json_out_bool(struct json_out *out, const char *key, bool v)
+void json_out_keyed_bool(struct json_out *out, struct str key, bool v)
 {
     if (out->text != NULL) {
-        put_plain(out->text, key, v ? "true" : "false");
+        put_word(out->text, key, v ? STR("true") : STR("false"));
     } else {
         add(out, key, json_boolean(v));
     }
 }
 
-void json_out_null(struct json_out *out, const char *key)
+void json_out_keyed_null(struct json_out *out, struct str key)
 {
     if (out->text != NULL) {
-        put_plain(out->text, key, "null");
+        put_word(out->text, key, STR("null"));
     } else {
         add(out, key, json_null());
     }
 }
 
-void json_out_time(struct json_out *out, const char *key, int64_t wall_ms)
+void json_out_keyed_time(struct json_out *out, struct str key, int64_t wall_ms)
 {
     char text[CLOCK_ISO_SIZE];
     clock_format_iso(wall_ms, text);
-    json_out_str(out, key, str_from(text, sizeof text - 1));
+    json_out_keyed_str(out, key, str_from(text, sizeof text - 1));
 }
 
 void json_out_text(struct json_out *out, const char *key, struct str json)
 {
-    begin(out->text, key);
-    (void)buf_put_str(out->text, json);
+    put_word(out->text, str_of(key), json);
 }
 
 void json_out_members(struct json_out *out, const json_t *obj)
@@ -190,8 +198,7 @@ void json_out_members(struct json_out *out, const json_t *obj)
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)obj, key, value)
     {
-        begin(out->text, NULL);
-        json_out_quoted(out->text, str_of(key));
+        put_string(out->text, STR_NULL, str_of(key));
         (void)buf_put_byte(out->text, ':');
         (void)json_emit(value, out->text);
     }

@@ -34,51 +34,85 @@ struct reader {
 
 /* --- values --- */
 
-/* A name without its quotes, decoded. */
-static struct str name_make(struct arena *arena, struct str raw)
+struct str mime_name_decode(struct buf *scratch, struct str raw)
 {
-    if (mime_is_printable(raw) && str_find_byte(raw, '"') == SIZE_MAX &&
-        str_find_byte(raw, '\\') == SIZE_MAX && str_find_byte(raw, '=') == SIZE_MAX) {
+    if (bytes_is_plain(raw, STR("\"\\=\x7f"))) {
         raw = str_trim(raw);
-        return arena_str(arena, raw.ptr != NULL ? raw : STR(""));
+        return raw.ptr != NULL ? raw : STR("");
     }
-    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    buf_clear(scratch);
+    if (str_find_byte(raw, '"') == SIZE_MAX && str_find_byte(raw, '\\') == SIZE_MAX &&
+        str_find_byte(raw, '\0') == SIZE_MAX) {
+        mime_decode_words(scratch, str_trim(raw));
+        return str_trim(buf_str(scratch));
+    }
     struct buf plain = BUF_INIT(MIME_ANY_SIZE);
     for (struct str rest = raw, run; str_split(&rest, '\0', &run);) {
         buf_put_str(&plain, run);
     }
     if (plain.len > 0) {
         g_mime_utils_unquote_string(plain.bytes);
-        mime_decode_words(&text, str_trim(str_of(plain.bytes)));
+        mime_decode_words(scratch, str_trim(str_of(plain.bytes)));
     }
-    struct str name = arena_str(arena, str_trim(str_of(buf_c(&text))));
     buf_fini(&plain);
-    buf_fini(&text);
+    return str_trim(buf_str(scratch));
+}
+
+static struct str name_make(struct arena *arena, struct str raw)
+{
+    struct buf scratch = BUF_INIT(MIME_ANY_SIZE);
+    struct str name = arena_str(arena, mime_name_decode(&scratch, raw));
+    buf_fini(&scratch);
     return name;
 }
 
-/* Address without white space and controls outside of quotes, valid UTF-8. */
-static struct str address_make(struct arena *arena, struct str raw)
+/* Takes white space and controls outside of quotes out; valid UTF-8. */
+static void address_repair(struct buf *text)
 {
     bool quoted = false;
-    if (raw.ptr != NULL && mime_is_printable(raw) &&
-        str_find_byte(raw, ' ') == SIZE_MAX) {
-        return arena_str(arena, raw);
+    size_t kept = 0;
+    if (bytes_is_plain(buf_str(text), STR(" \x7f"))) {
+        return;
     }
-    struct buf text = BUF_INIT(MIME_ANY_SIZE);
-    struct buf valid = BUF_INIT(MIME_ANY_SIZE);
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned char c = (unsigned char)raw.ptr[i];
+    for (size_t i = 0; i < text->len; i++) {
+        unsigned char c = (unsigned char)text->bytes[i];
         quoted = quoted != (c == '"');
         if ((c > 0x20 && c != 0x7f) || (quoted && c == ' ')) {
-            buf_put_byte(&text, (char)c);
+            text->bytes[kept++] = (char)c;
         }
     }
-    utf8_put_repaired(&valid, buf_str(&text));
-    struct str address = arena_str(arena, str_of(buf_c(&valid)));
+    buf_truncate(text, kept);
+    if (!utf8_is_valid(buf_str(text))) {
+        struct buf bytes = BUF_INIT(MIME_ANY_SIZE);
+        buf_put_str(&bytes, buf_str(text));
+        buf_clear(text);
+        utf8_put_repaired(text, buf_str(&bytes));
+        buf_fini(&bytes);
+    }
+}
+
+static struct str address_make(struct arena *arena, struct str raw)
+{
+    struct buf text = BUF_INIT(MIME_ANY_SIZE);
+    buf_put_str(&text, raw);
+    address_repair(&text);
+    struct str address = arena_str(arena, buf_str(&text));
     buf_fini(&text);
-    buf_fini(&valid);
     return address;
+}
+
+struct str mime_address_join(struct buf *scratch, struct str mailbox, struct str host)
+{
+    buf_clear(scratch);
+    buf_put_str(scratch, mailbox);
+    /* Servers put this in place of a missing domain. */
+    if (host.len > 0 && !str_eq_c(host, "MISSING_DOMAIN") &&
+        !str_eq_c(host, ".MISSING-HOST-NAME.")) {
+        buf_put_byte(scratch, '@');
+        buf_put_str(scratch, host);
+    }
+    address_repair(scratch);
+    return buf_str(scratch);
 }
 
 /* The address of one mailbox without a name; absent if it is none to GMime. */
@@ -295,20 +329,4 @@ void mime_addresses_parse(struct arena *arena, struct str value,
     buf_fini(&r.text);
     buf_fini(&r.comment);
     buf_fini(&r.angle);
-}
-
-void mime_address_from_parts(struct arena *arena, struct str name, struct str mailbox,
-                             struct str host, struct mime_address *out)
-{
-    struct buf joined = BUF_INIT(MIME_ANY_SIZE);
-    buf_put_str(&joined, mailbox);
-    /* Servers put this in place of a missing domain. */
-    if (host.len > 0 && !str_eq_c(host, "MISSING_DOMAIN") &&
-        !str_eq_c(host, ".MISSING-HOST-NAME.")) {
-        buf_put_byte(&joined, '@');
-        buf_put_str(&joined, host);
-    }
-    out->name = name_make(arena, name);
-    out->address = address_make(arena, buf_str(&joined));
-    buf_fini(&joined);
 }

@@ -6,6 +6,7 @@
 #include "mime_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/codec.h"
 #include "postrider/base/mem.h"
 
 enum {
@@ -23,9 +24,8 @@ enum uu_state {
     UU_AFTER
 };
 
-/* States of GMime's quoted-printable decoder, behind "=" and behind "=X". */
+/* State of GMime's quoted-printable decoder behind "=X". */
 enum {
-    GMIME_QP_EQUAL = 1,
     GMIME_QP_DIGIT = 2
 };
 
@@ -100,13 +100,10 @@ static bool base64_end(struct mime_decoder *d, struct buf *out)
 
 /* --- quoted-printable --- */
 
-static bool quoted_pad(GMimeEncoding *state, struct buf *out, bool keep_equal)
+static bool quoted_pad(GMimeEncoding *state, struct buf *out)
 {
-    if (state->state == GMIME_QP_DIGIT ||
-        (state->state == GMIME_QP_EQUAL && keep_equal)) {
-        buf_put_byte(out, '=');
-    }
     if (state->state == GMIME_QP_DIGIT) {
+        buf_put_byte(out, '=');
         buf_put_byte(out, (char)state->save);
     }
     g_mime_encoding_reset(state);
@@ -147,7 +144,7 @@ static bool quoted_end(struct mime_decoder *d, struct buf *out)
     size_t space = 0;
     g_mime_filter_complete(d->strip, none, 0, 0, &text, &len, &space);
     step(&d->gmime, str_from(text, len), out);
-    return quoted_pad(&d->gmime, out, false);
+    return quoted_pad(&d->gmime, out);
 }
 
 /* --- uuencode: "begin MODE NAME", lines of a length and groups of four, "end" --- */
@@ -201,40 +198,40 @@ static bool uu_end(struct mime_decoder *d, struct buf *out)
 
 /* --- texts in headers --- */
 
-/* Percent and Q encoding are quoted-printable with other signs. */
-static void put_as_quoted(struct buf *out, struct str text, bool percent)
+/* The Q encoding, whose sign is "=", or percent encoding. An "=" that no two digits follow
+ * takes the two bytes behind it along, as in quoted-printable. */
+static void put_signed(struct buf *out, struct str text, char sign)
 {
-    buf_reserve(out, text.len);
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '\r' || c == '\n' || (!percent && c == '_')) {
-            buf_put_byte(out, ' ');
-        } else if (percent && c == '=') {
-            buf_put_c(out, "=3D");
-        } else {
-            bool code = percent && c == '%' && i + 2 < text.len &&
-                        g_ascii_isxdigit(text.ptr[i + 1]) &&
-                        g_ascii_isxdigit(text.ptr[i + 2]);
-            buf_put_byte(out, code ? '=' : c);
+    size_t i = 0;
+    uint8_t byte;
+    while (i < text.len) {
+        size_t n = 1;
+        if (text.ptr[i] == sign) {
+            if (i + 2 < text.len && hex_decode(str_from(text.ptr + i + 1, 2), &byte, 1)) {
+                buf_put_byte(out, (char)byte);
+                i += 3;
+                continue;
+            }
+            n = sign == '%' ? 1 : text.len - i < 3 ? text.len - i : 3;
+        }
+        for (; n > 0; n--, i++) {
+            char c = text.ptr[i];
+            bool space = c == '\r' || c == '\n' || (c == '_' && sign == '=');
+            buf_put_byte(out, space ? ' ' : c);
         }
     }
 }
 
 void mime_decode_piece(struct buf *out, struct str text, char encoding)
 {
-    GMimeEncoding state;
-    if (encoding == 'b') {
+    if (encoding != 'b') {
+        put_signed(out, text, encoding == '%' ? '%' : '=');
+    } else if (!base64_decode(out, text)) {
+        GMimeEncoding state;
         g_mime_encoding_init_decode(&state, GMIME_CONTENT_ENCODING_BASE64);
         base64_put(&state, text, out);
         base64_pad(&state, out);
-        return;
     }
-    struct buf quoted = BUF_INIT(MIME_ANY_SIZE);
-    put_as_quoted(&quoted, text, encoding == '%');
-    g_mime_encoding_init_decode(&state, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
-    step(&state, buf_str(&quoted), out);
-    quoted_pad(&state, out, true);
-    buf_fini(&quoted);
 }
 
 /* --- the object --- */

@@ -113,37 +113,62 @@ static size_t count_named(const struct mime_param *params, size_t count, const c
     return n;
 }
 
+/* What makes up the value: one piece or several; NULL if there is none. */
+static const struct piece *find_run(struct found *found, const struct mime_param *params,
+                                    size_t count, const char *name, size_t *count_out)
+{
+    collect(found, params, count < MIME_PARAMS_MAX ? count : MIME_PARAMS_MAX, name);
+    /* Some senders count from 1. */
+    size_t first = found->parts[0].text.ptr != NULL ? 0 : 1;
+    size_t parts = 0;
+    while (first + parts < MIME_PARAMS_MAX &&
+           found->parts[first + parts].text.ptr != NULL) {
+        parts++;
+    }
+    const struct piece *run = found->star.text.ptr != NULL ? &found->star
+                              : parts > 0                  ? &found->parts[first]
+                                                           : &found->plain;
+    *count_out = run == &found->parts[first] ? parts : 1;
+    return run->text.ptr != NULL ? run : NULL;
+}
+
+/* The only one of its name and its name's extensions, and it stands for itself. */
+static bool is_simple(const struct mime_param *param, size_t named, const char *name)
+{
+    return named == 1 && str_ieq_c(param->name, name) &&
+           param->value.len <= MIME_FILENAME_MAX &&
+           bytes_is_plain(param->value, STR("=\x7f"));
+}
+
+bool mime_has_param(const struct mime_param *params, size_t count, const char *name)
+{
+    const struct mime_param *first = NULL;
+    size_t pieces, named = count_named(params, count, name, &first);
+    if (named == 0 || is_simple(first, named, name)) {
+        return named > 0 && first->value.ptr != NULL;
+    }
+    struct found found = {0};
+    return find_run(&found, params, count, name, &pieces) != NULL;
+}
+
 bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t count,
                        const char *name)
 {
-    const struct mime_param *first_named = NULL;
-    size_t named = count_named(params, count, name, &first_named);
+    const struct mime_param *first = NULL;
+    size_t pieces, named = count_named(params, count, name, &first);
     if (named == 0) {
         return false;
     }
-    if (named == 1 && str_ieq_c(first_named->name, name) &&
-        first_named->value.len <= MIME_FILENAME_MAX &&
-        mime_is_printable(first_named->value) &&
-        str_find_byte(first_named->value, '=') == SIZE_MAX) {
-        return first_named->value.ptr != NULL && buf_put_str(out, first_named->value);
+    if (is_simple(first, named, name)) {
+        return first->value.ptr != NULL && buf_put_str(out, first->value);
     }
     struct found found = {0};
-    collect(&found, params, count < MIME_PARAMS_MAX ? count : MIME_PARAMS_MAX, name);
-    /* Some senders count from 1. */
-    size_t first = found.parts[0].text.ptr != NULL ? 0 : 1;
-    size_t parts = 0;
-    while (first + parts < MIME_PARAMS_MAX &&
-           found.parts[first + parts].text.ptr != NULL) {
-        parts++;
-    }
-    const struct piece *run = found.star.text.ptr != NULL ? &found.star
-                              : parts > 0                 ? &found.parts[first]
-                                                          : &found.plain;
-    if (run->text.ptr == NULL) {
+    const struct piece *run = find_run(&found, params, count, name, &pieces);
+    if (run == NULL) {
         return false;
     }
     struct buf text = BUF_INIT(MIME_ANY_SIZE);
-    decode_run(&text, run, run == &found.parts[first] ? parts : 1);
+    decode_run(&text, run, pieces);
     bool ok = buf_put_str(out, utf8_clip(buf_str(&text), MIME_FILENAME_MAX));
     buf_fini(&text);
     return ok;

@@ -14,9 +14,27 @@ enum {
     CHARSET_NAME_MAX = 64
 };
 
+size_t mime_pair_find(struct str s, size_t from, const char pair[2])
+{
+    for (size_t at = from; at + 1 < s.len; at++) {
+        const char *hit = memchr(s.ptr + at, pair[0], s.len - 1 - at);
+        if (hit == NULL) {
+            break;
+        }
+        at = (size_t)(hit - s.ptr);
+        if (hit[1] == pair[1]) {
+            return at;
+        }
+    }
+    return SIZE_MAX;
+}
+
 /* Text in UTF-8 that needs no repair: no controls, no byte order mark. */
 static bool is_clean(struct str bytes)
 {
+    if (mime_is_printable(bytes)) {
+        return true;
+    }
     bool ok = !str_has_prefix(bytes, "\xef\xbb\xbf");
     for (size_t i = 0; i < bytes.len; i++) {
         ok = ok && (unsigned char)bytes.ptr[i] >= 0x20 && bytes.ptr[i] != 0x7f;
@@ -64,8 +82,7 @@ static void put_plain(struct buf *out, struct str raw)
 static bool find_closing(struct mime_word_scan *s, size_t from)
 {
     if (s->closing < from) {
-        const char *hit = memmem(s->raw.ptr + from, s->raw.len - from, "?=", 2);
-        s->closing = hit != NULL ? (size_t)(hit - s->raw.ptr) : SIZE_MAX;
+        s->closing = mime_pair_find(s->raw, from, "?=");
     }
     return s->closing != SIZE_MAX;
 }
@@ -91,7 +108,7 @@ bool mime_word_at(struct mime_word_scan *s, size_t at, struct mime_word *out)
     }
     struct str inside = str_from(s->raw.ptr + text, s->closing - text);
     /* A word that begins inside means that this one was never closed. */
-    if (inside.len > 0 && memmem(inside.ptr, inside.len, "=?", 2) != NULL) {
+    if (mime_pair_find(inside, 0, "=?") != SIZE_MAX) {
         return false;
     }
     struct str charset = str_from(rest.ptr + 2, n - 2);
@@ -132,12 +149,7 @@ bool mime_decode_words(struct buf *out, struct str raw)
     struct mime_word word;
     size_t plain = 0;
     size_t at = 0;
-    while (at < raw.len) {
-        const char *hit = memmem(raw.ptr + at, raw.len - at, "=?", 2);
-        if (hit == NULL) {
-            break;
-        }
-        at = (size_t)(hit - raw.ptr);
+    while ((at = mime_pair_find(raw, at, "=?")) != SIZE_MAX) {
         if (!mime_word_at(&s, at, &word)) {
             at++;
             continue;

@@ -86,10 +86,7 @@ void message_id_format(uint32_t number, uint32_t uid, char out[12])
     uint8_t raw[MESSAGE_ID_BYTES];
     num_put_be32(raw, number);
     num_put_be32(raw + 4, uid);
-    struct buf text = BUF_INIT(MESSAGE_ID_ROOM);
-    CHECK(base64url_encode(&text, raw, sizeof raw) && text.len == MESSAGE_ID_DIGITS);
-    memcpy(out, buf_c(&text), MESSAGE_ID_DIGITS + 1);
-    buf_fini(&text);
+    CHECK(base64url_write(out, raw, sizeof raw) == MESSAGE_ID_DIGITS);
 }
 
 bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out)

@@ -69,11 +69,8 @@ void thread_fact_add(struct thread_fact *fact, uint64_t ref)
 void thread_id_format(uint64_t thread, char out[THREAD_ID_SIZE])
 {
     uint8_t bytes[8];
-    struct buf text = BUF_INIT(64);
     num_put_be64(bytes, thread);
-    (void)base64url_encode(&text, bytes + 8 - HASH_BYTES, HASH_BYTES);
-    (void)snprintf(out, THREAD_ID_SIZE, "%s", buf_c(&text));
-    buf_fini(&text);
+    (void)base64url_write(out, bytes + 8 - HASH_BYTES, HASH_BYTES);
 }
 
 bool thread_id_parse(struct str id, uint64_t *thread_out)

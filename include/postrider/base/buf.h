@@ -29,12 +29,48 @@ void buf_fini(struct buf *b);
 void buf_clear(struct buf *b);
 /* Empties the buffer and gives the memory back. */
 void buf_release(struct buf *b);
+
+/* Inline is what is done for each of the short pieces that answers consist of. */
+
+/* What buf_reserve does when there is no room yet. */
+bool buf_grow(struct buf *b, size_t n);
+
 /* Makes room for n more bytes; false on overflow. */
-bool buf_reserve(struct buf *b, size_t n);
-bool buf_put(struct buf *b, const void *p, size_t n);
-bool buf_put_byte(struct buf *b, char c);
-bool buf_put_c(struct buf *b, const char *s);
-bool buf_put_str(struct buf *b, struct str s);
+static inline bool buf_reserve(struct buf *b, size_t n)
+{
+    size_t end = b->len + n;
+    bool fits = n < b->cap && end < b->cap && end <= b->max_bytes && !b->overflow;
+    return fits || buf_grow(b, n);
+}
+
+static inline bool buf_put(struct buf *b, const void *p, size_t n)
+{
+    if (!buf_reserve(b, n)) {
+        return false;
+    }
+    if (n > 0) {
+        memcpy(b->bytes + b->len, p, n);
+    }
+    b->len += n;
+    b->bytes[b->len] = '\0';
+    return true;
+}
+
+static inline bool buf_put_byte(struct buf *b, char c)
+{
+    return buf_put(b, &c, 1);
+}
+
+static inline bool buf_put_c(struct buf *b, const char *s)
+{
+    return buf_put(b, s, strlen(s));
+}
+
+static inline bool buf_put_str(struct buf *b, struct str s)
+{
+    return buf_put(b, s.ptr, s.len);
+}
+
 bool buf_put_u64(struct buf *b, uint64_t v); /* decimal */
 bool buf_printf(struct buf *b, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* Little-endian base-128. */

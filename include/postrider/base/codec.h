@@ -11,6 +11,9 @@
 bool base64_encode(struct buf *out, const void *data, size_t len);
 bool base64_decode(struct buf *out, struct str text);
 bool base64url_encode(struct buf *out, const void *data, size_t len); /* no padding */
+/* The same into memory that holds the digits, four for each three bytes begun, and a NUL;
+ * returns their number. */
+size_t base64url_write(char *out, const void *data, size_t len);
 bool base64url_decode(struct buf *out, struct str text);
 /* RFC 3986 §2.1: everything but unreserved characters becomes %XX. */
 bool percent_encode(struct buf *out, struct str text);

@@ -24,15 +24,47 @@ struct json_out {
     size_t depth;
 };
 
+/* What the functions below do; the keys of a program have lengths that are known already. */
+void json_out_keyed_open(struct json_out *out, struct str key, char bracket);
+void json_out_keyed_str(struct json_out *out, struct str key, struct str s);
+void json_out_keyed_int(struct json_out *out, struct str key, int64_t v);
+void json_out_keyed_bool(struct json_out *out, struct str key, bool v);
+void json_out_keyed_null(struct json_out *out, struct str key);
+void json_out_keyed_time(struct json_out *out, struct str key, int64_t wall_ms);
+
 /* '{' or '['; closed by '}' or ']'. */
-void json_out_open(struct json_out *out, const char *key, char bracket);
+static inline void json_out_open(struct json_out *out, const char *key, char bracket)
+{
+    json_out_keyed_open(out, str_of(key), bracket);
+}
+
 void json_out_close(struct json_out *out, char bracket);
+
 /* An absent slice appends nothing; every invalid byte becomes U+FFFD. */
-void json_out_str(struct json_out *out, const char *key, struct str s);
-void json_out_int(struct json_out *out, const char *key, int64_t v);
-void json_out_bool(struct json_out *out, const char *key, bool v);
-void json_out_null(struct json_out *out, const char *key);
-void json_out_time(struct json_out *out, const char *key, int64_t wall_ms);
+static inline void json_out_str(struct json_out *out, const char *key, struct str s)
+{
+    json_out_keyed_str(out, str_of(key), s);
+}
+
+static inline void json_out_int(struct json_out *out, const char *key, int64_t v)
+{
+    json_out_keyed_int(out, str_of(key), v);
+}
+
+static inline void json_out_bool(struct json_out *out, const char *key, bool v)
+{
+    json_out_keyed_bool(out, str_of(key), v);
+}
+
+static inline void json_out_null(struct json_out *out, const char *key)
+{
+    json_out_keyed_null(out, str_of(key));
+}
+
+static inline void json_out_time(struct json_out *out, const char *key, int64_t wall_ms)
+{
+    json_out_keyed_time(out, str_of(key), wall_ms);
+}
 
 /* --- into text only --- */
 

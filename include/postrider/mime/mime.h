@@ -57,6 +57,8 @@ struct mime_param {
  * Later duplicates are ignored; cut at MIME_FILENAME_MAX. */
 bool mime_decode_param(struct buf *out, const struct mime_param *params, size_t count,
                        const char *name);
+/* Would it find one? */
+bool mime_has_param(const struct mime_param *params, size_t count, const char *name);
 
 /* --- transfer encodings --- */
 
@@ -144,9 +146,10 @@ struct mime_addresses {
  * after a bare address becomes the name. */
 void mime_addresses_parse(struct arena *arena, struct str value,
                           struct mime_addresses *out);
-/* The same from IMAP's parts: decodes the name, joins mailbox and host. */
-void mime_address_from_parts(struct arena *arena, struct str name, struct str mailbox,
-                             struct str host, struct mime_address *out);
+/* The same from IMAP's parts, each borrowed from `scratch`, whose content goes, until that
+ * changes; a name that stands for itself is borrowed from `raw`. */
+struct str mime_name_decode(struct buf *scratch, struct str raw);
+struct str mime_address_join(struct buf *scratch, struct str mailbox, struct str host);
 
 struct mime_ids {
     const struct str *items; /* with angle brackets, no white space inside */

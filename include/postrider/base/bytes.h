@@ -1,0 +1,66 @@
+/* bytes: how far a text is as simple as most texts are, eight bytes at a time.
+ * Note     inline for stops that are known when it is compiled: each is one step of eight */
+#ifndef POSTRIDER_BASE_BYTES_H
+#define POSTRIDER_BASE_BYTES_H
+
+#include "postrider/base/str.h"
+
+#define BYTES_EACH(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Not 0 if one of the eight bytes is below `limit`; bytes above 0x7f count as not. */
+static inline uint64_t bytes_below(uint64_t eight, unsigned limit)
+{
+    return (eight - BYTES_EACH(limit)) & ~eight & BYTES_EACH(0x80);
+}
+
+/* Is it a control, above 0x7f, or one of the stops? */
+static inline bool bytes_is_stop(char c, struct str stops)
+{
+    bool stop = (unsigned char)c < 0x20 || (unsigned char)c >= 0x80;
+    for (size_t i = 0; i < stops.len; i++) {
+        stop = stop || c == stops.ptr[i];
+    }
+    return stop;
+}
+
+static inline uint64_t bytes_eight(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return eight;
+}
+
+/* The same of eight: not 0 if one of them is. */
+static inline uint64_t bytes_stop(uint64_t eight, struct str stops)
+{
+    uint64_t found = (eight & BYTES_EACH(0x80)) | bytes_below(eight, 0x20);
+    for (size_t i = 0; i < stops.len; i++) {
+        found |= bytes_below(eight ^ BYTES_EACH((unsigned char)stops.ptr[i]), 1);
+    }
+    return found;
+}
+
+/* Bytes at the front that are ASCII but no control (0x7f is none) and no stop. */
+static inline size_t bytes_plain_len(struct str s, struct str stops)
+{
+    size_t n = 0;
+    while (n + 8 <= s.len && bytes_stop(bytes_eight(s.ptr + n), stops) == 0) {
+        n += 8;
+    }
+    /* The end of a long text once more, with what is left of it. */
+    if (n + 8 > s.len && s.len >= 8 &&
+        bytes_stop(bytes_eight(s.ptr + s.len - 8), stops) == 0) {
+        return s.len;
+    }
+    while (n < s.len && !bytes_is_stop(s.ptr[n], stops)) {
+        n++;
+    }
+    return n;
+}
+
+static inline bool bytes_is_plain(struct str s, struct str stops)
+{
+    return bytes_plain_len(s, stops) == s.len;
+}
+
+#endif
