@@ -85,12 +85,6 @@ void *arena_alloc(struct arena *a, size_t n)
     return p;
 }
 
-void *arena_calloc(struct arena *a, size_t count, size_t size)
-{
-    CHECK(size == 0 || count <= SIZE_MAX / 2 / size);
-    return arena_alloc(a, count * size);
-}
-
 void *arena_memdup(struct arena *a, const void *p, size_t n)
 {
     void *copy = arena_alloc(a, n);

@@ -480,19 +480,6 @@ static bool segment_end(struct imap_parser *p, struct err *err)
     return true;
 }
 
-static void head_done(struct imap_parser *p)
-{
-    p->head_known = true;
-    p->quotes.at = p->head.rest;
-    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
-    if (p->head.shape == IMAP_SHAPE_SET) {
-        carry_text(p);
-        imap_setlex_begin(&p->set, p->limits.total_max,
-                          p->head.def->parse == imap_parse_search,
-                          p->head.def->parse == imap_parse_vanished);
-    }
-}
-
 /* A byte behind which the head may be complete. */
 static bool may_end_head(char c)
 {
@@ -510,7 +497,22 @@ static size_t head_piece(const struct imap_parser *p, const struct input *in)
     return n;
 }
 
-/* Word by word until the words tell what the response is. */
+static bool head_done(struct imap_parser *p, struct err *err)
+{
+    p->head_known = true;
+    p->quotes.at = p->head.rest;
+    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
+    if (p->head.shape == IMAP_SHAPE_SET) {
+        carry_text(p);
+        imap_setlex_begin(&p->set, p->limits.total_max,
+                          p->head.def->parse == imap_parse_search,
+                          p->head.def->parse == imap_parse_vanished);
+    }
+    return p->text[p->len - 1] != '\n' || segment_end(p, err);
+}
+
+/* In one step if the chunk holds all of the head, as nearly all do; else word by word
+ * until the words tell what the response is. */
 static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
 {
     if (p->len == 0) {
@@ -520,7 +522,12 @@ static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
         }
         p->text = in->at;
     }
-    while (in->at < in->end && !p->head_known) {
+    size_t have = (size_t)(in->end - in->at);
+    have = have < IMAP_HEAD_MAX ? have : IMAP_HEAD_MAX;
+    if (p->len == 0 && have > 0 && imap_head_parse(in->at, have, &p->head)) {
+        return take_line(p, in, p->head.used, err) && head_done(p, err);
+    }
+    while (in->at < in->end) {
         size_t n = head_piece(p, in);
         char last = in->at[n - 1];
         if (!take_line(p, in, n, err)) {
@@ -528,10 +535,7 @@ static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
         }
         if ((may_end_head(last) || p->len == IMAP_HEAD_MAX) &&
             imap_head_parse(p->text, p->len, &p->head)) {
-            head_done(p);
-            if (last == '\n') {
-                return segment_end(p, err);
-            }
+            return head_done(p, err);
         }
     }
     return true;
