@@ -1,7 +1,8 @@
 /* imap_codec_priv: what the files of the IMAP codec share.
  * Shape    three levels, each in its own files:
- *            framing        imap_parser.c, imap_head.c, imap_segment.c, imap_setlex.c: bytes → one
- *                           response as text, its literals and its sets found
+ *            framing        imap_parser.c, imap_frame_literal.c, imap_head.c, imap_segment.c,
+ *                           imap_setlex.c: bytes → one response as text, its literals and
+ *                           its sets found
  *            tokens         imap_lexer.c: text → flat array; a list knows the index
  *                           behind its end, so skipping costs one step
  *            meaning        imap_cursor.c and one file per grammar area: tokens → values
@@ -84,7 +85,7 @@ struct imap_tok {
 struct imap_toks {
     struct imap_tok *items;
     uint32_t count, cap;
-    uint32_t room; /* what fits without a look at the limit or more memory */
+    uint32_t room; /* so many fit without a look at limits and memory */
     uint32_t count_max, depth_max;
     uint32_t depth;   /* open lists that are stored */
     uint32_t skipped; /* open lists that a limit left out */

@@ -47,29 +47,34 @@ static struct str join_name(struct imap_cur cur, uint32_t count)
 /* Host and mailbox are the last two of whatever there is; then comes the name. */
 static void read_address(struct imap_cur cur, struct imap_address *out)
 {
+    enum {
+        NONE = ADDRESS_FIELDS
+    };
+    /* By how many there are: which of the last is name, route, mailbox, host. */
     static const uint8_t places[ADDRESS_FIELDS + 1][ADDRESS_FIELDS] = {
-        {0}, {0}, {2, 3}, {0, 2, 3}, {0, 1, 2, 3}};
+        {NONE, NONE, NONE, NONE},
+        {0, NONE, NONE, NONE},
+        {NONE, NONE, 0, 1},
+        {0, NONE, 1, 2},
+        {0, 1, 2, 3}};
     struct imap_cur start = cur;
-    struct str fields[ADDRESS_FIELDS] = {{0}}; /* name, route, mailbox, host */
-    const struct imap_tok *last[ADDRESS_FIELDS], *tok;
+    const struct imap_tok *last[ADDRESS_FIELDS + 1] = {NULL}, *tok;
     uint32_t count = 0;
     for (; (tok = imap_cur_next(&cur)) != NULL; count++) {
         if (count >= ADDRESS_FIELDS) {
-            memmove(last, last + 1, sizeof last - sizeof last[0]);
+            memmove(last, last + 1, (ADDRESS_FIELDS - 1) * sizeof last[0]);
         }
         last[count < ADDRESS_FIELDS ? count : ADDRESS_FIELDS - 1] = tok;
     }
-    uint32_t row = count < ADDRESS_FIELDS ? count : ADDRESS_FIELDS;
-    for (uint32_t i = 0; i < row; i++) {
-        fields[places[row][i]] = imap_tok_nstring(cur.doc, last[i]);
-    }
+    const struct imap_doc *doc = cur.doc;
+    const uint8_t *at = places[count < ADDRESS_FIELDS ? count : ADDRESS_FIELDS];
+    out->name = imap_tok_nstring(doc, last[at[0]]);
+    out->route = imap_tok_nstring(doc, last[at[1]]);
+    out->mailbox = without_placeholder(imap_tok_nstring(doc, last[at[2]]));
+    out->host = without_placeholder(imap_tok_nstring(doc, last[at[3]]));
     if (count > ADDRESS_FIELDS) {
-        fields[0] = join_name(start, count - (ADDRESS_FIELDS - 1));
+        out->name = join_name(start, count - (ADDRESS_FIELDS - 1));
     }
-    *out = (struct imap_address){.name = fields[0],
-                                 .route = fields[1],
-                                 .mailbox = without_placeholder(fields[2]),
-                                 .host = without_placeholder(fields[3])};
 }
 
 /* budget: how many addresses of the whole envelope may still be kept. */

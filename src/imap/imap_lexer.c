@@ -17,12 +17,13 @@
 
 enum byte_class {
     BYTE_ATOM,
-    BYTE_SPACE,
-    BYTE_OPEN,
-    BYTE_CLOSE,
-    BYTE_QUOTE,
+    BYTE_BRACKET,
     BYTE_BACKSLASH,
-    BYTE_BRACKET
+    ATOM_BEGINS_MAX = BYTE_BACKSLASH, /* those so far begin an atom */
+    BYTE_SPACE,
+    BYTE_QUOTE,
+    BYTE_OPEN,
+    BYTE_CLOSE
 };
 
 static const uint8_t byte_classes[256] = {
@@ -41,11 +42,16 @@ enum {
     TORN_DEPTH = 3 /* the row, a value, a list in it: this may miss its end */
 };
 
+static uint32_t room_of(const struct imap_toks *t)
+{
+    return t->cap < t->count_max ? t->cap : t->count_max;
+}
+
 void imap_toks_begin(struct imap_toks *t, const struct imap_limits *limits, bool fetch)
 {
     t->count = 0;
     t->count_max = limits->nodes_max;
-    t->room = t->cap < t->count_max ? t->cap : t->count_max;
+    t->room = room_of(t);
     t->depth_max = limits->depth_max;
     t->depth = 0;
     t->skipped = 0;
@@ -63,24 +69,25 @@ void imap_toks_fini(struct imap_toks *t)
     t->items = NULL;
     t->count = 0;
     t->cap = 0;
+    t->room = 0;
 }
 
 /* More memory, as far as the limit allows. */
 static bool toks_grow(struct imap_toks *t)
 {
-    if (t->count >= t->count_max) {
+    if (t->skipped > 0 || t->count >= t->count_max) {
         return false;
     }
     t->cap = t->cap > 0 ? t->cap * 2 : TOKS_MIN;
     t->items = mem_realloc(t->items, t->cap * sizeof *t->items);
-    t->room = t->cap < t->count_max ? t->cap : t->count_max;
+    t->room = room_of(t);
     return true;
 }
 
 static struct imap_tok *toks_add(struct imap_toks *t, enum imap_tok_type type, size_t off,
                                  size_t len)
 {
-    if (t->skipped > 0 || (t->count >= t->room && !toks_grow(t))) {
+    if (t->count >= t->room && !toks_grow(t)) {
         t->cut = true;
         return NULL;
     }
@@ -94,14 +101,12 @@ static struct imap_tok *toks_add(struct imap_toks *t, enum imap_tok_type type, s
 
 static void list_open(struct imap_toks *t, size_t off)
 {
-    if (t->depth >= t->depth_max) {
+    bool fits = t->depth < t->depth_max;
+    struct imap_tok *tok = fits ? toks_add(t, IMAP_TOK_LIST, off, 0) : NULL;
+    if (tok == NULL) {
         t->cut = true;
         t->skipped++;
-        return;
-    }
-    struct imap_tok *tok = toks_add(t, IMAP_TOK_LIST, off, 0);
-    if (tok == NULL) {
-        t->skipped++;
+        t->room = 0;
         return;
     }
     tok->next = t->open;
@@ -113,6 +118,7 @@ static void list_close(struct imap_toks *t, size_t off)
 {
     if (t->skipped > 0) {
         t->skipped--;
+        t->room = t->skipped > 0 ? 0 : room_of(t);
         return;
     }
     if (t->open == IMAP_TOK_NONE) {
@@ -287,24 +293,17 @@ bool imap_lex(struct imap_toks *t, const char *text, size_t from, size_t to,
         at = lex_section_rest(t, text, at, literal_at);
     }
     while (at < literal_at) {
-        switch (class_of(text[at])) {
-        case BYTE_SPACE:
+        enum byte_class class = class_of(text[at]);
+        if (class == BYTE_SPACE) {
             at++;
-            break;
-        case BYTE_OPEN:
-            list_open(t, at++);
-            break;
-        case BYTE_CLOSE:
-            list_close(t, at++);
-            break;
-        case BYTE_QUOTE:
-            at = lex_quoted(t, text, at, to, &slash);
-            break;
-        case BYTE_ATOM:
-        case BYTE_BACKSLASH:
-        case BYTE_BRACKET:
+        } else if (class <= ATOM_BEGINS_MAX) {
             at = lex_atom(t, text, at, literal_at);
-            break;
+        } else if (class == BYTE_QUOTE) {
+            at = lex_quoted(t, text, at, to, &slash);
+        } else if (class == BYTE_OPEN) {
+            list_open(t, at++);
+        } else {
+            list_close(t, at++);
         }
     }
     return at == literal_at && literal_at < to;
