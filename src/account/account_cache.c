@@ -1,75 +1,86 @@
-/* Content of new messages, rendered when their rows came by: what webhooks ask for a
- * moment later. Bounded, in memory only; whatever fell out is fetched again. */
+/* What of messages is kept for who asks next, in memory only and bounded; whatever fell out
+ * is fetched again. */
 #include "account_priv.h"
+#include "account_row.h"
 
+#include "postrider/base/lru.h"
 #include "postrider/base/mem.h"
+#include "postrider/base/num.h"
 
 enum {
-    CACHE_ENTRIES_MAX = 2000
+    CONTENTS_MAX = 2000,
+    ROW_OVERHEAD = 256, /* of a kept row beside its text */
+    ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8
 };
 
-struct cache_entry {
-    struct list node; /* oldest first */
-    char id[EVENT_ID_SIZE];
-    json_t *data;
-};
+/* --- contents of new messages, rendered when their rows came by --- */
 
-struct content_cache {
-    struct map *by_id;
-    struct list order;
-};
-
-static void entry_drop(struct content_cache *cache, struct cache_entry *e)
+static void content_free(void *value)
 {
-    (void)map_take(cache->by_id, str_of(e->id));
-    list_remove(&e->node);
-    json_decref(e->data);
-    mem_free(e);
-}
-
-static struct content_cache *cache_of(struct accounts *as)
-{
-    if (as->cache == NULL) {
-        as->cache = MEM_NEW(struct content_cache);
-        as->cache->by_id = map_new(NULL);
-        list_init(&as->cache->order);
-    }
-    return as->cache;
+    json_decref(value);
 }
 
 void accounts_cache_put(struct accounts *as, const char *event_id, json_t *data)
 {
-    struct content_cache *cache = cache_of(as);
-    struct cache_entry *old = map_get(cache->by_id, str_of(event_id));
-    if (old != NULL) {
-        entry_drop(cache, old);
+    if (as->contents == NULL) {
+        as->contents = lru_new(CONTENTS_MAX, content_free);
     }
-    if (map_count(cache->by_id) >= CACHE_ENTRIES_MAX) {
-        entry_drop(cache, container_of(cache->order.next, struct cache_entry, node));
-    }
-    struct cache_entry *e = MEM_NEW(struct cache_entry);
-    memcpy(e->id, event_id, sizeof e->id);
-    e->data = data;
-    list_append(&cache->order, &e->node);
-    map_put(cache->by_id, str_of(e->id), e);
+    lru_put(as->contents, str_of(event_id), data, 1);
 }
 
 json_t *accounts_cache_get(struct accounts *as, const char *event_id)
 {
-    struct cache_entry *e = map_get(cache_of(as)->by_id, str_of(event_id));
-    return e != NULL ? e->data : NULL;
+    return as->contents != NULL ? lru_get(as->contents, str_of(event_id)) : NULL;
+}
+
+/* --- rows of listings --- */
+
+/* A mailbox gets another number when its UIDs change their meaning. */
+static struct str row_key(const struct account *a, uint32_t number, uint32_t uid,
+                          char key[ROW_KEY_MAX])
+{
+    size_t len = strlen(a->acct.incarnation);
+    memcpy(key, a->acct.incarnation, len);
+    num_put_be32((uint8_t *)key + len, number);
+    num_put_be32((uint8_t *)key + len + 4, uid);
+    return str_from(key, len + 8);
+}
+
+void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
+                      const struct kept_row *row)
+{
+    char key[ROW_KEY_MAX];
+    struct accounts *as = a->as;
+    if (as->rows == NULL) {
+        as->rows = lru_new(as->config.rows_cache_bytes, mem_free);
+    }
+    struct kept_row *copy = mem_alloc(sizeof *copy + row->fixed.len);
+    *copy = *row;
+    copy->fixed.ptr = memcpy(copy + 1, row->fixed.ptr, row->fixed.len);
+    lru_put(as->rows, row_key(a, number, uid, key), copy, row->fixed.len + ROW_OVERHEAD);
+}
+
+const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid)
+{
+    char key[ROW_KEY_MAX];
+    return a->as->rows != NULL ? lru_get(a->as->rows, row_key(a, number, uid, key))
+                               : NULL;
+}
+
+void account_rows_forget(struct account *a)
+{
+    if (a->as->rows != NULL) {
+        lru_forget(a->as->rows, str_of(a->acct.incarnation));
+    }
+}
+
+void accounts_rows_drop(struct accounts *as)
+{
+    lru_free(&as->rows);
 }
 
 void accounts_cache_free(struct accounts *as)
 {
-    struct content_cache *cache = as->cache;
-    if (cache == NULL) {
-        return;
-    }
-    list_foreach (node, &cache->order) {
-        entry_drop(cache, container_of(node, struct cache_entry, node));
-    }
-    map_free(&cache->by_id);
-    mem_free(cache);
-    as->cache = NULL;
+    lru_free(&as->contents);
+    lru_free(&as->rows);
 }

@@ -16,7 +16,11 @@ enum {
     CALL_LISTING_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_INTERNALDATE |
                          IMAP_ITEM_SIZE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE |
                          IMAP_ITEM_EMAILID | IMAP_ITEM_THREADID | IMAP_ITEM_GM_MSGID |
-                         IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS
+                         IMAP_ITEM_GM_THRID | IMAP_ITEM_GM_LABELS,
+    /* … where what cannot change is kept; the size tells the row from an update of flags */
+    CALL_LISTING_LIVE_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_SIZE |
+                              IMAP_ITEM_THREADID | IMAP_ITEM_GM_THRID |
+                              IMAP_ITEM_GM_LABELS
 };
 
 struct account_call {

@@ -36,12 +36,9 @@ static void credentials_hash(const struct account *a, char out[ACCOUNT_CREDENTIA
                   json_object_get(imap, "port"), json_object_get(imap, "auth"));
     char *text = json_dumps(parts, JSON_COMPACT | JSON_SORT_KEYS);
     uint8_t hash[CRYPTO_NAME_HASH_SIZE];
-    struct buf hex = BUF_INIT(ACCOUNT_CREDENTIALS_SIZE);
     keyring_name_hash(store_keyring(a->as->store), "credentials",
                       str_of(text != NULL ? text : ""), hash);
-    (void)hex_encode(&hex, hash, sizeof hash);
-    (void)snprintf(out, ACCOUNT_CREDENTIALS_SIZE, "%s", buf_c(&hex));
-    buf_fini(&hex);
+    hex_format(out, hash, sizeof hash);
     if (text != NULL) {
         mem_wipe(text, strlen(text));
         free(text);

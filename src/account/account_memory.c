@@ -170,6 +170,7 @@ void accounts_memory_look(struct accounts *as)
         tell(m);
     }
     if (level >= MEMORY_LEVEL_WORK) {
+        accounts_rows_drop(as);
         list_foreach (node, &as->all) {
             account_work_close_idle(container_of(node, struct account, node));
         }

@@ -65,13 +65,18 @@ static void fetch_mailbox(struct account_call *c)
     uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
     struct imap_set set;
     struct buf text = BUF_INIT(SET_BYTES + 64);
+    bool kept = true;
     for (size_t i = 0; i < count; i++) {
-        uids[i] = p->items[p->from + i].uid;
+        const struct pick *pick = &p->items[p->from + i];
+        uids[i] = pick->uid;
+        kept = shown_row_recall(c, pick->number, pick->uid, &p->rows[pick->at]) && kept;
     }
     imap_set_from_numbers(&c->op.arena, uids, count, &set);
     (void)imap_set_print(&text, &set, 0, SET_BYTES);
-    const struct imap_fetch_params params = {
-        .by_uid = true, .set = buf_str(&text), .items = CALL_LISTING_ITEMS};
+    const struct imap_fetch_params params = {.by_uid = true,
+                                             .set = buf_str(&text),
+                                             .items = kept ? CALL_LISTING_LIVE_ITEMS
+                                                           : CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }

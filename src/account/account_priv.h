@@ -508,6 +508,10 @@ void accounts_cache_put(struct accounts *as, const char *event_id,
                         json_t *data); /* taken */
 json_t *accounts_cache_get(struct accounts *as,
                            const char *event_id); /* borrowed or NULL */
+/* Where memory is short. */
+void accounts_rows_drop(struct accounts *as);
+/* The account's, when it ends. */
+void account_rows_forget(struct account *a);
 void accounts_cache_free(struct accounts *as);
 
 struct accounts {
@@ -536,7 +540,7 @@ struct accounts {
     struct changelog *log; /* NULL: not told yet */
     unsigned store_fill;   /* percent */
     struct accounts_memory memory;
-    struct content_cache *cache;
+    struct lru *contents, *rows; /* account_cache.c */
     size_t stopping;
     accounts_stop_cb *on_stopped;
     void *stop_ctx;

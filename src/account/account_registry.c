@@ -170,6 +170,7 @@ static void registry_remove(struct account *a)
 {
     (void)map_take(a->as->by_id, str_of(a->acct.id));
     list_remove(&a->node);
+    account_rows_forget(a);
     account_free(&a);
 }
 
@@ -231,6 +232,7 @@ void accounts_free(struct accounts **asp)
         return;
     }
     *asp = NULL;
+    accounts_cache_free(as);
     list_foreach (node, &as->all) {
         registry_remove(container_of(node, struct account, node));
     }
@@ -240,7 +242,6 @@ void accounts_free(struct accounts **asp)
     accounts_memory_fini(as);
     map_free(&as->by_id);
     map_free(&as->hosts);
-    accounts_cache_free(as);
     mem_free(as->ca_file);
     mem_free(as);
 }

@@ -409,7 +409,20 @@ static void put_message_use(struct json_out *out, const struct mailbox *m)
     }
 }
 
-static void render(struct rendering *r, const struct mailbox *m)
+/* What may change while a message has its UID. */
+static void put_live(struct json_out *out, const struct mailbox *m,
+                     const struct imap_row *row)
+{
+    json_out_str(out, "path", str_of(m->path));
+    json_out_str(out, "threadId", row->thread_id);
+    put_flags(out, &row->flags);
+    if ((row->has & IMAP_ITEM_GM_LABELS) != 0) {
+        put_labels(out, row);
+    }
+    put_message_use(out, m);
+}
+
+static void put_fixed(struct rendering *r, const struct mailbox *m)
 {
     char id[12];
     const struct imap_row *row = r->row;
@@ -417,18 +430,11 @@ static void render(struct rendering *r, const struct mailbox *m)
     message_id_format(m->number, row->uid, id);
     num_put_be32(r->id, m->number);
     num_put_be32(r->id + 4, row->uid);
-    json_out_open(out, NULL, '{');
     json_out_str(out, "id", str_of(id));
     json_out_int(out, "uid", row->uid);
-    json_out_str(out, "path", str_of(m->path));
     json_out_str(out, "emailId", row->email_id);
-    json_out_str(out, "threadId", row->thread_id);
     if ((row->has & IMAP_ITEM_INTERNALDATE) != 0) {
         json_out_time(out, "date", row->internaldate_ms);
-    }
-    put_flags(out, &row->flags);
-    if ((row->has & IMAP_ITEM_GM_LABELS) != 0) {
-        put_labels(out, row);
     }
     json_out_int(out, "size", (int64_t)row->size);
     if (row->envelope != NULL) {
@@ -442,8 +448,6 @@ static void render(struct rendering *r, const struct mailbox *m)
         put_attachments(r);
         put_text(r);
     }
-    put_message_use(out, m);
-    json_out_close(out, '}');
 }
 
 static void rendering_fini(struct rendering *r)
@@ -452,17 +456,36 @@ static void rendering_fini(struct rendering *r)
     buf_fini(&r->text);
 }
 
-void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
+void render_listed_fixed(struct buf *out, const struct mailbox *m,
+                         const struct imap_row *row)
 {
     struct rendering r = {.out = {.text = out}, .row = row};
-    render(&r, m);
+    put_fixed(&r, m);
     rendering_fini(&r);
+}
+
+void render_listed_live(struct buf *out, const struct mailbox *m,
+                        const struct imap_row *row)
+{
+    put_live(&(struct json_out){.text = out}, m, row);
+}
+
+void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
+{
+    struct json_out object = {.text = out};
+    json_out_open(&object, NULL, '{');
+    render_listed_live(out, m, row);
+    render_listed_fixed(out, m, row);
+    json_out_close(&object, '}');
 }
 
 json_t *render_message(const struct mailbox *m, const struct imap_row *row)
 {
     struct rendering r = {.row = row, .whole = true};
-    render(&r, m);
+    json_out_open(&r.out, NULL, '{');
+    put_live(&r.out, m, row);
+    put_fixed(&r, m);
+    json_out_close(&r.out, '}');
     rendering_fini(&r);
     return r.out.value;
 }

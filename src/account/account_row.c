@@ -4,6 +4,23 @@ enum {
     USUAL_BYTES = 2048 /* of a row */
 };
 
+/* Only with an index a mailbox has another number as soon as its UIDs mean others. */
+static void make_fixed(struct account_call *c, const struct mailbox *m,
+                       const struct imap_row *row, struct buf *text,
+                       struct shown_row *out)
+{
+    size_t from = text->len;
+    struct kept_row made = {.fixed = STR_NULL};
+    render_listed_fixed(text, m, row);
+    if (out->asks) {
+        made.query = out->kept.query = account_thread_query(c->a, m, row);
+    }
+    made.fixed = str_tail(buf_str(text), from);
+    if (!text->overflow && account_indexes(c->a, m)) {
+        account_row_keep(c->a, m->number, row->uid, &made);
+    }
+}
+
 void shown_row_make(struct account_call *c, const struct mailbox *m,
                     const struct imap_row *row, struct shown_row *out)
 {
@@ -13,14 +30,30 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     }
     struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
     (void)buf_reserve(&text, USUAL_BYTES);
-    render_listed(&text, m, row);
+    (void)buf_put_byte(&text, '{');
+    render_listed_live(&text, m, row);
+    out->asks = row->thread_id.ptr == NULL && account_keeps_threads(c->a);
+    if (out->kept.fixed.ptr != NULL) {
+        (void)buf_put_str(&text, out->kept.fixed);
+    } else {
+        make_fixed(c, m, row, &text, out);
+    }
+    (void)buf_put_byte(&text, '}');
+    c->text.overflow = c->text.overflow || text.overflow;
     out->text = arena_str(&c->op.arena, buf_str(&text));
     c->shown_bytes += text.len;
-    out->asks = row->thread_id.ptr == NULL && account_keeps_threads(c->a);
-    if (out->asks) {
-        out->query = account_thread_query(c->a, m, row);
-    }
     buf_fini(&text);
+}
+
+bool shown_row_recall(struct account_call *c, uint32_t number, uint32_t uid,
+                      struct shown_row *out)
+{
+    const struct kept_row *kept = account_row_kept(c->a, number, uid);
+    if (kept != NULL) {
+        out->kept = *kept;
+        out->kept.fixed = arena_str(&c->op.arena, kept->fixed);
+    }
+    return kept != NULL;
 }
 
 /* --- threads --- */
@@ -32,7 +65,7 @@ struct asking {
 
 static bool asks(const struct shown_row *row)
 {
-    return row->text.ptr != NULL && row->asks;
+    return row->text.ptr != NULL && row->asks && row->kept.query.own != 0;
 }
 
 static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
@@ -55,7 +88,7 @@ void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size
     *asking = (struct asking){.rows = rows, .count = count};
     for (size_t i = 0; i < count; i++) {
         if (asks(&rows[i])) {
-            queries[n++] = rows[i].query;
+            queries[n++] = rows[i].kept.query;
         }
     }
     c->asking = asking;

@@ -10,15 +10,24 @@
 
 #include "postrider/json/json_out.h"
 
-struct shown_row {
-    struct str text; /* absent: the message is not there (any more) */
-    bool asks;       /* the server tells no thread of it */
+/* What is kept of a row that was shown: it cannot change while the message has its UID. */
+struct kept_row {
+    struct str fixed; /* members of its JSON, each behind a comma */
     struct thread_query query;
-    uint64_t thread; /* what the store knows; 0 = nothing */
+};
+
+struct shown_row {
+    struct str text;      /* absent: the message is not there (any more) */
+    struct kept_row kept; /* fixed absent: not kept */
+    bool asks;            /* the server tells no thread of it */
+    uint64_t thread;      /* what the store knows; 0 = nothing */
 };
 
 void shown_row_make(struct account_call *c, const struct mailbox *m,
                     const struct imap_row *row, struct shown_row *out);
+/* Takes what is kept of the row of that message; false: nothing. */
+bool shown_row_recall(struct account_call *c, uint32_t number, uint32_t uid,
+                      struct shown_row *out);
 /* Asks the store for the threads of all rows, then goes on. */
 void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size_t count,
                             void (*then)(struct account_call *c));
@@ -26,5 +35,11 @@ void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size
 void shown_row_put(struct json_out *out, const struct shown_row *row);
 /* The same as a value, a new reference; NULL if it is not there. */
 json_t *shown_row_json(const struct shown_row *row);
+
+/* account_cache.c */
+void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
+                      const struct kept_row *row); /* copied */
+/* Borrowed until another is kept; NULL if it is not. */
+const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid);
 
 #endif

@@ -170,17 +170,11 @@ static bool binding_holds(const struct api_call_frame *frame,
     return str_eq_c(str_trim(account), who->account);
 }
 
-static void on_auth(void *arg, const struct api_auth_answer *answer)
+static void on_verdict(void *arg, const struct api_auth_answer *answer)
 {
     static const struct err foreign = {
         .code = ERR_FORBIDDEN, .msg = "The token does not allow access to this resource"};
-    struct api_auth_wait *wait = arg;
-    struct api_call_frame *frame = wait->frame;
-    mem_free(wait);
-    if (frame == NULL) {
-        return;
-    }
-    frame->wait = NULL;
+    struct api_call_frame *frame = arg;
     frame->rate = answer->rate;
     if (answer->who == NULL) {
         api_reply_err_with(&frame->call, answer->err, json_incref(answer->details));
@@ -189,6 +183,17 @@ static void on_auth(void *arg, const struct api_auth_answer *answer)
     } else {
         frame->call.who = *answer->who;
         begin_body(frame);
+    }
+}
+
+static void on_auth(void *arg, const struct api_auth_answer *answer)
+{
+    struct api_auth_wait *wait = arg;
+    struct api_call_frame *frame = wait->frame;
+    mem_free(wait);
+    if (frame != NULL) {
+        frame->wait = NULL;
+        on_verdict(frame, answer);
     }
 }
 
@@ -229,9 +234,6 @@ static void begin_auth(struct api_call_frame *frame)
         api_reply_err(&frame->call, &no_token);
         return;
     }
-    struct api_auth_wait *wait = MEM_NEW(struct api_auth_wait);
-    wait->frame = frame;
-    frame->wait = wait;
     const struct api_auth_query query = {
         .token = token,
         .route = frame->entry->route,
@@ -239,6 +241,12 @@ static void begin_auth(struct api_call_frame *frame)
         .remote = httpd_req_remote(req),
         .referrer = httpd_req_header(req, "Referer"),
     };
+    if (config->auth.known(config->auth.ctx, &query, on_verdict, frame)) {
+        return;
+    }
+    struct api_auth_wait *wait = MEM_NEW(struct api_auth_wait);
+    wait->frame = frame;
+    frame->wait = wait;
     wait->handle = config->auth.start(config->auth.ctx, &query, on_auth, wait);
 }
 

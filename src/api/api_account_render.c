@@ -10,14 +10,21 @@ static const char *const servers[] = {"imap", "smtp", "oauth2"};
 
 /* --- showing --- */
 
-static void mask_members(json_t *object)
+/* A copy in place of the member, in which what is secret is masked. */
+static json_t *mask_member(json_t *object, const char *key)
 {
     static const char *const secrets[] = {"pass", "accessToken", "refreshToken"};
+    json_t *copy = json_copy(json_object_get(object, key));
+    if (copy == NULL) {
+        return NULL;
+    }
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
-        if (json_is_string(json_object_get(object, secrets[i]))) {
-            json_put_cstr(object, secrets[i], mask);
+        if (json_is_string(json_object_get(copy, secrets[i]))) {
+            json_put_cstr(copy, secrets[i], mask);
         }
     }
+    json_put(object, key, copy);
+    return copy;
 }
 
 static bool is_server_used(const json_t *record, const char *name)
@@ -85,11 +92,9 @@ static void put_state(json_t *out, const struct account *a,
 json_t *api_account_render(const char *id, json_t *record, const struct account *a,
                            const struct account_entry *entry)
 {
-    json_t *out = json_deep_copy(record);
+    json_t *out = json_copy(record);
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        json_t *server = json_object_get(out, servers[i]);
-        mask_members(server);
-        mask_members(json_object_get(server, "auth"));
+        (void)mask_member(mask_member(out, servers[i]), "auth");
     }
     json_put_cstr(out, "account", id);
     json_put_cstr(out, "type", type_of(record));

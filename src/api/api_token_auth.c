@@ -5,23 +5,25 @@
 
 #include "postrider/base/clock.h"
 #include "postrider/base/mem.h"
-#include "postrider/loop/loop.h"
 #include "postrider/store/store_settings.h"
 
 #include <stdio.h>
 
-struct token_query {
-    struct api_services *services;
-    const struct api_route *route;
-    char *remote, *referrer, *account;
-    api_auth_cb *cb;
-    void *arg;
-    struct store_token_op *op; /* NULL: the verdict stands, `later` is queued */
-    struct deferred later;
+struct verdict {
     struct err err;
     struct api_identity who;
     json_t *details;
     struct api_rate rate;
+};
+
+/* While the store is asked. */
+struct token_query {
+    struct api_services *services;
+    struct api_token_use use; /* its texts are the query's own */
+    char *remote, *referrer, *account;
+    api_auth_cb *cb;
+    void *arg;
+    struct store_token_op *op;
 };
 
 static void fill_identity(const json_t *record, struct api_identity *who)
@@ -33,80 +35,96 @@ static void fill_identity(const json_t *record, struct api_identity *who)
                    account != NULL ? account : "");
 }
 
-/* Whether the token may be used so and how often; what is wrong goes into the query. */
-static void apply_rules(struct token_query *q, const json_t *record,
-                        const struct api_token_use *use)
+/* Whether the token may be used so and how often; what is wrong goes into the verdict. */
+static void apply_rules(struct api_services *services, const json_t *record,
+                        const struct api_token_use *use, struct verdict *v)
 {
-    if (!api_token_allows(record, use, &q->details, &q->err)) {
+    if (!api_token_allows(record, use, &v->details, &v->err)) {
         return;
     }
-    if (q->services->rates == NULL) {
-        q->services->rates = api_token_rate_new();
+    if (services->rates == NULL) {
+        services->rates = api_token_rate_new();
     }
-    if (!api_token_rate_take(q->services->rates, record, use->now_ms, &q->rate)) {
-        q->details = json_object();
-        json_put_int(q->details, "ttl", q->rate.reset_s);
-        (void)err_set(&q->err, ERR_RATE_LIMITED, "Too many requests with this token");
+    if (!api_token_rate_take(services->rates, record, use->now_ms, &v->rate)) {
+        v->details = json_object();
+        json_put_int(v->details, "ttl", v->rate.reset_s);
+        (void)err_set(&v->err, ERR_RATE_LIMITED, "Too many requests with this token");
         return;
     }
-    fill_identity(record, &q->who);
+    fill_identity(record, &v->who);
 }
 
-static void judge(struct token_query *q, const json_t *record)
+static void judge(struct api_services *services, const json_t *record,
+                  const struct api_token_use *use, struct verdict *v)
 {
-    const struct api_token_use use = {.route = q->route,
-                                      .remote = q->remote,
-                                      .referrer = q->referrer,
-                                      .account = str_of(q->account),
-                                      .now_ms = clock_wall_ms()};
     if (record == NULL) {
-        (void)err_set(&q->err, ERR_UNAUTHORIZED, "Unauthorized");
+        (void)err_set(&v->err, ERR_UNAUTHORIZED, "Unauthorized");
         return;
     }
-    apply_rules(q, record, &use);
-    api_token_log_add(q->services->store, record, &use, &q->err);
-    store_token_used(q->services->store, json_get_str(record, "id"), q->remote);
+    apply_rules(services, record, use, v);
+    api_token_log_add(services->store, record, use, &v->err);
+    store_token_used(services->store, json_get_str(record, "id"), use->remote);
 }
 
-static void answer(struct token_query *q)
+static void tell(const struct verdict *v, api_auth_cb *cb, void *arg)
 {
-    bool ok = q->err.code == ERR_OK;
-    q->cb(q->arg, &(struct api_auth_answer){.who = ok ? &q->who : NULL,
-                                            .err = ok ? NULL : &q->err,
-                                            .details = q->details,
-                                            .rate = q->rate});
-    json_decref(q->details);
-    mem_free(q->remote);
-    mem_free(q->referrer);
-    mem_free(q->account);
-    mem_free(q);
+    bool ok = v->err.code == ERR_OK;
+    cb(arg, &(struct api_auth_answer){.who = ok ? &v->who : NULL,
+                                      .err = ok ? NULL : &v->err,
+                                      .details = v->details,
+                                      .rate = v->rate});
+    json_decref(v->details);
 }
 
-static void on_later(struct deferred *d)
+static struct api_token_use use_of(const struct api_auth_query *query)
 {
-    answer(container_of(d, struct token_query, later));
+    return (struct api_token_use){.route = query->route,
+                                  .remote = query->remote,
+                                  .referrer = query->referrer,
+                                  .account = query->account,
+                                  .now_ms = clock_wall_ms()};
+}
+
+static bool known(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
+                  void *arg)
+{
+    struct api_services *services = ctx;
+    struct api_token_use use = use_of(query);
+    struct verdict v = {.err = {.code = ERR_OK}};
+    json_t *record = NULL;
+    if (!store_token_cached(services->store, query->token, &record)) {
+        return false;
+    }
+    judge(services, record, &use, &v);
+    tell(&v, cb, arg);
+    return true;
 }
 
 static void on_token(struct store_token_op *op ATTR_UNUSED, const struct err *err,
                      json_t *record, void *ctx)
 {
     struct token_query *q = ctx;
+    struct verdict v = {.err = {.code = ERR_OK}};
+    q->use.now_ms = clock_wall_ms();
     if (err->code == ERR_OK || err->code == ERR_NOT_FOUND) {
-        judge(q, err->code == ERR_OK ? record : NULL);
+        judge(q->services, err->code == ERR_OK ? record : NULL, &q->use, &v);
     } else {
-        q->err = *err;
+        v.err = *err;
     }
-    answer(q);
+    tell(&v, q->cb, q->arg);
+    mem_free(q->remote);
+    mem_free(q->referrer);
+    mem_free(q->account);
+    mem_free(q);
 }
 
 static void *start(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
                    void *arg)
 {
     struct token_query *q = MEM_NEW(struct token_query);
-    json_t *record = NULL;
     *q = (struct token_query){
         .services = ctx,
-        .route = query->route,
+        .use = use_of(query),
         .remote = mem_strdup(query->remote),
         .referrer = mem_strdup(query->referrer),
         .account = query->account.ptr != NULL
@@ -114,27 +132,23 @@ static void *start(void *ctx, const struct api_auth_query *query, api_auth_cb *c
                        : NULL,
         .cb = cb,
         .arg = arg};
-    struct store *store = q->services->store;
-    if (store_token_cached(store, query->token, &record)) {
-        judge(q, record);
-        loop_defer(store_loop(store), &q->later, on_later);
-    } else {
-        q->op = store_token_get_start(store, query->token, on_token, q);
-    }
+    q->use.remote = q->remote;
+    q->use.referrer = q->referrer;
+    q->use.account = str_of(q->account);
+    q->op = store_token_get_start(q->services->store, query->token, on_token, q);
     return q;
 }
 
 static void cancel(void *ctx ATTR_UNUSED, void *handle)
 {
     struct token_query *q = handle;
-    if (q->op != NULL) {
-        store_token_cancel(q->op);
-    }
+    store_token_cancel(q->op);
 }
 
 struct api_auth_port api_token_auth(struct api_services *services)
 {
-    return (struct api_auth_port){.ctx = services, .start = start, .cancel = cancel};
+    return (struct api_auth_port){
+        .ctx = services, .known = known, .start = start, .cancel = cancel};
 }
 
 void api_services_fini(struct api_services *services)

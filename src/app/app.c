@@ -171,6 +171,7 @@ static void make_readers(struct app *app)
         .connect_total = (uint32_t)c->sync.connect_total,
         .walk_concurrency = (uint32_t)c->sync.index_concurrency,
         .memory_max_bytes = (uint64_t)c->sync.memory_max_mib * 1024 * 1024,
+        .rows_cache_bytes = (size_t)c->sync.rows_cache_mib * 1024 * 1024,
         .ca_file = c->tls.ca_file};
     /* How many requests go to a host is decided per route, where waiting costs nothing. */
     struct httpc_config httpc = {.egress = (enum egress_policy)c->net.egress,

@@ -117,16 +117,24 @@ bool percent_encode(struct buf *out, struct str text)
     return !out->overflow;
 }
 
-bool hex_encode(struct buf *out, const void *data, size_t len)
+void hex_format(char *out, const void *data, size_t len)
 {
     static const char digits[17] = "0123456789abcdef";
     const uint8_t *p = data;
     for (size_t i = 0; i < len; i++) {
-        char pair[2] = {digits[p[i] >> 4], digits[p[i] & 15]};
-        if (!buf_put(out, pair, 2)) {
-            return false;
-        }
+        *out++ = digits[p[i] >> 4];
+        *out++ = digits[p[i] & 15];
     }
+    *out = '\0';
+}
+
+bool hex_encode(struct buf *out, const void *data, size_t len)
+{
+    if (!buf_reserve(out, 2 * len)) {
+        return false;
+    }
+    hex_format(out->bytes + out->len, data, len);
+    out->len += 2 * len;
     return true;
 }
 

@@ -41,7 +41,7 @@ struct config_row {
 };
 
 enum {
-    CONFIG_ROW_COUNT = 49,
+    CONFIG_ROW_COUNT = 50,
     CONFIG_NAME_SIZE = 64
 };
 extern const struct config_row config_rows[CONFIG_ROW_COUNT];

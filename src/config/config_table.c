@@ -137,6 +137,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
      .doc = "Accounts whose mailboxes are indexed for the first time at the same time; as many gather threads of older messages."},
     {"sync", "memory_max_mib", CONFIG_KIND_INT, AT(sync.memory_max_mib), .min = 0, .max = 1 << 20, .fallback = "0",
      .doc = "Resident memory of the daemon in MiB; from 70, 80 and 90 percent of it on, accounts get along with less. 0: no limit."},
+    {"sync", "rows_cache_mib", CONFIG_KIND_INT, AT(sync.rows_cache_mib), .min = 0, .max = 1 << 16, .fallback = "8",
+     .doc = "MiB of memory for rows of message listings: of a message that was listed lately only the flags are asked for again. 0: none is kept."},
     {"webhook", "timeout_ms", CONFIG_KIND_INT, AT(webhook.timeout_ms), .min = 100, .max = 300000, .fallback = "30000",
      .doc = "Milliseconds a webhook has to answer."},
     {"webhook", "retry_first_ms", CONFIG_KIND_INT, AT(webhook.retry_first_ms), .min = 10, .max = DAY_MS, .fallback = "5000",

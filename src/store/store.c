@@ -34,12 +34,10 @@ static void make_owner(struct store *s, const char *node_id)
 {
     uint8_t raw[16];
     rand_bytes(raw, sizeof raw);
-    struct buf hex = BUF_INIT(64);
-    CHECK(hex_encode(&hex, raw, sizeof raw));
-    (void)snprintf(s->node_id, sizeof s->node_id, "%s",
-                   node_id != NULL ? node_id : buf_c(&hex));
-    (void)snprintf(s->owner, sizeof s->owner, "%s:%s", s->node_id, buf_c(&hex));
-    buf_fini(&hex);
+    char hex[2 * sizeof raw + 1];
+    hex_format(hex, raw, sizeof raw);
+    (void)snprintf(s->node_id, sizeof s->node_id, "%s", node_id != NULL ? node_id : hex);
+    (void)snprintf(s->owner, sizeof s->owner, "%s:%s", s->node_id, hex);
 }
 
 struct store *store_new(struct redis *redis, const struct store_config *config)
@@ -153,10 +151,7 @@ void store_name_hash(struct store *s, const char *domain, struct str name,
     _Static_assert(STORE_NAME_HASH_SIZE == 2 * CRYPTO_NAME_HASH_SIZE + 1, "hexadecimal");
     uint8_t hash[CRYPTO_NAME_HASH_SIZE];
     keyring_name_hash(s->keyring, domain, name, hash);
-    struct buf hex = BUF_INIT(64);
-    CHECK(hex_encode(&hex, hash, sizeof hash));
-    (void)snprintf(out, STORE_NAME_HASH_SIZE, "%s", buf_c(&hex));
-    buf_fini(&hex);
+    hex_format(out, hash, sizeof hash);
 }
 
 void store_acct_init(struct store *s, struct store_acct *a, struct str id)

@@ -274,10 +274,8 @@ static void make_incarnation(struct store_acct *acct)
 {
     uint8_t raw[16];
     rand_bytes(raw, sizeof raw);
-    struct buf hex = BUF_INIT(64);
-    CHECK(hex_encode(&hex, raw, sizeof raw));
-    (void)snprintf(acct->incarnation, sizeof acct->incarnation, "%s", buf_c(&hex));
-    buf_fini(&hex);
+    _Static_assert(sizeof acct->incarnation > 2 * sizeof raw, "hexadecimal");
+    hex_format(acct->incarnation, raw, sizeof raw);
 }
 
 static void create_looked(struct store_account_op *a)

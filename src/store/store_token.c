@@ -87,10 +87,8 @@ static void id_of_raw(const uint8_t raw[TOKEN_BYTES], char id[TOKEN_ID_SIZE])
 {
     uint8_t digest[CRYPTO_DIGEST_SIZE];
     crypto_sha256(raw, TOKEN_BYTES, digest);
-    struct buf hex = BUF_INIT(TOKEN_ID_SIZE + 64);
-    CHECK(hex_encode(&hex, digest, sizeof digest));
-    (void)snprintf(id, TOKEN_ID_SIZE, "%s", buf_c(&hex));
-    buf_fini(&hex);
+    _Static_assert(TOKEN_ID_SIZE == 2 * sizeof digest + 1, "hexadecimal");
+    hex_format(id, digest, sizeof digest);
 }
 
 bool store_token_id(struct str text, char id[TOKEN_ID_SIZE])
@@ -378,11 +376,8 @@ struct store_token_op *store_token_create_start(struct store *s, json_t *record,
     struct store_token_op *self = op_start(s, cb, ctx);
     uint8_t raw[TOKEN_BYTES];
     rand_bytes(raw, sizeof raw);
-    struct buf hex = BUF_INIT(2 * TOKEN_TEXT_SIZE);
-    CHECK(hex_encode(&hex, raw, sizeof raw));
-    (void)snprintf(text_out, TOKEN_TEXT_SIZE, "%s", buf_c(&hex));
-    mem_wipe(hex.bytes, hex.len);
-    buf_fini(&hex);
+    _Static_assert(TOKEN_TEXT_SIZE == 2 * sizeof raw + 1, "hexadecimal");
+    hex_format(text_out, raw, sizeof raw);
     id_of_raw(raw, self->id);
     mem_wipe(raw, sizeof raw);
     if (op_is_running(&self->base.op)) {

@@ -25,6 +25,7 @@ import threading
 import time
 
 import churn
+import downloads
 import listing
 import wire
 from report import message, percentile, resident_kib, say, table
@@ -386,6 +387,12 @@ def suite_list(w):
     return listing.suite(w, rig, build_client, wrk)
 
 
+# --- downloads ---
+
+def suite_downloads(w):
+    return downloads.suite(w)
+
+
 # --- start ---
 
 def suite_start(w):
@@ -733,7 +740,7 @@ def suite_webhooks(w):
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "webhooks": suite_webhooks,
           "routes": suite_routes, "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour,
-          "list": suite_list, "churn": suite_churn, "wire": suite_wire}
+          "list": suite_list, "downloads": suite_downloads, "churn": suite_churn, "wire": suite_wire}
 LONG = {"churn"}  # only if asked for
 
 
@@ -759,7 +766,7 @@ def options():
     p.add_argument("--rate", type=float, default=20, help="churn: deliveries, flag changes and deletions a second (%(default)s)")
     p.add_argument("--events", type=int, default=200, help="latency: events of each kind (%(default)s)")
     p.add_argument("--pace", type=float, default=0.3, help="latency: seconds between events (%(default)s)")
-    p.add_argument("--seconds", type=int, default=6, help="api, list: seconds each run (%(default)s)")
+    p.add_argument("--seconds", type=int, default=6, help="api, list, downloads: seconds each run (%(default)s)")
     p.add_argument("--httpd", metavar="FILE", help="list: bench_httpd, for the answer that is always the same")
     p.add_argument("--many", type=int, default=100, help="start100: accounts (%(default)s)")
     p.add_argument("--burst", type=int, default=10000, help="neighbour: messages the other account gets (%(default)s)")

@@ -59,6 +59,7 @@ struct accounts_config {
     uint32_t walk_concurrency;    /* accounts that build their first index at once */
     int64_t audit_interval_ms;    /* between proofs of a mailbox's index; 0 = none */
     uint64_t memory_max_bytes;    /* of the process; 0 = any */
+    size_t rows_cache_bytes;      /* of rows of listings that are kept; 0 = none */
     const char *ca_file;          /* authorities for mail servers, or NULL */
 };
 

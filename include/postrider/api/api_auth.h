@@ -1,8 +1,10 @@
 /* api_auth: the port through which the API asks who a token belongs to.
- * Shape    `start` looks a token up and checks scope, permission, restrictions and rate
- * limits of its row; the answer is an identity or an error
- * Owner    the query is borrowed during `start` only; `arg` is the caller's
- * Calls    loop thread; the callback comes exactly once, later, also after `cancel`
+ * Shape    a token is looked up, and scope, permission, restrictions and rate limits are
+ * checked for a row; the answer is an identity or an error. Most tokens are known: then `known`
+ * answers without a wait, else `start` asks
+ * Owner    the query is borrowed during the call only; `arg` is the caller's
+ * Calls    loop thread; after `start` the callback comes exactly once, later, also after
+ * `cancel`
  * Errors   ERR_UNAUTHORIZED: no such token; ERR_FORBIDDEN: it does not allow this;
  * ERR_RATE_LIMITED; ERR_STORE_DOWN. Extra members of the body go into `details`. */
 #ifndef POSTRIDER_API_API_AUTH_H
@@ -50,6 +52,10 @@ typedef void api_auth_cb(void *arg, const struct api_auth_answer *answer);
 
 struct api_auth_port {
     void *ctx;
+    /* Calls back before it returns; false without a call where the answer must be
+     * fetched. */
+    bool (*known)(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
+                  void *arg);
     /* Returns a handle for cancel. */
     void *(*start)(void *ctx, const struct api_auth_query *query, api_auth_cb *cb,
                    void *arg);

@@ -17,6 +17,8 @@ bool percent_encode(struct buf *out, struct str text);
 /* A % that no two digits follow stays. */
 bool percent_decode(struct buf *out, struct str text);
 bool hex_encode(struct buf *out, const void *data, size_t len); /* lower case */
+/* The same into 2 × len + 1 bytes, terminated. */
+void hex_format(char *out, const void *data, size_t len);
 /* Exactly 2 × len digits, any case. */
 bool hex_decode(struct str text, void *out, size_t len);
 

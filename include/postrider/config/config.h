@@ -72,6 +72,7 @@ struct config_sync {
     int64_t connect_total;
     int64_t index_concurrency;
     int64_t memory_max_mib;
+    int64_t rows_cache_mib;
 };
 
 struct config_webhook {

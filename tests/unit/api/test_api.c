@@ -22,6 +22,7 @@ struct world {
     struct loop *loop;
     struct api *api;
     bool is_unwell;
+    bool knows; /* the tokens, without a wait */
     struct api_call *held;
     struct pending *slow;
     unsigned handled, canceled, ended, asked;
@@ -29,36 +30,52 @@ struct world {
     size_t uploaded;
 };
 
+static void answer(struct str token, api_auth_cb *cb, void *arg)
+{
+    struct api_identity who = {.token_id = "t1"};
+    struct err err = {0};
+    if (str_eq_c(token, "good")) {
+        cb(arg, &(struct api_auth_answer){.who = &who});
+    } else if (str_eq_c(token, "bound")) {
+        memcpy(who.account, "a", 2);
+        cb(arg, &(struct api_auth_answer){.who = &who});
+    } else if (str_eq_c(token, "limited")) {
+        cb(arg, &(struct api_auth_answer){
+                    .who = &who, .rate = {.limit = 5, .remaining = 3, .reset_s = 7}});
+    } else if (str_eq_c(token, "fast")) {
+        json_t *details = json_object();
+        json_put_int(details, "ttl", 7);
+        (void)err_set(&err, ERR_RATE_LIMITED, "Too many requests");
+        cb(arg, &(struct api_auth_answer){
+                    .err = &err, .details = details, .rate = {.limit = 5, .reset_s = 7}});
+        json_decref(details);
+    } else {
+        (void)err_set(&err, ERR_UNAUTHORIZED, "Unauthorized");
+        cb(arg, &(struct api_auth_answer){.err = &err});
+    }
+}
+
 static void on_answer(struct deferred *d)
 {
     struct pending *p = container_of(d, struct pending, later);
-    struct api_identity who = {.token_id = "t1"};
     struct err err = {0};
     if (p->canceled) {
         (void)err_set(&err, ERR_CANCELED, "canceled");
         p->cb(p->arg, &(struct api_auth_answer){.err = &err});
-    } else if (strcmp(p->token, "good") == 0) {
-        p->cb(p->arg, &(struct api_auth_answer){.who = &who});
-    } else if (strcmp(p->token, "bound") == 0) {
-        memcpy(who.account, "a", 2);
-        p->cb(p->arg, &(struct api_auth_answer){.who = &who});
-    } else if (strcmp(p->token, "limited") == 0) {
-        p->cb(p->arg,
-              &(struct api_auth_answer){
-                  .who = &who, .rate = {.limit = 5, .remaining = 3, .reset_s = 7}});
-    } else if (strcmp(p->token, "fast") == 0) {
-        json_t *details = json_object();
-        json_put_int(details, "ttl", 7);
-        (void)err_set(&err, ERR_RATE_LIMITED, "Too many requests");
-        p->cb(p->arg, &(struct api_auth_answer){.err = &err,
-                                                .details = details,
-                                                .rate = {.limit = 5, .reset_s = 7}});
-        json_decref(details);
     } else {
-        (void)err_set(&err, ERR_UNAUTHORIZED, "Unauthorized");
-        p->cb(p->arg, &(struct api_auth_answer){.err = &err});
+        answer(str_of(p->token), p->cb, p->arg);
     }
     mem_free(p);
+}
+
+static bool auth_known(void *ctx, const struct api_auth_query *q, api_auth_cb *cb,
+                       void *arg)
+{
+    const struct world *w = ctx;
+    if (w->knows) {
+        answer(q->token, cb, arg);
+    }
+    return w->knows;
 }
 
 static void *auth_start(void *ctx, const struct api_auth_query *q, api_auth_cb *cb,
@@ -232,7 +249,7 @@ static void world_open(struct world *w, struct api_config config)
 {
     struct err err = {0};
     *w = (struct world){.loop = loop_fixture_new()};
-    config.auth = (struct api_auth_port){w, auth_start, auth_cancel};
+    config.auth = (struct api_auth_port){w, auth_known, auth_start, auth_cancel};
     config.health = (struct api_health_port){w, is_well};
     config.tables = &table;
     config.table_count = 1;
@@ -353,11 +370,11 @@ static const struct exchange exchanges[] = {
      "TooLarge"},
 };
 
-static void exchange_rows(void **state)
+static void exchange_all(bool knows)
 {
-    (void)state;
     struct world w;
     world_open(&w, (struct api_config){0});
+    w.knows = knows;
     for (size_t i = 0; i < ARRAY_LEN(exchanges); i++) {
         const struct exchange *x = &exchanges[i];
         struct raw_client c;
@@ -372,6 +389,18 @@ static void exchange_rows(void **state)
     assert_int_equal(w.uploaded, 10);
     world_close(&w);
     assert_int_equal(w.ended, w.handled);
+}
+
+static void exchange_rows(void **state)
+{
+    (void)state;
+    exchange_all(false);
+}
+
+static void exchange_rows_with_known_tokens(void **state)
+{
+    (void)state;
+    exchange_all(true);
 }
 
 static void unwell_is_500(void **state)
@@ -631,6 +660,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchange_rows),
+        cmocka_unit_test(exchange_rows_with_known_tokens),
         cmocka_unit_test(unwell_is_500),
         cmocka_unit_test(token_in_query_by_setting),
         cmocka_unit_test(client_leaving_cancels_the_handler),
