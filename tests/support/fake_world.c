@@ -7,6 +7,13 @@
 
 #include <cmocka.h>
 
+const char *const fake_servers[FAKE_SERVERS] = {"CONDSTORE QRESYNC ESEARCH",
+                                                "CONDSTORE QRESYNC",
+                                                "CONDSTORE ESEARCH",
+                                                "CONDSTORE",
+                                                "ESEARCH",
+                                                ""};
+
 struct fake_world fake_world_begin(struct imap_fake_config config, size_t count)
 {
     struct fake_world t = {.fake = imap_fake_start(&config)};
@@ -32,6 +39,20 @@ void fake_world_reconnect(struct fake_world *t)
     loop_fixture_run_for(t->w->redis->loop, 20);
     world_connect(t->w);
     (void)imap_fake_bytes(t->fake, true);
+}
+
+void fake_world_again(struct fake_world *t)
+{
+    fake_world_reconnect(t);
+    world_sync(t->w);
+}
+
+void fake_world_told(struct fake_world *t, size_t news, size_t gone, size_t updated)
+{
+    world_read_log(t->w);
+    assert_int_equal(t->w->events[EVENT_MESSAGE_NEW], news);
+    assert_int_equal(t->w->events[EVENT_MESSAGE_DELETED], gone);
+    assert_int_equal(t->w->events[EVENT_MESSAGE_UPDATED], updated);
 }
 
 struct check {

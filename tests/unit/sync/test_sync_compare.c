@@ -14,13 +14,6 @@
 
 #include <cmocka.h>
 
-static const char *const servers[] = {"CONDSTORE QRESYNC ESEARCH",
-                                      "CONDSTORE QRESYNC",
-                                      "CONDSTORE ESEARCH",
-                                      "CONDSTORE",
-                                      "ESEARCH",
-                                      ""};
-
 enum {
     KIB = 1024
 };
@@ -112,8 +105,8 @@ static void a_reconnect_without_news_is_one_small_command(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 4; i++) { /* those with CONDSTORE */
-        struct fake_world t =
-            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 500);
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = fake_servers[i]}, 500);
         fake_world_reconnect(&t);
         world_sync(t.w);
         assert_int_equal(imap_fake_commands(t.fake, "SELECT"), 1);
@@ -161,11 +154,10 @@ static void a_qresync_answer_may_be_larger_than_what_is_kept(void **state)
 static void a_redo_writes_nothing(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < 2 * FAKE_SERVERS; i++) {
         struct fake_world t = fake_world_begin(
-            (struct imap_fake_config){.capabilities = servers[i % ARRAY_LEN(servers)],
-                                      .quirks =
-                                          i < ARRAY_LEN(servers) ? 0 : FAKE_NO_MODSEQ},
+            (struct imap_fake_config){.capabilities = fake_servers[i % FAKE_SERVERS],
+                                      .quirks = i < FAKE_SERVERS ? 0 : FAKE_NO_MODSEQ},
             130);
         imap_fake_flags(t.fake, 5, IMAP_FLAG_FLAGGED, true);
         imap_fake_expunge(t.fake, 50, 52);
@@ -250,11 +242,11 @@ static void all_servers_lead_to_the_same_index_and_log(void **state)
     (void)state;
     for (uint32_t seed = 1; seed <= 2; seed++) {
         size_t first[EVENT_TYPE_COUNT] = {0};
-        for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-            struct fake_world t =
-                fake_world_begin((struct imap_fake_config){.capabilities = servers[i],
-                                                           .chop = seed == 2 ? 7 : 0},
-                                 400);
+        for (size_t i = 0; i < FAKE_SERVERS; i++) {
+            struct fake_world t = fake_world_begin(
+                (struct imap_fake_config){.capabilities = fake_servers[i],
+                                          .chop = seed == 2 ? 7 : 0},
+                400);
             live_history(&t, seed);
             world_read_log(t.w);
             if (i == 0) {
@@ -286,12 +278,12 @@ static void meddle(struct imap_fake *f, const char *command, void *ctx)
 static void what_happens_during_a_pass_is_found_in_the_end(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
         for (uint32_t seed = 1; seed <= 2; seed++) {
             struct meddler meddler = {.seed = seed};
             struct fake_world t = fake_world_begin(
                 (struct imap_fake_config){
-                    .capabilities = servers[i], .hook = meddle, .ctx = &meddler},
+                    .capabilities = fake_servers[i], .hook = meddle, .ctx = &meddler},
                 200);
             for (int round = 0; round < 6; round++) {
                 meddler.on = true;
@@ -422,8 +414,8 @@ static void a_message_that_is_refused_does_not_hide_the_others(void **state)
 {
     static const enum fake_trouble troubles[] = {FAKE_REFUSES, FAKE_STUBBORN};
     (void)state;
-    for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
-        struct imap_fake_config config = {.capabilities = servers[i / 2]};
+    for (size_t i = 0; i < 2 * FAKE_SERVERS; i++) {
+        struct imap_fake_config config = {.capabilities = fake_servers[i / 2]};
         struct fake_world t = {.fake = imap_fake_start(&config)};
         imap_fake_add(t.fake, 250);
         imap_fake_trouble(t.fake, 1, troubles[i % 2]);
@@ -479,10 +471,10 @@ static void a_message_that_shows_late_is_found(void **state)
     static const char *const ids[] = {NULL, "WildDuck", "Microsoft.Exchange.Imap4"};
     (void)state;
     for (size_t i = 0; i < 2 * ARRAY_LEN(ids); i++) {
-        struct fake_world t =
-            fake_world_begin((struct imap_fake_config){.capabilities = servers[2 + i % 4],
-                                                       .id = ids[i / 2]},
-                             100);
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = fake_servers[2 + i % 4],
+                                      .id = ids[i / 2]},
+            100);
         uint32_t late = imap_fake_add(t.fake, 1);
         imap_fake_trouble(t.fake, late, FAKE_HIDDEN);
         imap_fake_add(t.fake, 2);
@@ -570,10 +562,9 @@ static void tell_flags(void *ctx)
 static void flags_that_were_asked_for_are_newer_than_those_told_before(void **state)
 {
     (void)state;
-    for (size_t i = 2; i < ARRAY_LEN(servers);
-         i++) { /* with QRESYNC none are asked for */
-        struct fake_world t =
-            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 30);
+    for (size_t i = 2; i < FAKE_SERVERS; i++) { /* with QRESYNC none are asked for */
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = fake_servers[i]}, 30);
         struct teller teller = {.w = t.w};
         imap_fake_add(t.fake, 1);
         imap_fake_flags(t.fake, 25, 0, false);
@@ -597,9 +588,9 @@ static void flags_that_were_asked_for_are_newer_than_those_told_before(void **st
 static void what_waits_for_a_removal_is_stored_before_uids_are_compared(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct fake_world t =
-            fake_world_begin((struct imap_fake_config){.capabilities = servers[i]}, 3);
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = fake_world_begin(
+            (struct imap_fake_config){.capabilities = fake_servers[i]}, 3);
         world_read_log(t.w);
         size_t told = t.w->events[EVENT_MESSAGE_NEW];
         imap_fake_expunge(t.fake, 1, 1);

@@ -1,6 +1,6 @@
 /* Mailboxes that are indexed from a date on: where the index begins, what of changes below is
  * told, and how the lower end moves. */
-#include "fake_world.h"
+#include "since_world.h"
 
 #include "postrider/sync/sync_audit.h"
 
@@ -13,103 +13,21 @@
 
 #include <cmocka.h>
 
-static const char *const servers[] = {"CONDSTORE QRESYNC ESEARCH",
-                                      "CONDSTORE QRESYNC",
-                                      "CONDSTORE ESEARCH",
-                                      "CONDSTORE",
-                                      "ESEARCH",
-                                      ""};
-
-enum {
-    DAY_S = 24 * 3600,
-    BIRTH = 20000, /* day of the first message; one follows each day */
-    COUNT = 30,
-    FIRST = 11,
-    BELOW = FIRST - 1
-};
-
-static uint32_t day_of(uint32_t uid)
-{
-    return BIRTH + uid - 1;
-}
-
-static void set_date(struct imap_fake *f, uint32_t uid, uint32_t day)
-{
-    struct fake_message m = *imap_fake_find(f, uid);
-    m.date_s = (int64_t)day * DAY_S + DAY_S / 2;
-    imap_fake_swap(f, uid, &m);
-}
-
-/* Nothing is synced yet. */
-static struct fake_world begin(struct imap_fake_config config, uint32_t count)
-{
-    struct fake_world t = {.fake = imap_fake_start(&config)};
-    imap_fake_add(t.fake, count);
-    for (uint32_t uid = 1; uid <= count; uid++) {
-        set_date(t.fake, uid, day_of(uid));
-    }
-    t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
-    t.w->sc.batch_messages = count > 1000 ? 1000 : 5;
-    t.w->sc.notify_from_ms = 0;
-    return t;
-}
-
-static void sync_from(struct fake_world *t, uint32_t day)
-{
-    t->w->table.since_day = day;
-    assert_int_equal(sync_floor_is_due(&t->w->table, t->w->m),
-                     t->w->m->phase == MAILBOX_PHASE_LIVE && t->w->m->since_day != day);
-    world_sync(t->w);
-    assert_false(sync_floor_is_due(&t->w->table, t->w->m));
-}
-
-static struct fake_world begin_from(const char *capabilities, uint32_t first)
-{
-    struct fake_world t =
-        begin((struct imap_fake_config){.capabilities = capabilities}, COUNT);
-    sync_from(&t, day_of(first));
-    (void)imap_fake_bytes(t.fake, true);
-    return t;
-}
-
-static void again(struct fake_world *t)
-{
-    fake_world_reconnect(t);
-    world_sync(t->w);
-}
-
-/* As told so far, beginning with the first index. */
-static void told(struct fake_world *t, size_t news, size_t gone, size_t updated)
-{
-    world_read_log(t->w);
-    assert_int_equal(t->w->events[EVENT_MESSAGE_NEW], news);
-    assert_int_equal(t->w->events[EVENT_MESSAGE_DELETED], gone);
-    assert_int_equal(t->w->events[EVENT_MESSAGE_UPDATED], updated);
-}
-
-static void below_is(struct fake_world *t, uint32_t below)
-{
-    assert_int_equal(t->w->live.below, below);
-    assert_int_equal(t->w->m->below, below);
-    assert_int_equal(t->w->m->exists, t->w->m->count + below);
-    assert_false(t->w->live.below_open);
-}
-
 /* --- the beginning --- */
 
 static void the_index_begins_at_the_day(void **state)
 {
-    static const uint32_t firsts[] = {1, 2, FIRST, COUNT};
+    static const uint32_t firsts[] = {1, 2, SINCE_FIRST, SINCE_COUNT};
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
         for (size_t k = 0; k < ARRAY_LEN(firsts); k++) {
-            struct fake_world t = begin_from(servers[i], firsts[k]);
+            struct fake_world t = since_begin_from(fake_servers[i], firsts[k]);
             fake_world_check(&t, firsts[k]);
-            below_is(&t, firsts[k] - 1);
+            since_below_is(&t, firsts[k] - 1);
             assert_int_equal(t.w->m->first_uid, firsts[k] > 1 ? firsts[k] : 0);
-            told(&t, COUNT - firsts[k] + 1, 0, 0);
+            fake_world_told(&t, SINCE_COUNT - firsts[k] + 1, 0, 0);
             world_reload(t.w);
-            assert_int_equal(t.w->m->since_day, day_of(firsts[k]));
+            assert_int_equal(t.w->m->since_day, since_day_of(firsts[k]));
             assert_int_equal(t.w->m->below, firsts[k] - 1);
             fake_world_end(&t);
         }
@@ -119,15 +37,15 @@ static void the_index_begins_at_the_day(void **state)
 static void a_mailbox_without_anything_as_young_is_empty_until_mail_comes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct fake_world t = begin_from(servers[i], COUNT + 10);
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = since_begin_from(fake_servers[i], SINCE_COUNT + 10);
         assert_int_equal(t.w->m->count, 0);
-        below_is(&t, COUNT);
+        since_below_is(&t, SINCE_COUNT);
         uint32_t uid = imap_fake_add(t.fake, 1);
-        set_date(t.fake, uid, BIRTH); /* old, and new here: it was moved */
-        again(&t);
+        since_set_date(t.fake, uid, SINCE_BIRTH); /* old, and new here: it was moved */
+        fake_world_again(&t);
         fake_world_check(&t, uid);
-        told(&t, 1, 0, 0);
+        fake_world_told(&t, 1, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -135,23 +53,23 @@ static void a_mailbox_without_anything_as_young_is_empty_until_mail_comes(void *
 static void an_empty_mailbox_and_one_without_uidnext_begin_as_others(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct imap_fake_config config = {.capabilities = servers[i],
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct imap_fake_config config = {.capabilities = fake_servers[i],
                                           .quirks = FAKE_NO_UIDNEXT};
-        struct fake_world t = begin(config, 0);
-        sync_from(&t, BIRTH);
-        below_is(&t, 0);
+        struct fake_world t = since_begin(config, 0);
+        since_move(&t, SINCE_BIRTH);
+        since_below_is(&t, 0);
         fake_world_end(&t);
-        t = begin(config, COUNT);
-        sync_from(&t, day_of(FIRST));
-        fake_world_check(&t, FIRST);
+        t = since_begin(config, SINCE_COUNT);
+        since_move(&t, since_day_of(SINCE_FIRST));
+        fake_world_check(&t, SINCE_FIRST);
         imap_fake_expunge(t.fake, 2, 2);
-        imap_fake_expunge(t.fake, FIRST, FIRST);
+        imap_fake_expunge(t.fake, SINCE_FIRST, SINCE_FIRST);
         imap_fake_add(t.fake, 1);
-        again(&t);
-        fake_world_check(&t, FIRST);
-        below_is(&t, BELOW - 1);
-        sync_from(&t, day_of(COUNT + 5));
+        fake_world_again(&t);
+        fake_world_check(&t, SINCE_FIRST);
+        since_below_is(&t, SINCE_BELOW - 1);
+        since_move(&t, since_day_of(SINCE_COUNT + 5));
         assert_int_equal(t.w->m->count, 1); /* today's */
         fake_world_end(&t);
     }
@@ -160,28 +78,28 @@ static void an_empty_mailbox_and_one_without_uidnext_begin_as_others(void **stat
 static void where_search_is_refused_all_is_indexed(void **state)
 {
     (void)state;
-    struct fake_world t = begin(
+    struct fake_world t = since_begin(
         (struct imap_fake_config){.capabilities = "", .quirks = FAKE_REFUSES_SEARCH},
-        COUNT);
-    sync_from(&t, day_of(FIRST));
+        SINCE_COUNT);
+    since_move(&t, since_day_of(SINCE_FIRST));
     fake_world_check(&t, 1);
-    below_is(&t, 0);
+    since_below_is(&t, 0);
     fake_world_end(&t);
 }
 
 static void another_uidvalidity_finds_it_anew(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct fake_world t = begin_from(servers[i], FIRST);
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = since_begin_from(fake_servers[i], SINCE_FIRST);
         imap_fake_expunge(t.fake, 1, 4);
         imap_fake_reset(t.fake, 99);
-        again(&t);
-        fake_world_check(&t, FIRST);
-        below_is(&t, BELOW - 4);
+        fake_world_again(&t);
+        fake_world_check(&t, SINCE_FIRST);
+        since_below_is(&t, SINCE_BELOW - 4);
         world_read_log(t.w);
         assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 0);
-        assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], COUNT - BELOW);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], SINCE_COUNT - SINCE_BELOW);
         fake_world_end(&t);
     }
 }
@@ -191,21 +109,21 @@ static void another_uidvalidity_finds_it_anew(void **state)
 static void changes_below_are_told_to_nobody(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < 2 * FAKE_SERVERS; i++) {
         bool live = i % 2 != 0;
-        struct fake_world t = begin_from(servers[i / 2], FIRST);
+        struct fake_world t = since_begin_from(fake_servers[i / 2], SINCE_FIRST);
         imap_fake_expunge(t.fake, 3, 4);
         imap_fake_flags(t.fake, 7, IMAP_FLAG_SEEN, true);
         if (live) {
             world_listen(t.w);
             assert_int_equal(t.w->live.expunged_count + t.w->live.vanished_count, 0);
             assert_int_equal(t.w->live.row_count + t.w->live.numbered_count, 0);
-            assert_int_equal(t.w->live.below, BELOW - 2);
+            assert_int_equal(t.w->live.below, SINCE_BELOW - 2);
         }
-        again(&t);
-        fake_world_check(&t, FIRST);
-        below_is(&t, BELOW - 2);
-        told(&t, COUNT - BELOW, 0, 0);
+        fake_world_again(&t);
+        fake_world_check(&t, SINCE_FIRST);
+        since_below_is(&t, SINCE_BELOW - 2);
+        fake_world_told(&t, SINCE_COUNT - SINCE_BELOW, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -213,10 +131,10 @@ static void changes_below_are_told_to_nobody(void **state)
 static void changes_above_are_found_beside_those_below(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * ARRAY_LEN(servers); i++) {
-        struct fake_world t = begin_from(servers[i / 2], FIRST);
+    for (size_t i = 0; i < 2 * FAKE_SERVERS; i++) {
+        struct fake_world t = since_begin_from(fake_servers[i / 2], SINCE_FIRST);
         imap_fake_expunge(t.fake, 1, 2);
-        imap_fake_expunge(t.fake, FIRST, FIRST);
+        imap_fake_expunge(t.fake, SINCE_FIRST, SINCE_FIRST);
         imap_fake_expunge(t.fake, 9, 9);
         imap_fake_expunge(t.fake, 20, 21);
         imap_fake_flags(t.fake, 7, IMAP_FLAG_SEEN, true);
@@ -225,13 +143,13 @@ static void changes_above_are_found_beside_those_below(void **state)
         if (i % 2 != 0) {
             world_listen(t.w);
             world_sync_live(t.w);
-            assert_int_equal(t.w->m->count, COUNT - BELOW - 3 + 2);
-            assert_int_equal(t.w->live.below, BELOW - 3);
+            assert_int_equal(t.w->m->count, SINCE_COUNT - SINCE_BELOW - 3 + 2);
+            assert_int_equal(t.w->live.below, SINCE_BELOW - 3);
         }
-        again(&t); /* it does not tell of flags by itself */
-        fake_world_check(&t, FIRST);
-        below_is(&t, BELOW - 3);
-        told(&t, COUNT - BELOW + 2, 3, 1);
+        fake_world_again(&t); /* it does not tell of flags by itself */
+        fake_world_check(&t, SINCE_FIRST);
+        since_below_is(&t, SINCE_BELOW - 3);
+        fake_world_told(&t, SINCE_COUNT - SINCE_BELOW + 2, 3, 1);
         fake_world_end(&t);
     }
 }
@@ -239,19 +157,19 @@ static void changes_above_are_found_beside_those_below(void **state)
 static void it_costs_nothing_while_nothing_goes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct fake_world t = begin_from(servers[i], FIRST);
-        again(&t);
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = since_begin_from(fake_servers[i], SINCE_FIRST);
+        fake_world_again(&t);
         imap_fake_add(t.fake, 3);
-        again(&t);
+        fake_world_again(&t);
         /* Where it can search and has no MODSEQ, it is asked for flags of the newest. */
-        bool flags = strstr(servers[i], "ESEARCH") != NULL &&
-                     strstr(servers[i], "CONDSTORE") == NULL;
+        bool flags = strstr(fake_servers[i], "ESEARCH") != NULL &&
+                     strstr(fake_servers[i], "CONDSTORE") == NULL;
         assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), flags);
-        imap_fake_expunge(t.fake, COUNT + 1, COUNT + 1);
+        imap_fake_expunge(t.fake, SINCE_COUNT + 1, SINCE_COUNT + 1);
         world_listen(t.w);
         world_sync_live(t.w);
-        fake_world_check(&t, FIRST);
+        fake_world_check(&t, SINCE_FIRST);
         fake_world_end(&t);
     }
 }
@@ -262,13 +180,13 @@ static void one_deletion_among_many_is_found_by_its_number(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(by_number); i++) {
         struct fake_world t =
-            begin((struct imap_fake_config){.capabilities = by_number[i]}, 5000);
-        sync_from(&t, day_of(2001));
+            since_begin((struct imap_fake_config){.capabilities = by_number[i]}, 5000);
+        since_move(&t, since_day_of(2001));
         for (uint32_t uid = 2001; uid < 5000; uid += 2) {
             if (uid % 1000 == 1) {
                 imap_fake_expunge(t.fake, uid - 1500, uid - 1500);
                 imap_fake_expunge(t.fake, uid, uid);
-                again(&t);
+                fake_world_again(&t);
                 fake_world_check(&t, 2001);
             }
         }
@@ -292,24 +210,25 @@ static void goes_meanwhile(struct imap_fake *f, const char *command, void *ctx)
 static void what_goes_while_it_is_counted_is_counted(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
         for (unsigned times = 1; times < 8; times += 3) {
             unsigned left = 0;
-            struct fake_world t = begin(
-                (struct imap_fake_config){
-                    .capabilities = servers[i], .hook = goes_meanwhile, .ctx = &left},
-                COUNT);
-            sync_from(&t, day_of(FIRST));
-            imap_fake_expunge(t.fake, COUNT, COUNT);
+            struct fake_world t =
+                since_begin((struct imap_fake_config){.capabilities = fake_servers[i],
+                                                      .hook = goes_meanwhile,
+                                                      .ctx = &left},
+                            SINCE_COUNT);
+            since_move(&t, since_day_of(SINCE_FIRST));
+            imap_fake_expunge(t.fake, SINCE_COUNT, SINCE_COUNT);
             fake_world_reconnect(&t);
             left = times;
             world_sync(t.w);
             world_listen(t.w);
             world_sync_live(t.w);
-            again(&t);
-            fake_world_check(&t, FIRST);
+            fake_world_again(&t);
+            fake_world_check(&t, SINCE_FIRST);
             world_read_log(t.w);
-            assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], COUNT - BELOW);
+            assert_int_equal(t.w->events[EVENT_MESSAGE_NEW], SINCE_COUNT - SINCE_BELOW);
             fake_world_end(&t);
         }
     }
@@ -342,17 +261,17 @@ static void many_that_go_below_one_by_one_are_not_taken_for_others(void **state)
                                           .quirks = FAKE_TELLS_APART,
                                           .hook = old_ones_go,
                                           .ctx = &left};
-        struct fake_world t = begin(config, MANY);
-        sync_from(&t, day_of(SINCE));
+        struct fake_world t = since_begin(config, MANY);
+        since_move(&t, since_day_of(SINCE));
         for (unsigned times = 4; times < 20; times++) {
             fake_world_reconnect(&t);
             old_ones_go(t.fake, "UID ", &(unsigned){1});
             left = times;
             world_sync(t.w);
-            again(&t);
+            fake_world_again(&t);
             fake_world_check(&t, SINCE);
         }
-        told(&t, MANY - SINCE + 1, 0, 0);
+        fake_world_told(&t, MANY - SINCE + 1, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -375,21 +294,22 @@ static void goes_above(struct imap_fake *f, const char *command, void *ctx)
 static void what_goes_above_while_the_index_moves_is_found(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
         struct loss loss = {.uid = 20};
-        struct fake_world t = begin((struct imap_fake_config){.capabilities = servers[i],
-                                                              .quirks = FAKE_TELLS_APART,
-                                                              .hook = goes_above,
-                                                              .ctx = &loss},
-                                    COUNT);
-        sync_from(&t, 0);
+        struct fake_world t =
+            since_begin((struct imap_fake_config){.capabilities = fake_servers[i],
+                                                  .quirks = FAKE_TELLS_APART,
+                                                  .hook = goes_above,
+                                                  .ctx = &loss},
+                        SINCE_COUNT);
+        since_move(&t, 0);
         fake_world_reconnect(&t);
         loss.times = 1;
-        sync_from(&t, day_of(FIRST));
+        since_move(&t, since_day_of(SINCE_FIRST));
         assert_int_equal(loss.times, 0);
-        fake_world_check(&t, FIRST);
-        below_is(&t, BELOW);
-        told(&t, COUNT, 1, 0);
+        fake_world_check(&t, SINCE_FIRST);
+        since_below_is(&t, SINCE_BELOW);
+        fake_world_told(&t, SINCE_COUNT, 1, 0);
         fake_world_end(&t);
     }
 }
@@ -398,25 +318,26 @@ static void what_goes_above_while_the_index_moves_is_found(void **state)
 
 static void the_index_moves_with_the_date_silently(void **state)
 {
-    static const uint32_t ways[][4] = {
-        {FIRST, 20, FIRST, 1}, {20, FIRST, 1, COUNT}, {1, 2, COUNT, 5}};
+    static const uint32_t ways[][4] = {{SINCE_FIRST, 20, SINCE_FIRST, 1},
+                                       {20, SINCE_FIRST, 1, SINCE_COUNT},
+                                       {1, 2, SINCE_COUNT, 5}};
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
         for (size_t k = 0; k < ARRAY_LEN(ways); k++) {
-            struct fake_world t = begin_from(servers[i], ways[k][0]);
+            struct fake_world t = since_begin_from(fake_servers[i], ways[k][0]);
             for (size_t n = 1; n < 4; n++) {
                 uint32_t before = t.w->m->count;
-                sync_from(&t, ways[k][n] > 1 ? day_of(ways[k][n]) : 0);
+                since_move(&t, ways[k][n] > 1 ? since_day_of(ways[k][n]) : 0);
                 fake_world_check(&t, ways[k][n]);
-                below_is(&t, ways[k][n] - 1);
+                since_below_is(&t, ways[k][n] - 1);
                 assert_int_not_equal(t.w->m->count, before);
-                told(&t, COUNT - ways[k][0] + 1, 0, 0);
+                fake_world_told(&t, SINCE_COUNT - ways[k][0] + 1, 0, 0);
             }
-            again(&t);
+            fake_world_again(&t);
             imap_fake_add(t.fake, 1);
-            again(&t);
+            fake_world_again(&t);
             fake_world_check(&t, ways[k][3]);
-            told(&t, COUNT - ways[k][0] + 2, 0, 0);
+            fake_world_told(&t, SINCE_COUNT - ways[k][0] + 2, 0, 0);
             fake_world_end(&t);
         }
     }
@@ -425,16 +346,17 @@ static void the_index_moves_with_the_date_silently(void **state)
 /* Ends the pass after each commit, as a crash would, until the index is where it should be. */
 static void a_move_that_is_cut_off_goes_on(void **state)
 {
-    static const uint32_t ways[][2] = {{FIRST, 25}, {25, 2}, {1, COUNT}, {COUNT, 1}};
+    static const uint32_t ways[][2] = {
+        {SINCE_FIRST, 25}, {25, 2}, {1, SINCE_COUNT}, {SINCE_COUNT, 1}};
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers) * ARRAY_LEN(ways); i++) {
+    for (size_t i = 0; i < FAKE_SERVERS * ARRAY_LEN(ways); i++) {
         const uint32_t *way = ways[i % ARRAY_LEN(ways)];
-        struct fake_world t = begin_from(servers[i / ARRAY_LEN(ways)], way[0]);
+        struct fake_world t = since_begin_from(fake_servers[i / ARRAY_LEN(ways)], way[0]);
         unsigned passes = 0;
         do {
             fake_world_reconnect(&t);
             world_reload(t.w);
-            t.w->table.since_day = day_of(way[1]);
+            t.w->table.since_day = since_day_of(way[1]);
             uint64_t version = t.w->m->version;
             struct sync_pass *p = world_pass_start(t.w, true);
             while (!t.w->done && t.w->m->version == version) {
@@ -447,10 +369,10 @@ static void a_move_that_is_cut_off_goes_on(void **state)
             t.w->done = false;
             assert_true(++passes < 20);
         } while (sync_floor_is_due(&t.w->table, t.w->m));
-        again(&t);
+        fake_world_again(&t);
         fake_world_check(&t, way[1]);
-        below_is(&t, way[1] - 1);
-        told(&t, COUNT - way[0] + 1, 0, 0);
+        since_below_is(&t, way[1] - 1);
+        fake_world_told(&t, SINCE_COUNT - way[0] + 1, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -470,10 +392,10 @@ static void a_first_index_that_is_cut_off_goes_on_from_another_date(void **state
     static const uint32_t quirks[] = {0, FAKE_NO_UIDNEXT};
     (void)state;
     for (size_t i = 0; i < 2 * ARRAY_LEN(quirks); i++) {
-        uint32_t first = i % 2 == 0 ? FIRST : COUNT - 1;
+        uint32_t first = i % 2 == 0 ? SINCE_FIRST : SINCE_COUNT - 1;
         struct imap_fake_config config = {
             .capabilities = "", .quirks = quirks[i / 2], .hook = slowly};
-        struct fake_world t = begin(config, COUNT);
+        struct fake_world t = since_begin(config, SINCE_COUNT);
         t.w->sc.batch_messages = 1;
         struct sync_pass *p = world_pass_start(t.w, true);
         while (!t.w->done && t.w->m->count == 0) {
@@ -485,10 +407,10 @@ static void a_first_index_that_is_cut_off_goes_on_from_another_date(void **state
         t.w->done = false;
         assert_int_equal(t.w->m->phase, MAILBOX_PHASE_INITIAL);
         imap_fake_config(t.fake)->hook = NULL;
-        t.w->table.since_day = day_of(first);
-        again(&t);
+        t.w->table.since_day = since_day_of(first);
+        fake_world_again(&t);
         fake_world_check(&t, first);
-        below_is(&t, first - 1);
+        since_below_is(&t, first - 1);
         fake_world_end(&t);
     }
 }
@@ -496,13 +418,13 @@ static void a_first_index_that_is_cut_off_goes_on_from_another_date(void **state
 /* Somebody tries a date, and takes it back while the index is on its way. */
 static void a_date_that_is_taken_back_is_as_if_it_had_not_been(void **state)
 {
-    static const uint32_t ways[][2] = {{FIRST, 25}, {25, 2}, {1, COUNT}};
+    static const uint32_t ways[][2] = {{SINCE_FIRST, 25}, {25, 2}, {1, SINCE_COUNT}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        struct fake_world t = begin_from("CONDSTORE QRESYNC ESEARCH", ways[i][0]);
+        struct fake_world t = since_begin_from("CONDSTORE QRESYNC ESEARCH", ways[i][0]);
         fake_world_reconnect(&t);
         imap_fake_config(t.fake)->hook = slowly;
-        t.w->table.since_day = day_of(ways[i][1]);
+        t.w->table.since_day = since_day_of(ways[i][1]);
         uint64_t version = t.w->m->version;
         struct sync_pass *p = world_pass_start(t.w, true);
         while (!t.w->done && t.w->m->version == version) {
@@ -517,10 +439,10 @@ static void a_date_that_is_taken_back_is_as_if_it_had_not_been(void **state)
         if (i % 2 == 0) {
             world_reload(t.w);
         }
-        sync_from(&t, day_of(ways[i][0]));
+        since_move(&t, since_day_of(ways[i][0]));
         fake_world_check(&t, ways[i][0]);
-        below_is(&t, ways[i][0] - 1);
-        told(&t, COUNT - ways[i][0] + 1, 0, 0);
+        since_below_is(&t, ways[i][0] - 1);
+        fake_world_told(&t, SINCE_COUNT - ways[i][0] + 1, 0, 0);
         fake_world_end(&t);
     }
 }
@@ -557,18 +479,18 @@ static enum sync_audit_verdict audit(struct fake_world *t)
 static void the_auditor_proves_what_is_indexed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        struct fake_world t = begin_from(servers[i], FIRST);
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = since_begin_from(fake_servers[i], SINCE_FIRST);
         assert_int_equal(audit(&t), SYNC_AUDIT_EQUAL);
         imap_fake_expunge(t.fake, 2, 2);
         assert_int_equal(audit(&t), SYNC_AUDIT_EQUAL);
         imap_fake_expunge(t.fake, 15, 15);
         assert_int_equal(audit(&t), SYNC_AUDIT_DIFFERS);
         t.w->m->suspect = true;
-        again(&t);
-        fake_world_check(&t, FIRST);
+        fake_world_again(&t);
+        fake_world_check(&t, SINCE_FIRST);
         assert_int_equal(audit(&t), SYNC_AUDIT_EQUAL);
-        sync_from(&t, day_of(COUNT + 10));
+        since_move(&t, since_day_of(SINCE_COUNT + 10));
         assert_int_equal(audit(&t), SYNC_AUDIT_EQUAL);
         fake_world_end(&t);
     }

@@ -72,12 +72,6 @@ static void set_old(const struct fake_world *t, uint32_t lo, uint32_t hi)
     }
 }
 
-static void sync_anew(struct fake_world *t)
-{
-    fake_world_reconnect(t);
-    world_sync(t->w);
-}
-
 /* --- tests --- */
 
 static void lose_two(struct imap_fake *f)
@@ -97,7 +91,7 @@ static void what_went_before_it_could_be_told_is_not_told_at_all(void **state)
         imap_fake_add(t.fake, 12);
         imap_fake_reset(t.fake, ANOTHER);
         set_meddler(&t, &meddler);
-        sync_anew(&t);
+        fake_world_again(&t);
         assert_true(meddler.at >= meddler.from);
         expect(&t, 30 + 10, 20);
         fake_world_end(&t);
@@ -120,7 +114,7 @@ static void what_is_shown_without_content_is_gone(void **state)
         imap_fake_trouble(t.fake, 4, FAKE_TORN);
         imap_fake_trouble(t.fake, 5, FAKE_TORN);
         set_meddler(&t, &meddler);
-        sync_anew(&t);
+        fake_world_again(&t);
         assert_true(meddler.at >= meddler.from);
         expect(&t, 10, 2);
         fake_world_end(&t);
@@ -136,11 +130,11 @@ static void all_is_new_where_nothing_was(void **state)
         imap_fake_add(t.fake, 3);
         set_old(&t, 1, 2);
         imap_fake_reset(t.fake, ANOTHER);
-        sync_anew(&t);
+        fake_world_again(&t);
         expect(&t, 3, 0);
         imap_fake_flags(t.fake, 1, IMAP_FLAG_SEEN, false);
         imap_fake_expunge(t.fake, 2, 2);
-        sync_anew(&t);
+        fake_world_again(&t);
         expect(&t, 3, 1);
         fake_world_end(&t);
     }
@@ -161,7 +155,7 @@ static void few_old_messages_without_a_partner_are_new(void **state)
         imap_fake_add(t.fake, moved);
         set_old(&t, 101, 100 + (uint32_t)moved);
         imap_fake_reset(t.fake, ANOTHER);
-        sync_anew(&t);
+        fake_world_again(&t);
         if (rows[i % ARRAY_LEN(rows)].told) {
             expect(&t, 100 + moved, 0);
         } else {
@@ -184,7 +178,7 @@ static void another_mailbox_with_the_same_uidvalidity_is_a_reset(void **state)
         imap_fake_replace(t.fake);
         imap_fake_add(t.fake, 3);
         set_old(&t, 1, 3);
-        sync_anew(&t);
+        fake_world_again(&t);
         expect(&t, 15 + 3, 15);
         assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 1);
         assert_int_equal(t.w->m->last_uid, 3);
@@ -206,7 +200,7 @@ static void a_message_that_cannot_be_shown_hides_no_other(void **state)
     imap_fake_reset(t.fake, ANOTHER);
     struct meddler meddler = {.from = 1, .act = break_one};
     set_meddler(&t, &meddler);
-    sync_anew(&t);
+    fake_world_again(&t);
     assert_true(meddler.at >= meddler.from);
     world_read_log(t.w);
     assert_int_equal(t.w->m->count, 20);
@@ -240,7 +234,7 @@ static void what_was_told_before_a_crash_is_not_told_again(void **state)
     imap_fake_add(t.fake, 1200);
     imap_fake_reset(t.fake, ANOTHER);
     cut_off_at(&t, 5 + 500);
-    sync_anew(&t);
+    fake_world_again(&t);
     expect(&t, 5 + 1200, 5);
     fake_world_end(&t);
 }
@@ -259,7 +253,7 @@ static void a_reset_within_a_comparison_loses_nothing(void **state)
         imap_fake_reset(t.fake, YET_ANOTHER);
         imap_fake_expunge(t.fake, 705, 705);
         imap_fake_add(t.fake, 1);
-        sync_anew(&t);
+        fake_world_again(&t);
         expect(&t, 705 + 1200 + 1, 700 + 1);
         fake_world_end(&t);
     }
