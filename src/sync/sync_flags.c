@@ -161,6 +161,28 @@ static void next_search(struct sync_flag_search *f)
     f->search = imap_search_start(f->conn, &params, FLAG_SEARCH_MS, on_found, f);
 }
 
+size_t sync_flag_keywords(const struct imap_selected *now, struct mailbox *m,
+                          uint8_t ids[SYNC_FLAG_KEYWORDS])
+{
+    size_t count = 0, lasting = now->permanent_flags.keyword_count;
+    if (lasting > SYNC_FLAG_KEYWORDS) {
+        return lasting;
+    }
+    for (size_t i = 0; i < lasting; i++) {
+        (void)mailbox_keyword_id(m, now->permanent_flags.keywords[i], true);
+    }
+    for (size_t i = 0; i < m->keyword_count; i++) {
+        if (sync_is_label(m, (uint8_t)i)) {
+            continue;
+        }
+        if (count == SYNC_FLAG_KEYWORDS) {
+            return SYNC_FLAG_KEYWORDS + 1;
+        }
+        ids[count++] = (uint8_t)i;
+    }
+    return count;
+}
+
 struct sync_flag_search *sync_flag_search_start(struct imap_conn *conn, struct mailbox *m,
                                                 sync_flag_search_cb *cb, void *ctx)
 {
@@ -173,24 +195,22 @@ struct sync_flag_search *sync_flag_search_start(struct imap_conn *conn, struct m
     f->exists = now != NULL ? now->exists : 0;
     f->uid_next = now != NULL ? now->uid_next : 0;
     f->first_uid = m->first_uid;
-    size_t count = now != NULL ? now->permanent_flags.keyword_count : 0;
-    for (size_t i = 0; i < count && f->sets.keyword_count < SYNC_FLAG_KEYWORDS; i++) {
-        struct str name = now->permanent_flags.keywords[i];
-        int id = mailbox_keyword_id(m, name, true);
-        if (id >= 0 && keyword_set(&f->sets, (uint8_t)id) < 0) {
-            f->names[f->sets.keyword_count] = arena_str(&f->op.arena, name);
-            f->sets.keyword_ids[f->sets.keyword_count++] = (uint8_t)id;
-        }
+    size_t count = now != NULL ? sync_flag_keywords(now, m, f->sets.keyword_ids) : 0;
+    f->sets.keyword_count = count <= SYNC_FLAG_KEYWORDS ? count : 0;
+    for (size_t i = 0; i < f->sets.keyword_count; i++) {
+        f->names[i] =
+            arena_str(&f->op.arena, str_of(m->keywords[f->sets.keyword_ids[i]]));
     }
     next_search(f);
     return f;
 }
 
 bool sync_flag_search_is_worth(struct imap_conn *conn, const struct sync_ctx *sc,
-                               const struct mailbox *m)
+                               struct mailbox *m)
 {
+    uint8_t ids[SYNC_FLAG_KEYWORDS];
     const struct imap_selected *now = imap_conn_selected(conn);
-    if (now == NULL || now->permanent_flags.keyword_count > SYNC_FLAG_KEYWORDS ||
+    if (now == NULL || sync_flag_keywords(now, m, ids) > SYNC_FLAG_KEYWORDS ||
         (sc->learned != NULL &&
          loop_now_ms(imap_conn_loop(conn)) < sc->learned->flag_search_off_until_ms)) {
         return false;

@@ -204,7 +204,12 @@ struct sync_flag_sets {
 };
 /* Is that less than to fetch them all? */
 bool sync_flag_search_is_worth(struct imap_conn *conn, const struct sync_ctx *sc,
-                               const struct mailbox *m);
+                               struct mailbox *m);
+/* Ids of those that can be on a message: what the server keeps for good, and what was seen on
+ * one, for PERMANENTFLAGS need not name all (RFC 9051 §7.1). More than there is room for
+ * cannot be searched. */
+size_t sync_flag_keywords(const struct imap_selected *now, struct mailbox *m,
+                          uint8_t ids[SYNC_FLAG_KEYWORDS]);
 struct sync_flag_search;
 /* ERR_CONFLICT: the mailbox changed meanwhile. Sets are borrowed. */
 typedef void sync_flag_search_cb(struct sync_flag_search *op, const struct err *err,
@@ -421,6 +426,9 @@ const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
 uint32_t sync_pass_exists(const struct sync_pass *p);
 /* … and with those below: the highest number. */
 uint32_t sync_pass_last(const struct sync_pass *p);
+/* The UIDs of the index are those of the server, and the counts differ all the same: what lies
+ * below was told wrong. The pass that is due then counts it. */
+void sync_floor_doubt(struct sync_pass *p);
 /* The record tells them as they are now. */
 void sync_floor_note(struct sync_pass *p);
 /* The lowest UID that the index may hold. */
@@ -439,6 +447,8 @@ void sync_uids_from(struct imap_set *set, uint32_t first);
 /* sync_floor.c */
 /* SELECT is about to be sent: nothing is known of what lies below. */
 void sync_floor_forget(struct sync_pass *p);
+/* There is one to go on with. */
+bool sync_floor_has_index(const struct mailbox *m) ATTR_PURE;
 /* Does PASS_STATE_FLOOR come first? */
 bool sync_floor_begin(struct sync_pass *p);
 enum step sync_floor_step(struct op *op);
@@ -505,6 +515,10 @@ void sync_park(struct mailbox *m, const struct err *err, int64_t confirm_ms);
 
 /* sync_walk.c: the initial index */
 enum step sync_walk_step(struct op *op);
+/* Without UIDNEXT (163.com) the UID of the last message stands in. Before anything else is
+ * asked of a mailbox without an index: what arrives behind that is new mail. True: it was not
+ * known, and the answer comes. */
+bool sync_walk_must_ask(struct sync_pass *p);
 /* A mailbox without a usable index starts over; commits the beginning. */
 void sync_walk_begin(struct sync_pass *p);
 /* Cancels what was asked for; frees what came. */

@@ -50,41 +50,22 @@ static bool has_key(const struct msg_row *row, const struct recent_key *key)
     return false;
 }
 
-/* False: there are too many keywords. */
-static bool add_keyword(struct recent_keys *keys, uint8_t id)
+/* The flags, and what keywords there can be. False: too many. */
+static bool collect_keys(struct sync_pass *p, struct recent_keys *keys)
 {
-    for (size_t i = 0; i < keys->count; i++) {
-        if (keys->items[i].flag == 0 && keys->items[i].keyword == id) {
-            return true;
-        }
-    }
-    if (keys->count == KEYS_MAX) {
+    uint8_t ids[SYNC_FLAG_KEYWORDS];
+    const struct imap_selected *now = imap_conn_selected(p->conn);
+    size_t count = now != NULL ? sync_flag_keywords(now, p->m, ids) : 0;
+    if (now == NULL || count > SYNC_FLAG_KEYWORDS) {
         return false;
     }
-    keys->items[keys->count++] =
-        (struct recent_key){.with = "KEYWORD", .without = "UNKEYWORD", .keyword = id};
-    return true;
-}
-
-/* The flags, what keywords the server has, and those that the rows have. */
-static bool collect_keys(struct sync_pass *p, const struct msg_row *rows, size_t count,
-                         struct recent_keys *keys)
-{
-    const struct imap_selected *now = imap_conn_selected(p->conn);
-    bool fits = now != NULL;
     memcpy(keys->items, flag_keys, sizeof flag_keys);
     keys->count = ARRAY_LEN(flag_keys);
-    for (size_t i = 0; fits && i < now->permanent_flags.keyword_count; i++) {
-        int id = mailbox_keyword_id(p->m, now->permanent_flags.keywords[i], true);
-        fits = id >= 0 && add_keyword(keys, (uint8_t)id);
-    }
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; fits && k < rows[i].keyword_count; k++) {
-            fits = !sync_is_label(p->m, rows[i].keywords[k]) &&
-                   add_keyword(keys, rows[i].keywords[k]);
-        }
+        keys->items[keys->count++] = (struct recent_key){
+            .with = "KEYWORD", .without = "UNKEYWORD", .keyword = ids[i]};
     }
-    return fits;
+    return true;
 }
 
 static void put_name(struct buf *out, const struct mailbox *m,
@@ -142,7 +123,7 @@ bool sync_recent_criteria(struct sync_pass *p, const struct msg_row *rows, size_
                           struct buf *out)
 {
     struct recent_keys keys;
-    if (count == 0 || !collect_keys(p, rows, count, &keys)) {
+    if (count == 0 || !collect_keys(p, &keys)) {
         return false;
     }
     (void)buf_printf(out, "UID %u:%u", rows[0].uid, rows[count - 1].uid);

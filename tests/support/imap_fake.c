@@ -376,12 +376,12 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
     }
     f->view_count = 0;
     refresh(f, false);
-    buf_printf(
-        &f->out,
-        "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
-        "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha "
-        "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %u] ok\r\n",
-        f->view_count, f->uid_validity);
+    buf_printf(&f->out,
+               "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
+               "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft%s "
+               "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %u] ok\r\n",
+               (f->config.quirks & FAKE_KEEPS_NO_KEYWORD) != 0 ? "" : " alpha",
+               f->view_count, f->uid_validity);
     if ((f->config.quirks & FAKE_NO_UIDNEXT) == 0) {
         buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n", f->uid_next);
     }

@@ -87,6 +87,36 @@ static void each_flag_that_comes_or_goes_is_found(void **state)
     fake_world_end(&t);
 }
 
+/* It is among FLAGS, and was seen on one message, which is not among the newest. */
+static void a_keyword_that_permanentflags_does_not_name_is_found(void **state)
+{
+    (void)state;
+    struct imap_fake_config config = {.capabilities = "ESEARCH",
+                                      .quirks = FAKE_KEEPS_NO_KEYWORD};
+    struct fake_world t = {.fake = imap_fake_start(&config)};
+    imap_fake_add(t.fake, COUNT);
+    imap_fake_flags(t.fake, 5, 0, true);
+    t.w = sync_world_new_at(imap_fake_port(t.fake), 0);
+    t.w->sc.batch_messages = COUNT;
+    world_sync(t.w);
+    imap_fake_flags(t.fake, COUNT - 7, 0, true);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    assert_int_equal(t.w->result.updated, 1);
+    imap_fake_flags(t.fake, COUNT - 7, 0, false);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    /* All of them are looked at. */
+    imap_fake_flags(t.fake, 5, 0, false);
+    imap_fake_flags(t.fake, 6, 0, true);
+    fake_world_reconnect(&t);
+    t.w->m->last_full_ms = 0;
+    world_sync(t.w);
+    fake_world_check(&t, 1);
+    assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
+    fake_world_end(&t);
+}
+
 /* Beside what came and what went. */
 static void other_news_do_not_hide_a_flag(void **state)
 {
@@ -177,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_new_costs_one_small_search),
         cmocka_unit_test(each_flag_that_comes_or_goes_is_found),
+        cmocka_unit_test(a_keyword_that_permanentflags_does_not_name_is_found),
         cmocka_unit_test(other_news_do_not_hide_a_flag),
         cmocka_unit_test(flags_without_order_are_fetched),
         cmocka_unit_test(a_server_that_cannot_search_is_asked_for_flags),
