@@ -271,6 +271,9 @@ enum step sync_apply_check(struct op *op)
     if (p->compared && p->claimed > d->delete_count) {
         sync_vanished_was_false(p);
     }
+    if (p->compared && quiet && !p->agrees && d->late_count == 0) {
+        sync_floor_doubt(p);
+    }
     if (d->late_count > 0 && !p->late_done) {
         p->late_done = true;
         sync_pass_enter(p, PASS_STATE_LATE);

@@ -81,6 +81,14 @@ uint32_t sync_pass_exists(const struct sync_pass *p)
     return exists > below ? exists - below : 0;
 }
 
+void sync_floor_doubt(struct sync_pass *p)
+{
+    /* Counted by this pass already, it would be no different. */
+    if (p->m->first_uid > 1 && !p->floor.begun) {
+        p->live->below_open = p->live->resync = true;
+    }
+}
+
 void sync_floor_note(struct sync_pass *p)
 {
     p->m->exists = sync_pass_last(p);

@@ -52,7 +52,7 @@ static uint32_t wanted_day(const struct sync_pass *p)
     return p->sc.fast ? 0 : p->sc.table->since_day;
 }
 
-static bool has_index(const struct mailbox *m)
+bool sync_floor_has_index(const struct mailbox *m)
 {
     return m->phase == MAILBOX_PHASE_LIVE || m->phase == MAILBOX_PHASE_INITIAL ||
            (m->phase == MAILBOX_PHASE_PARKED && m->uid_validity != 0 &&
@@ -61,21 +61,21 @@ static bool has_index(const struct mailbox *m)
 
 static bool is_other_day(const struct sync_pass *p)
 {
-    return !has_index(p->m) || p->m->since_day != wanted_day(p);
+    return !sync_floor_has_index(p->m) || p->m->since_day != wanted_day(p);
 }
 
 /* All of the mailbox is indexed, and shall be. */
 static bool is_whole(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
-    return has_index(m) ? m->first_uid <= 1 && m->since_day == wanted_day(p)
-                        : wanted_day(p) == 0;
+    return sync_floor_has_index(m) ? m->first_uid <= 1 && m->since_day == wanted_day(p)
+                                   : wanted_day(p) == 0;
 }
 
 void sync_floor_forget(struct sync_pass *p)
 {
     struct sync_live *live = p->live;
-    live->first_uid = has_index(p->m) && !p->sc.fast ? p->m->first_uid : 0;
+    live->first_uid = sync_floor_has_index(p->m) && !p->sc.fast ? p->m->first_uid : 0;
     live->below = 0;
     live->below_open = !is_whole(p);
     live->below_moved = false;
@@ -113,7 +113,7 @@ bool sync_floor_begin(struct sync_pass *p)
         live->below_open = false;
         return false;
     }
-    if ((p->selects || !has_index(p->m)) && is_other_day(p)) {
+    if ((p->selects || !sync_floor_has_index(p->m)) && is_other_day(p)) {
         f->begun = f->moves = true;
         f->day = wanted_day(p);
         f->state = FLOOR_STATE_FIND;
@@ -209,7 +209,7 @@ static enum step step_turn(struct sync_pass *p)
 {
     struct sync_floor *f = &p->floor;
     struct mailbox *m = p->m;
-    if (!has_index(m)) {
+    if (!sync_floor_has_index(m)) {
         f->state = FLOOR_STATE_COUNT;
         return STEP_MORE;
     }
@@ -519,7 +519,7 @@ static enum step step_store(struct sync_pass *p)
         f->target = 1; /* nothing is below, nor will be */
         p->live->first_uid = 0;
     }
-    if (!has_index(m)) {
+    if (!sync_floor_has_index(m)) {
         return STEP_MORE; /* goes along with its first commit */
     }
     struct mailbox_change change = {0};

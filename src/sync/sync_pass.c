@@ -433,6 +433,9 @@ static enum step step_compare(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     p->quirks = sync_quirks(p->conn);
+    if (!sync_floor_has_index(p->m) && sync_walk_must_ask(p)) {
+        return STEP_WAIT;
+    }
     if (sync_floor_begin(p)) {
         sync_pass_enter(p, PASS_STATE_FLOOR);
         return STEP_MORE;
@@ -440,7 +443,7 @@ static enum step step_compare(struct op *op)
     p->first_new_uid = p->m->last_uid + 1;
     switch (p->m->phase) {
     case MAILBOX_PHASE_PARKED:
-        if (p->m->uid_validity != 0 && p->m->start_uid != 0) {
+        if (sync_floor_has_index(p->m)) {
             p->m->phase = MAILBOX_PHASE_INITIAL;
             return STEP_MORE;
         }

@@ -352,27 +352,30 @@ static void on_top_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
         sync_pass_fail(p, err, "ask for the last UID");
         return;
     }
-    uint32_t top = p->row_uid;
+    p->uid_next = p->row_uid < UINT32_MAX ? p->row_uid + 1 : UINT32_MAX;
     p->row_uid = 0;
-    commit_begin(p, top + 1);
+    sync_pass_run(p);
+}
+
+bool sync_walk_must_ask(struct sync_pass *p)
+{
+    static const struct imap_fetch_events events = {.on_row = on_top_row,
+                                                    .on_end = on_top_end};
+    struct imap_fetch_params params = {.set = STR("*"), .items = IMAP_ITEM_UID};
+    if (p->uid_next == 0 && p->exists == 0) {
+        p->uid_next = 1;
+    }
+    if (p->uid_next != 0) {
+        return false;
+    }
+    sync_pass_command(p);
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    return true;
 }
 
 void sync_walk_begin(struct sync_pass *p)
 {
     p->result.was_initial = true;
     p->walk_counted = false;
-    if (p->uid_next != 0) {
-        commit_begin(p, p->uid_next);
-        return;
-    }
-    if (p->exists == 0) {
-        commit_begin(p, 1);
-        return;
-    }
-    /* No UIDNEXT (163.com): the UID of the last message stands in. */
-    static const struct imap_fetch_events events = {.on_row = on_top_row,
-                                                    .on_end = on_top_end};
-    struct imap_fetch_params params = {.set = STR("*"), .items = IMAP_ITEM_UID};
-    sync_pass_command(p);
-    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    commit_begin(p, p->uid_next);
 }
