@@ -16,7 +16,8 @@ enum {
     SYNC_SELECT_ROWS = 20000, /* kept of a QRESYNC answer */
     SYNC_VANISHED_RANGES = 65536,       /* kept of what is said to have gone */
     SYNC_BATCH_BYTES = 8 * 1024 * 1024, /* of names in a batch that fills */
-    SYNC_WALK_CHUNKS = 3                /* of an initial index in memory */
+    SYNC_WALK_CHUNKS = 3,               /* of an initial index in memory */
+    SYNC_DOUBT_ROWS = 5
 };
 
 _Static_assert((int)SYNC_NEW_SLICE + (int)SYNC_CHANGE_SLICE <= (int)STORE_COMMIT_EVENTS,
@@ -159,6 +160,15 @@ void sync_flag_row_copy(struct arena *arena, struct sync_flag_row *out,
 /* INTERNALDATE and size in 32 bits; never 0 when either is known. */
 uint32_t sync_fingerprint(int64_t internaldate_ms, uint64_t size);
 
+/* Is it the message that was indexed? (sync_sample.c) */
+enum sync_likeness {
+    SYNC_LIKENESS_UNKNOWN,
+    SYNC_LIKENESS_SAME,
+    SYNC_LIKENESS_OTHER
+};
+enum sync_likeness sync_row_compare(const struct msg_row *stored,
+                                    const struct imap_row *row);
+
 /* --- which of the indexed messages are gone? (sync_probe.c) --- */
 
 /* Finds the deletions by asking for the UIDs at a few sequence numbers: the one at number
@@ -282,6 +292,7 @@ struct sync_floor {
 
 enum pass_state {
     PASS_STATE_SELECT,  /* SELECT sent */
+    PASS_STATE_DOUBT,   /* it went back in time: are these the messages we know? */
     PASS_STATE_FLOOR,   /* where does the index begin, and what lies below? */
     PASS_STATE_COMPARE, /* what has to be done? */
     PASS_STATE_WALK,    /* initial index, newest first */
@@ -298,6 +309,13 @@ enum pass_state {
     PASS_STATE_LATE,    /* messages that appeared below last_uid */
     PASS_STATE_COMMIT,
     PASS_STATE_END
+};
+
+/* Some rows of the index against what the server shows under their UIDs. */
+struct sync_doubt {
+    struct msg_row rows[SYNC_DOUBT_ROWS]; /* email ids in op.arena */
+    size_t count;
+    size_t same, other;
 };
 
 /* What one FETCH of an initial index brings. */
@@ -378,6 +396,7 @@ struct sync_pass {
     uint64_t move_key; /* of the tombstone that comes next, when the wait began */
     struct sync_move_plan moved;  /* of the next commit */
     bool reselected;              /* UIDVALIDITY was asked for a second time */
+    struct sync_doubt doubt;      /* PASS_STATE_DOUBT */
     struct sync_rebuild *rebuild; /* PASS_STATE_REBUILD */
     bool outdated;                /* of UIDs that the server does not have any more */
     struct sync_walk_chunk chunks[SYNC_WALK_CHUNKS]; /* a ring, oldest first */
@@ -411,6 +430,22 @@ bool sync_new_content(const struct sync_ctx *sc, const struct mailbox *m,
 void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                       struct event *events, size_t event_count, uint32_t next_number,
                       store_commit_cb *cb);
+/* 0: no cursor. A server may tell HIGHESTMODSEQ without offering CONDSTORE. */
+uint64_t sync_modseq_of(const struct imap_conn *conn,
+                        const struct imap_selected *selected);
+/* sync_select.c */
+enum step sync_select_step(struct op *op);
+/* What SELECT told is believed: goes on to COMPARE. */
+void sync_selected(struct sync_pass *p);
+
+/* sync_behind.c: a mailbox that went back in time */
+
+/* Fewer than before, by what SELECT told? */
+bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected);
+/* It is as it should be: what was seen before is forgotten. */
+void sync_behind_forget(struct sync_pass *p);
+enum step sync_behind_step(struct op *op);
+
 /* sync_numbers.c: flags of which the server told the number of the message only */
 
 /* Takes them from the live record. Where the numbers say nothing certain, the record asks
@@ -532,6 +567,8 @@ bool sync_reset_rests(const struct mailbox *m);
 
 /* What SELECT told is to be believed, or asked again; false: the pass goes elsewhere. */
 bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected);
+/* It is another mailbox. False: the pass goes elsewhere. */
+bool sync_reset_follow(struct sync_pass *p);
 /* m starts a new epoch: fills what its first commit needs besides m itself. Gives the number
  * of events, at most one. */
 size_t sync_reset_begin(struct sync_pass *p, uint32_t uid_validity,

@@ -55,29 +55,9 @@ static void begin_rest(struct sync_pass *p)
     sync_pass_commit(p, &change, NULL, 0, 0, on_rested);
 }
 
-/* Neither UIDNEXT nor HIGHESTMODSEQ goes back in the life of a mailbox (RFC 9051 §2.3.1.1,
- * RFC 7162 §3.1.2.2). Where both do, it is another one that was given the same UIDVALIDITY:
- * Cyrus 3.6 does that when one is renamed to what another was called in the same second. */
-static bool is_another(const struct sync_pass *p, const struct imap_selected *selected)
-{
-    const struct mailbox *m = p->m;
-    bool went_back = selected->uid_next != 0 && selected->uid_next <= m->last_uid &&
-                     p->highest_modseq != 0 && p->highest_modseq < m->highest_modseq;
-    return m->phase == MAILBOX_PHASE_LIVE && m->rebuild == 0 && went_back;
-}
-
-bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected)
+bool sync_reset_follow(struct sync_pass *p)
 {
     struct mailbox *m = p->m;
-    if (selected->uid_validity == 0 || m->uid_validity == 0 ||
-        (selected->uid_validity == m->uid_validity && !is_another(p, selected))) {
-        return true;
-    }
-    if (!p->reselected) {
-        p->reselected = true; /* servers behind balancers tell a wrong one now and then */
-        sync_pass_run(p);
-        return false;
-    }
     if (is_too_often(&p->sc, m)) {
         begin_rest(p);
         return false;
@@ -93,6 +73,29 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
     }
     m->phase = MAILBOX_PHASE_NEW;
     return true;
+}
+
+bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected)
+{
+    struct mailbox *m = p->m;
+    bool same = selected->uid_validity == 0 || m->uid_validity == 0 ||
+                selected->uid_validity == m->uid_validity;
+    bool behind = same && sync_behind_is(p, selected);
+    if (same && !behind) {
+        sync_behind_forget(p);
+        return true;
+    }
+    if (!p->reselected) {
+        p->reselected = true; /* servers behind balancers tell a wrong one now and then */
+        sync_pass_run(p);
+        return false;
+    }
+    if (behind) {
+        sync_pass_enter(p, PASS_STATE_DOUBT);
+        sync_pass_run(p);
+        return false;
+    }
+    return sync_reset_follow(p);
 }
 
 static void count_reset(struct mailbox *m)

@@ -61,14 +61,20 @@ static void sample_fini(struct op *op)
 static const struct op_type sample_type = {"compare a sample", sizeof(struct sync_sample),
                                            sample_abort, sample_done, sample_fini};
 
-static bool row_is_same(const struct msg_row *stored, const struct imap_row *row)
+enum sync_likeness sync_row_compare(const struct msg_row *stored,
+                                    const struct imap_row *row)
 {
     const uint32_t marks = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE;
     if (stored->email_id.ptr != NULL && row->email_id.ptr != NULL) {
-        return str_eq(stored->email_id, row->email_id);
+        return str_eq(stored->email_id, row->email_id) ? SYNC_LIKENESS_SAME
+                                                       : SYNC_LIKENESS_OTHER;
     }
-    return stored->fingerprint != 0 && (row->has & marks) == marks &&
-           stored->fingerprint == sync_fingerprint(row->internaldate_ms, row->size);
+    if (stored->fingerprint == 0 || (row->has & marks) != marks) {
+        return SYNC_LIKENESS_UNKNOWN;
+    }
+    return stored->fingerprint == sync_fingerprint(row->internaldate_ms, row->size)
+               ? SYNC_LIKENESS_SAME
+               : SYNC_LIKENESS_OTHER;
 }
 
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
@@ -77,7 +83,7 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     struct sync_sample *s = ctx;
     for (uint32_t i = 0; i < s->count; i++) {
         if ((row->has & IMAP_ITEM_UID) != 0 && s->rows[i].uid == row->uid) {
-            s->seen[i] = row_is_same(&s->rows[i], row);
+            s->seen[i] = sync_row_compare(&s->rows[i], row) == SYNC_LIKENESS_SAME;
         }
     }
 }

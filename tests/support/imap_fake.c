@@ -29,8 +29,16 @@ struct gone {
     uint64_t modseq;
 };
 
+struct kept {
+    struct fake_message *messages;
+    size_t count, cap;
+    uint32_t uid_next;
+    uint64_t modseq;
+};
+
 struct imap_fake {
     struct imap_fake_config config;
+    struct kept kept;
     struct server_fixture *fixture;
     pthread_mutex_t lock;
     struct fake_message *messages; /* rising UIDs */
@@ -90,6 +98,32 @@ void imap_fake_replace(struct imap_fake *f)
     f->count = f->gone_count = 0;
     f->uid_next = 1;
     f->modseq = 1;
+    unlock(f);
+}
+
+void imap_fake_keep(struct imap_fake *f)
+{
+    lock(f);
+    mem_free(f->kept.messages);
+    f->kept = (struct kept){.messages = mem_array(f->count, sizeof *f->messages),
+                            .count = f->count,
+                            .cap = f->count,
+                            .uid_next = f->uid_next,
+                            .modseq = f->modseq};
+    memcpy(f->kept.messages, f->messages, f->count * sizeof *f->messages);
+    unlock(f);
+}
+
+void imap_fake_trade(struct imap_fake *f)
+{
+    lock(f);
+    struct kept shown = {f->messages, f->count, f->cap, f->uid_next, f->modseq};
+    f->messages = f->kept.messages;
+    f->count = f->kept.count;
+    f->cap = f->kept.cap;
+    f->uid_next = f->kept.uid_next;
+    f->modseq = f->kept.modseq;
+    f->kept = shown;
     unlock(f);
 }
 
@@ -798,6 +832,7 @@ void imap_fake_stop(struct imap_fake **fp)
     server_fixture_stop(&f->fixture);
     buf_fini(&f->out);
     mem_free(f->messages);
+    mem_free(f->kept.messages);
     mem_free(f->gone);
     mem_free(f->view);
     (void)pthread_mutex_destroy(&f->lock);

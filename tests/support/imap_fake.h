@@ -64,6 +64,10 @@ struct imap_fake_config *imap_fake_config(struct imap_fake *f);
 void imap_fake_reset(struct imap_fake *f, uint32_t uid_validity);
 /* Another mailbox in its place, empty, with the same UIDVALIDITY (Cyrus 3.6 after RENAME). */
 void imap_fake_replace(struct imap_fake *f);
+/* Keeps a copy of the messages, UIDNEXT and HIGHESTMODSEQ as they are … */
+void imap_fake_keep(struct imap_fake *f);
+/* … to be shown instead, as by a replica that lags; the other way round the next time. */
+void imap_fake_trade(struct imap_fake *f);
 uint32_t imap_fake_add(struct imap_fake *f, size_t count); /* returns the last UID */
 void imap_fake_expunge(struct imap_fake *f, uint32_t lo, uint32_t hi);
 void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyword);

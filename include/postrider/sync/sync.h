@@ -68,12 +68,22 @@ enum sync_quirk {
 /* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
 
+/* Mailboxes that were seen in an older state than before, and not otherwise since. */
+enum {
+    SYNC_BEHIND_MAX = 16
+};
+struct sync_behind {
+    uint32_t box;              /* 0: none */
+    int64_t since_ms, seen_ms; /* loop time */
+};
+
 /* What the passes of one account found out about its server. The actor keeps it as long as
  * it lives; all zero at first. */
 struct sync_learned {
     uint32_t false_vanished;      /* times that VANISHED proved wrong */
     int64_t qresync_off_until_ms; /* loop time */
     int64_t flag_search_off_until_ms;
+    struct sync_behind behind[SYNC_BEHIND_MAX];
 };
 
 /* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
@@ -242,7 +252,7 @@ typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
 /* select: SELECT first and compare with the index; else the mailbox is selected on conn
  * and live holds what happened since. The pass takes what live holds at its start; what
  * the connection says while it runs is left there for the next pass. live->modseq is kept
- * up to date. */
+ * up to date. A pass that fails does so with the connection: it may show what is not so. */
 struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   struct mailbox *m, struct sync_live *live, bool select,
                                   sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;

@@ -1,0 +1,211 @@
+/* A mailbox that went back in time under the same UIDVALIDITY. UIDNEXT and HIGHESTMODSEQ never
+ * do that (RFC 9051 §2.3.1.1, RFC 7162 §3.1.2.2), so what SELECT shows is one of two:
+ *
+ *   a replica that lags     messages we know are missing, and will be there again
+ *   another mailbox         with the UIDVALIDITY of the former one (Cyrus 3.6 when one is
+ *                           renamed to what another was called in the same second), or an
+ *                           old copy that was put back
+ *
+ *   DOUBT: some rows that we have, by UID ──┬─ they are other messages ─► another mailbox
+ *                                           └─ the same, or none is there
+ *       ├─ not seen for long yet ──────────► the pass fails, and the connection with it
+ *       ├─ seen before, and still so ──────► it is so: with HIGHESTMODSEQ a reset, which keeps
+ *       │                                    what it recognises, else UIDs are compared
+ *       └─ any SELECT that shows no such thing ► forgotten
+ *
+ * To wait loses nothing: what is missed meanwhile is found by the pass that comes through. */
+#include "sync_priv.h"
+
+#include "postrider/base/buf.h"
+#include "postrider/base/log.h"
+
+enum {
+    FORGET_MS = 30 * 60 * 1000 /* passes that fail are tried again much sooner */
+};
+
+static struct sync_pass *pass_of(struct op *op)
+{
+    return container_of(op, struct sync_pass, op);
+}
+
+static bool uid_next_went_back(const struct sync_pass *p, uint32_t uid_next)
+{
+    const struct mailbox *m = p->m;
+    return m->phase == MAILBOX_PHASE_LIVE && m->rebuild == 0 && uid_next != 0 &&
+           uid_next <= m->last_uid;
+}
+
+/* UIDNEXT alone is not enough: some servers never move it. */
+bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected)
+{
+    const struct mailbox *m = p->m;
+    bool both = p->highest_modseq != 0 && m->highest_modseq != 0;
+    return uid_next_went_back(p, selected->uid_next) &&
+           (both ? p->highest_modseq < m->highest_modseq : selected->exists < m->exists);
+}
+
+/* --- for how long? --- */
+
+static struct sync_behind *find(struct sync_learned *learned, uint32_t box)
+{
+    for (size_t i = 0; i < SYNC_BEHIND_MAX; i++) {
+        if (learned->behind[i].box == box) {
+            return &learned->behind[i];
+        }
+    }
+    return NULL;
+}
+
+void sync_behind_forget(struct sync_pass *p)
+{
+    struct sync_behind *known =
+        p->sc.learned != NULL ? find(p->sc.learned, p->m->box) : NULL;
+    if (known != NULL && !uid_next_went_back(p, p->uid_next)) {
+        known->box = 0;
+    }
+}
+
+/* Seen by an earlier pass, on another connection, and so long ago? Where there is no room to
+ * note it, it is not. */
+static bool is_confirmed(const struct sync_pass *p)
+{
+    struct sync_learned *learned = p->sc.learned;
+    int64_t now_ms = loop_now_ms(imap_conn_loop(p->conn));
+    struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
+    if (known != NULL && now_ms - known->seen_ms < FORGET_MS) {
+        known->seen_ms = now_ms;
+        return now_ms - known->since_ms >= p->sc.delete_confirm_ms;
+    }
+    for (size_t i = 0; known == NULL && learned != NULL && i < SYNC_BEHIND_MAX; i++) {
+        struct sync_behind *b = &learned->behind[i];
+        known = b->box == 0 || now_ms - b->seen_ms >= FORGET_MS ? b : NULL;
+    }
+    if (known != NULL) {
+        *known = (struct sync_behind){p->m->box, now_ms, now_ms};
+    }
+    return learned == NULL;
+}
+
+/* --- the state --- */
+
+static void follow(struct sync_pass *p)
+{
+    if (sync_reset_follow(p)) {
+        sync_selected(p);
+    }
+}
+
+static void decide(struct sync_pass *p)
+{
+    const struct sync_doubt *d = &p->doubt;
+    if (d->other > 0 && d->same == 0) {
+        follow(p);
+        return;
+    }
+    if (is_confirmed(p)) {
+        if (p->highest_modseq != 0) {
+            follow(p);
+        } else {
+            sync_selected(p);
+        }
+        return;
+    }
+    struct err err = {0};
+    log_at(LOG_INFO, "sync", "the server shows an older state of a mailbox",
+           LOG_S("account", p->sc.acct->name), LOG_I("box", p->m->box),
+           LOG_I("uidnext", p->uid_next), LOG_I("last", p->m->last_uid));
+    (void)err_set(&err, ERR_CLOSED, "the server shows an older state than before");
+    sync_pass_fail(p, &err, "select mailbox");
+}
+
+static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                   void *ctx)
+{
+    struct sync_doubt *d = &((struct sync_pass *)ctx)->doubt;
+    for (size_t i = 0; i < d->count; i++) {
+        if ((row->has & IMAP_ITEM_UID) != 0 && d->rows[i].uid == row->uid) {
+            enum sync_likeness like = sync_row_compare(&d->rows[i], row);
+            d->same += like == SYNC_LIKENESS_SAME;
+            d->other += like == SYNC_LIKENESS_OTHER;
+        }
+    }
+}
+
+static void on_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    p->fetch = NULL;
+    if (!op_is_running(&p->op)) {
+        return;
+    }
+    if (err->code != ERR_OK && err->code != ERR_NO) {
+        sync_pass_fail(p, err, "fetch messages");
+        return;
+    }
+    decide(p);
+}
+
+static void ask(struct sync_pass *p)
+{
+    static const struct imap_fetch_events events = {.on_row = on_row, .on_end = on_end};
+    const struct sync_doubt *d = &p->doubt;
+    uint32_t uids[SYNC_DOUBT_ROWS];
+    struct imap_set set;
+    struct buf text = BUF_INIT(SYNC_DOUBT_ROWS * sizeof "4294967295,");
+    for (size_t i = 0; i < d->count; i++) {
+        uids[i] = d->rows[i].uid;
+    }
+    imap_set_from_numbers(&p->op.arena, uids, d->count, &set);
+    (void)imap_set_print(&text, &set, 0, text.max_bytes);
+    struct imap_fetch_params params = {
+        .by_uid = true, .set = buf_str(&text), .items = sync_row_items(p->conn)};
+    sync_pass_command(p);
+    p->fetch = imap_fetch_start(p->conn, &params, SYNC_COMMAND_MS, &events, p);
+    buf_fini(&text);
+}
+
+static void on_stored(struct store_rank *op ATTR_UNUSED, const struct err *err,
+                      const struct msg_row *rows, size_t count, void *ctx)
+{
+    struct sync_pass *p = ctx;
+    struct sync_doubt *d = &p->doubt;
+    p->rank = NULL;
+    if (!op_is_running(&p->op)) {
+        return;
+    }
+    if (err->code != ERR_OK) {
+        sync_pass_fail(p, err, "read the index");
+        return;
+    }
+    for (size_t i = 0; i < count && d->count < SYNC_DOUBT_ROWS; i++) {
+        if (rows[i].uid < p->uid_next) {
+            struct msg_row *row = &d->rows[d->count++];
+            *row = rows[i];
+            row->email_id = arena_str(&p->op.arena, rows[i].email_id);
+            row->keywords = NULL;
+            row->keyword_count = 0;
+        }
+    }
+    if (d->count > 0) {
+        ask(p);
+    } else {
+        decide(p);
+    }
+}
+
+/* The lowest ones: of another mailbox these are most likely to be there. */
+enum step sync_behind_step(struct op *op)
+{
+    struct sync_pass *p = pass_of(op);
+    if (p->rank != NULL || p->fetch != NULL) {
+        return STEP_WAIT;
+    }
+    p->doubt = (struct sync_doubt){0};
+    if (p->m->count == 0) {
+        decide(p);
+        return STEP_WAIT;
+    }
+    p->rank =
+        store_rank_start(p->sc.store, p->sc.acct, p->m, 0, SYNC_DOUBT_ROWS, on_stored, p);
+    return STEP_WAIT;
+}

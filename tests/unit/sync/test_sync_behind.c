@@ -1,0 +1,156 @@
+/* A mailbox that is shown as it was before, with the same UIDVALIDITY: a replica that lags costs
+ * no event, another mailbox is noticed in the end. */
+#include "fake_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum {
+    COUNT = 20,
+    MORE = 5,
+    LONG_MS = 3600 * 1000
+};
+
+/* The server keeps the state with COUNT messages; MORE came since, one went, one was read. */
+static struct fake_world begin(const char *server, int64_t confirm_ms)
+{
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = server}, COUNT);
+    t.w->sc.delete_confirm_ms = confirm_ms;
+    imap_fake_keep(t.fake);
+    imap_fake_add(t.fake, MORE);
+    imap_fake_expunge(t.fake, COUNT + 2, COUNT + 2);
+    imap_fake_expunge(t.fake, 3, 4);
+    imap_fake_flags(t.fake, 9, IMAP_FLAG_SEEN, false);
+    fake_world_again(&t);
+    fake_world_check(&t, 1);
+    fake_world_told(&t, COUNT + MORE - 1, 2, 1);
+    return t;
+}
+
+/* A pass on a new connection. */
+static enum err_code look(struct fake_world *t)
+{
+    fake_world_reconnect(t);
+    world_try_pass(t->w, true);
+    return t->w->err.code;
+}
+
+static void a_replica_that_lags_costs_no_event(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        for (unsigned looks = 1; looks < 4; looks++) {
+            struct fake_world t = begin(fake_servers[i], LONG_MS);
+            t.w->m->suspect = looks == 2; /* it was compared there */
+            imap_fake_trade(t.fake);
+            uint64_t version = t.w->m->version;
+            for (unsigned k = 0; k < looks; k++) {
+                assert_int_equal(look(&t), ERR_CLOSED);
+            }
+            assert_int_equal(t.w->m->version, version);
+            assert_int_equal(t.w->learned.behind[0].box, t.w->m->box);
+            imap_fake_trade(t.fake);
+            fake_world_again(&t);
+            assert_int_equal(t.w->learned.behind[0].box, 0);
+            fake_world_check(&t, 1);
+            fake_world_told(&t, COUNT + MORE - 1, 2, 1);
+            assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 0);
+            fake_world_end(&t);
+        }
+    }
+}
+
+/* Now this one answers, now that one. */
+static void what_was_seen_long_before_proves_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], 0);
+        for (unsigned k = 0; k < 3; k++) {
+            imap_fake_trade(t.fake);
+            assert_int_equal(look(&t), ERR_CLOSED);
+            imap_fake_trade(t.fake);
+            fake_world_again(&t);
+        }
+        fake_world_check(&t, 1);
+        fake_world_told(&t, COUNT + MORE - 1, 2, 1);
+        fake_world_end(&t);
+    }
+}
+
+/* No message tells that it is another one. */
+static void an_empty_mailbox_in_its_place_is_believed_the_second_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], 0);
+        bool modseq = strstr(fake_servers[i], "CONDSTORE") != NULL;
+        imap_fake_replace(t.fake);
+        assert_int_equal(look(&t), ERR_CLOSED);
+        assert_int_equal(look(&t), ERR_OK);
+        fake_world_told(&t, COUNT + MORE - 1, COUNT + MORE - 1, 1);
+        assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], modseq);
+        assert_int_equal(t.w->m->count, 0);
+        imap_fake_add(t.fake, 2);
+        fake_world_again(&t);
+        fake_world_check(&t, 1);
+        fake_world_told(&t, COUNT + MORE + 1, COUNT + MORE - 1, 1);
+        fake_world_end(&t);
+    }
+}
+
+/* The same messages, and fewer of them. */
+static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], 0);
+        imap_fake_trade(t.fake);
+        assert_int_equal(look(&t), ERR_CLOSED);
+        assert_int_equal(look(&t), ERR_OK);
+        fake_world_again(&t);
+        fake_world_check(&t, 1);
+        world_read_log(t.w);
+        assert_int_equal(
+            t.w->events[EVENT_MESSAGE_NEW] - t.w->events[EVENT_MESSAGE_DELETED], COUNT);
+        fake_world_end(&t);
+    }
+}
+
+static void another_mailbox_is_known_by_its_messages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], LONG_MS);
+        imap_fake_replace(t.fake);
+        imap_fake_add(t.fake, 2);
+        for (uint32_t uid = 1; uid <= 2; uid++) {
+            struct fake_message m = *imap_fake_find(t.fake, uid);
+            m.date_s -= 7;
+            imap_fake_swap(t.fake, uid, &m);
+        }
+        assert_int_equal(look(&t), ERR_OK);
+        fake_world_check(&t, 1);
+        fake_world_told(&t, COUNT + MORE - 1 + 2, COUNT + MORE - 1, 1);
+        assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 1);
+        fake_world_end(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replica_that_lags_costs_no_event),
+        cmocka_unit_test(what_was_seen_long_before_proves_nothing),
+        cmocka_unit_test(an_empty_mailbox_in_its_place_is_believed_the_second_time),
+        cmocka_unit_test(an_old_copy_that_was_put_back_is_believed_the_second_time),
+        cmocka_unit_test(another_mailbox_is_known_by_its_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
