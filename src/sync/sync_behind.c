@@ -20,7 +20,7 @@
 #include "postrider/base/log.h"
 
 enum {
-    FORGET_MS = 30 * 60 * 1000 /* passes that fail are tried again much sooner */
+    FORGET_S = 30 * 60 /* passes that fail are tried again much sooner */
 };
 
 static struct sync_pass *pass_of(struct op *op)
@@ -56,32 +56,39 @@ static struct sync_behind *find(struct sync_learned *learned, uint32_t box)
     return NULL;
 }
 
-void sync_behind_forget(struct sync_pass *p)
+static void forget(struct sync_pass *p)
 {
-    struct sync_behind *known =
-        p->sc.learned != NULL ? find(p->sc.learned, p->m->box) : NULL;
-    if (known != NULL && !uid_next_went_back(p, p->uid_next)) {
+    struct sync_learned *learned = p->sc.learned;
+    struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
+    if (known != NULL) {
         known->box = 0;
     }
 }
 
+void sync_behind_forget(struct sync_pass *p)
+{
+    if (!uid_next_went_back(p, p->uid_next)) {
+        forget(p);
+    }
+}
+
 /* Seen by an earlier pass, on another connection, and so long ago? Where there is no room to
- * note it, it is not. */
+ * note it, it is not: others make room when they are settled. */
 static bool is_confirmed(const struct sync_pass *p)
 {
     struct sync_learned *learned = p->sc.learned;
-    int64_t now_ms = loop_now_ms(imap_conn_loop(p->conn));
+    uint32_t now_s = (uint32_t)(loop_now_ms(imap_conn_loop(p->conn)) / 1000);
     struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
-    if (known != NULL && now_ms - known->seen_ms < FORGET_MS) {
-        known->seen_ms = now_ms;
-        return now_ms - known->since_ms >= p->sc.delete_confirm_ms;
+    if (known != NULL && now_s - known->seen_s < FORGET_S) {
+        known->seen_s = now_s;
+        return (now_s - known->since_s) * (int64_t)1000 >= p->sc.delete_confirm_ms;
     }
     for (size_t i = 0; known == NULL && learned != NULL && i < SYNC_BEHIND_MAX; i++) {
         struct sync_behind *b = &learned->behind[i];
-        known = b->box == 0 || now_ms - b->seen_ms >= FORGET_MS ? b : NULL;
+        known = b->box == 0 || now_s - b->seen_s >= FORGET_S ? b : NULL;
     }
     if (known != NULL) {
-        *known = (struct sync_behind){p->m->box, now_ms, now_ms};
+        *known = (struct sync_behind){p->m->box, now_s, now_s};
     }
     return learned == NULL;
 }
@@ -90,6 +97,7 @@ static bool is_confirmed(const struct sync_pass *p)
 
 static void follow(struct sync_pass *p)
 {
+    forget(p);
     if (sync_reset_follow(p)) {
         sync_selected(p);
     }
@@ -134,15 +142,9 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
 static void on_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct sync_pass *p = ctx;
-    p->fetch = NULL;
-    if (!op_is_running(&p->op)) {
-        return;
+    if (sync_pass_answered(p, err)) {
+        decide(p);
     }
-    if (err->code != ERR_OK && err->code != ERR_NO) {
-        sync_pass_fail(p, err, "fetch messages");
-        return;
-    }
-    decide(p);
 }
 
 static void ask(struct sync_pass *p)

@@ -1,16 +1,18 @@
 /* Where does the index of a mailbox begin, and what lies below? A state of the pass, behind
  * SELECT, of accounts that want messages from a date on only.
  *
- *   (another day) ─► FIND ─► TURN ─┬─ up ───► DROP ───────────┐
+ *   (another day) ─► FIND ─► TURN ─┬─ up ───► LIST ─► DROP ───┐
  *                                  ├─ down ─► LIST ─► FETCH ──┼─► COUNT ─► STORE ─► DONE
- *                                  └─ no index yet ───────────┘
+ *                                  ├─ no index yet ───────────┤
+ *                                  └─ another UIDVALIDITY ► READ ► COUNT ◄─► HELD ► STORE
  *   (the same)    ─┬─ nothing can have gone since the last pass ─► as it was
  *                  └─ else ─► COUNT ─► DONE
  *
  * The index begins at the lowest UID that SEARCH SINCE finds. It moves step by step, a commit
  * each, and first_uid with it: after a crash the rest follows. What is dropped or added by
  * that is told to nobody. The day is stored last; until then the record has none, for the
- * account may want the former one again before the index came to its end.
+ * account may want the former one again before the index came to its end. But what is found not to
+ * be there any more, before it is dropped, did not leave the index because of a date.
  *
  * EXISTS and UIDNEXT that rose by the same amount prove that nothing went: what lies below
  * is known without asking. Not so where only the newest messages are shown: for each that goes
@@ -25,7 +27,6 @@
 #include <stdio.h>
 
 enum {
-    DROP_SEGMENTS = 64, /* of one commit */
     COUNT_TRIES = 5,
     DAY_MS = 24 * 3600 * 1000
 };
@@ -41,6 +42,7 @@ static struct sync_pass *pass_of(struct op *op)
 void sync_floor_fini(struct sync_floor *f)
 {
     sync_batch_fini(&f->batch);
+    sync_held_fini(&f->held);
     mem_free(f->uids);
     *f = (struct sync_floor){0};
 }
@@ -146,7 +148,7 @@ void sync_floor_set(struct sync_pass *p, uint32_t uid_next)
 
 /* --- FIND --- */
 
-static void next_state(struct sync_pass *p, enum floor_state state)
+void sync_floor_enter(struct sync_pass *p, enum floor_state state)
 {
     p->floor.state = state;
     sync_pass_run(p);
@@ -171,7 +173,7 @@ static void on_found(struct imap_search *op ATTR_UNUSED, const struct err *err,
         uint32_t first = result->set.count > 0 ? result->set.ranges[0].lo : next;
         f->target = first < next ? first : next;
     }
-    next_state(p, FLOOR_STATE_TURN);
+    sync_floor_enter(p, FLOOR_STATE_TURN);
 }
 
 static enum step step_find(struct sync_pass *p)
@@ -210,14 +212,17 @@ static enum step step_turn(struct sync_pass *p)
     struct sync_floor *f = &p->floor;
     struct mailbox *m = p->m;
     if (!sync_floor_has_index(m)) {
-        f->state = FLOOR_STATE_COUNT;
+        f->state = FLOOR_STATE_READ;
         return STEP_MORE;
     }
     if (p->uid_next == 0 && f->target > highest_known(m)) {
         f->target =
             highest_known(m) + 1; /* nothing was found, and nobody knows UIDNEXT */
     }
-    m->since_day = day_of_none;
+    bool earlier = m->since_day != day_of_none && f->day < m->since_day;
+    if (earlier && f->target > sync_first_uid(m)) {
+        f->target = sync_first_uid(m); /* older mail that came since stays */
+    }
     if (f->target < p->live->first_uid) {
         p->live->first_uid = f->target; /* what is said of them counts from now on */
     }
@@ -226,12 +231,15 @@ static enum step step_turn(struct sync_pass *p)
         m->low_uid = m->low_uid > f->target ? m->low_uid : f->target;
         m->start_uid = m->start_uid > f->target ? m->start_uid : f->target;
     }
-    f->state = f->target < sync_first_uid(m) ? FLOOR_STATE_LIST : FLOOR_STATE_DROP;
+    f->lowers = f->target < sync_first_uid(m);
+    bool has_rows = m->segment_count > 0 && m->segments[0].first_uid < f->target;
+    f->state = f->lowers || has_rows ? FLOOR_STATE_LIST : FLOOR_STATE_DROP;
+    m->since_day = f->state == FLOOR_STATE_LIST ? day_of_none : m->since_day;
     return STEP_MORE;
 }
 
-static void on_stored(struct store_commit *op ATTR_UNUSED, const struct err *err,
-                      void *ctx)
+void sync_floor_stored(struct store_commit *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
 {
     struct sync_pass *p = ctx;
     p->commit = NULL;
@@ -240,200 +248,6 @@ static void on_stored(struct store_commit *op ATTR_UNUSED, const struct err *err
         return;
     }
     sync_pass_run(p);
-}
-
-/* --- DROP --- */
-
-static void on_drop_rows(struct store_scan *op ATTR_UNUSED, const struct msg_row *rows,
-                         size_t count, void *ctx)
-{
-    struct sync_pass *p = ctx;
-    struct sync_floor *f = &p->floor;
-    for (size_t i = 0; i < count; i++) {
-        f->uids = sync_grow(f->uids, f->uid_count, &f->uid_cap, sizeof *f->uids);
-        f->uids[f->uid_count++] = rows[i].uid;
-    }
-}
-
-static uint32_t drop_end(const struct sync_pass *p)
-{
-    const struct mailbox *m = p->m;
-    size_t n = m->segment_count < DROP_SEGMENTS ? m->segment_count : DROP_SEGMENTS;
-    uint32_t last = m->segments[n - 1].last_uid;
-    return last < p->floor.target ? last : p->floor.target - 1;
-}
-
-static void on_drop_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
-                            void *ctx)
-{
-    struct sync_pass *p = ctx;
-    struct sync_floor *f = &p->floor;
-    p->scan = NULL;
-    if (err->code != ERR_OK) {
-        sync_pass_fail(p, err, "read the index");
-        return;
-    }
-    if (p->canceled) {
-        sync_pass_run(p);
-        return;
-    }
-    uint32_t first = drop_end(p) + 1;
-    p->m->first_uid = first > p->m->first_uid ? first : p->m->first_uid;
-    struct mailbox_change change = {.deletes = f->uids, .delete_count = f->uid_count};
-    sync_pass_commit(p, &change, NULL, 0, 0, on_stored);
-}
-
-static enum step step_drop(struct sync_pass *p)
-{
-    struct sync_floor *f = &p->floor;
-    struct mailbox *m = p->m;
-    if (m->segment_count == 0 || m->segments[0].first_uid >= f->target) {
-        m->first_uid = f->target;
-        if (m->phase == MAILBOX_PHASE_LIVE && m->last_uid < f->target - 1) {
-            m->last_uid = f->target - 1; /* what came since, and lies below, is no news */
-        }
-        f->state = FLOOR_STATE_COUNT;
-        return STEP_MORE;
-    }
-    f->uid_count = 0;
-    p->scan = store_scan_start(p->sc.store, p->sc.acct, m, 1, drop_end(p), on_drop_rows,
-                               on_drop_scanned, p);
-    return STEP_WAIT;
-}
-
-/* --- LIST, FETCH --- */
-
-static void on_listed(struct imap_search *op ATTR_UNUSED, const struct err *err,
-                      const struct imap_search_result *result, void *ctx)
-{
-    struct sync_pass *p = ctx;
-    struct sync_floor *f = &p->floor;
-    p->search = NULL;
-    if (err->code != ERR_OK) {
-        sync_pass_fail(p, err, "search UIDs");
-        return;
-    }
-    struct imap_set set = {
-        .ranges = arena_memdup(&p->op.arena, result->set.ranges,
-                               result->set.count * sizeof(struct imap_range)),
-        .count = result->set.count};
-    sync_uids_from(&set, f->target);
-    if (imap_set_count(&set) > f->asked_last) {
-        struct err bad = {0};
-        (void)err_set(&bad, ERR_PROTOCOL, "the server finds more messages than it has");
-        sync_pass_fail(p, &bad, "search UIDs");
-        return;
-    }
-    f->between = set;
-    next_state(p, FLOOR_STATE_FETCH);
-}
-
-static enum step step_list(struct sync_pass *p)
-{
-    char criteria[40];
-    if (p->search != NULL) {
-        return STEP_WAIT;
-    }
-    (void)snprintf(criteria, sizeof criteria, "UID %u:%u", p->floor.target,
-                   p->m->first_uid - 1);
-    p->floor.asked_last = sync_pass_last(p);
-    struct imap_search_params params = {.criteria = str_of(criteria), .by_uid = true};
-    sync_pass_command(p);
-    p->search = imap_search_start(p->conn, &params, SYNC_SEARCH_MS, on_listed, p);
-    return STEP_WAIT;
-}
-
-/* The highest ones that are not indexed yet, rising. */
-static void choose_uids(struct sync_pass *p)
-{
-    struct sync_floor *f = &p->floor;
-    const struct imap_set *set = &f->between;
-    size_t max = p->sc.batch_messages < SYNC_NEW_SLICE ? p->sc.batch_messages
-                                                       : (size_t)SYNC_NEW_SLICE;
-    uint64_t end = p->m->first_uid;
-    f->uid_count = 0;
-    for (size_t i = set->count; i > 0 && f->uid_count < max; i--) {
-        const struct imap_range *r = &set->ranges[i - 1];
-        uint64_t uid = (uint64_t)r->hi + 1 < end ? (uint64_t)r->hi + 1 : end;
-        for (; uid > r->lo && f->uid_count < max; uid--) {
-            f->uids = sync_grow(f->uids, f->uid_count, &f->uid_cap, sizeof *f->uids);
-            f->uids[f->uid_count++] = (uint32_t)uid - 1;
-        }
-    }
-    for (size_t i = 0; i < f->uid_count / 2; i++) {
-        uint32_t low = f->uids[f->uid_count - 1 - i];
-        f->uids[f->uid_count - 1 - i] = f->uids[i];
-        f->uids[i] = low;
-    }
-}
-
-static void on_row(void *ctx, const struct imap_row *row)
-{
-    struct sync_pass *p = ctx;
-    struct sync_floor *f = &p->floor;
-    if (row->uid >= f->uids[0] && row->uid <= f->uids[f->uid_count - 1] &&
-        f->batch.new_count < 2 * f->uid_count) {
-        sync_batch_new(&f->batch, p->m, row, false);
-        sync_batch_thread(&f->batch, &p->sc, p->m, row);
-    }
-}
-
-static void commit_fetched(struct sync_pass *p)
-{
-    struct sync_batch *b = &p->floor.batch;
-    sync_batch_sort(b, p->m);
-    struct msg_row *rows = mem_array(b->new_count, sizeof *rows);
-    struct thread_fact *facts = mem_array(b->new_count, sizeof *facts);
-    for (size_t i = 0; i < b->new_count; i++) {
-        rows[i] = b->news[i].row;
-        if (b->news[i].thread.own != 0) {
-            facts[p->fact_count++] = b->news[i].thread;
-        }
-    }
-    p->m->first_uid = p->floor.uids[0];
-    p->result.added += (uint32_t)b->new_count;
-    p->facts = facts;
-    struct mailbox_change change = {.upserts = rows, .upsert_count = b->new_count};
-    sync_pass_commit(p, &change, NULL, 0, 0, on_stored);
-    p->facts = NULL;
-    p->fact_count = 0;
-    mem_free(rows);
-    mem_free(facts);
-}
-
-static void on_fetched(struct sync_rescue *op ATTR_UNUSED, const struct err *err,
-                       void *ctx)
-{
-    struct sync_pass *p = ctx;
-    if (!sync_pass_rescued(p, err)) {
-        return;
-    }
-    if (p->canceled) {
-        sync_pass_run(p);
-        return;
-    }
-    commit_fetched(p);
-}
-
-static enum step step_fetch(struct sync_pass *p)
-{
-    struct sync_floor *f = &p->floor;
-    if (p->rescue != NULL) {
-        return STEP_WAIT;
-    }
-    sync_batch_clear(&f->batch);
-    choose_uids(p);
-    if (f->uid_count == 0) {
-        p->m->first_uid = f->target;
-        f->state = FLOOR_STATE_COUNT;
-        return STEP_MORE;
-    }
-    uint32_t items = sync_row_items(p->conn) |
-                     (p->sc.threads ? IMAP_ITEM_ENVELOPE | IMAP_ITEM_REFERENCES : 0);
-    sync_pass_command(p);
-    p->rescue =
-        sync_rescue_start(p->conn, f->uids, f->uid_count, items, on_row, on_fetched, p);
-    return STEP_WAIT;
 }
 
 /* --- COUNT --- */
@@ -472,7 +286,8 @@ static void on_counted(struct imap_search *op ATTR_UNUSED, const struct err *err
     live->below = count_below(p, result);
     live->below_open = moved;
     live->resync = live->resync || moved;
-    next_state(p, FLOOR_STATE_STORE);
+    sync_floor_enter(p,
+                     sync_held_may_lie_below(p) ? FLOOR_STATE_HELD : FLOOR_STATE_STORE);
 }
 
 static enum step step_count(struct sync_pass *p)
@@ -526,7 +341,7 @@ static enum step step_store(struct sync_pass *p)
     m->first_uid = f->target > 1 ? f->target : 0;
     m->below = p->live->below;
     m->since_day = f->day;
-    sync_pass_commit(p, &change, NULL, 0, 0, on_stored);
+    sync_pass_commit(p, &change, NULL, 0, 0, sync_floor_stored);
     return STEP_WAIT;
 }
 
@@ -542,13 +357,17 @@ enum step sync_floor_step(struct op *op)
     case FLOOR_STATE_TURN:
         return step_turn(p);
     case FLOOR_STATE_DROP:
-        return step_drop(p);
+        return sync_floor_drop(p);
     case FLOOR_STATE_LIST:
-        return step_list(p);
+        return sync_floor_list(p);
     case FLOOR_STATE_FETCH:
-        return step_fetch(p);
+        return sync_floor_fetch(p);
+    case FLOOR_STATE_READ:
+        return sync_held_read(p);
     case FLOOR_STATE_COUNT:
         return step_count(p);
+    case FLOOR_STATE_HELD:
+        return sync_held_look(p);
     case FLOOR_STATE_STORE:
         return step_store(p);
     case FLOOR_STATE_DONE:

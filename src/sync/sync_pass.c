@@ -57,6 +57,7 @@ static void pass_abort(struct op *op)
     store_scan_cancel(p->scan);
     store_rank_cancel(p->rank);
     sync_rebuild_cancel(p->rebuild);
+    store_shadow_cancel(p->floor.held.load);
     timer_stop(&p->move_wait);
 }
 
@@ -102,9 +103,9 @@ void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doin
     sync_pass_run(p);
 }
 
-bool sync_pass_rescued(struct sync_pass *p, const struct err *err)
+/* NO: some of what was asked for cannot be shown. */
+static bool goes_on(struct sync_pass *p, const struct err *err)
 {
-    p->rescue = NULL;
     if (!op_is_running(&p->op)) {
         return false;
     }
@@ -113,6 +114,18 @@ bool sync_pass_rescued(struct sync_pass *p, const struct err *err)
         return false;
     }
     return true;
+}
+
+bool sync_pass_rescued(struct sync_pass *p, const struct err *err)
+{
+    p->rescue = NULL;
+    return goes_on(p, err);
+}
+
+bool sync_pass_answered(struct sync_pass *p, const struct err *err)
+{
+    p->fetch = NULL;
+    return goes_on(p, err);
 }
 
 static void pass_done(struct op *op)

@@ -262,13 +262,25 @@ struct sync_window {
 
 /* --- where the index begins (sync_floor.c) --- */
 
+/* What the lowest messages of a former index are known by. */
+struct sync_held {
+    struct store_shadow *load;
+    struct mailbox *shadow;
+    uint64_t *keys; /* rising */
+    size_t count, cap;
+    uint32_t chunk;  /* messages that are looked at next */
+    uint32_t lowest; /* UID of one of theirs in this chunk; 0 = there was none */
+};
+
 enum floor_state {
     FLOOR_STATE_FIND,  /* the first UID since the day */
     FLOOR_STATE_TURN,  /* up or down? */
     FLOOR_STATE_DROP,  /* up: what the index has below leaves it */
     FLOOR_STATE_LIST,  /* down: which UIDs are there in between? */
     FLOOR_STATE_FETCH, /* they are indexed, from the highest to the lowest */
+    FLOOR_STATE_READ,  /* another UIDVALIDITY: what had the former index? */
     FLOOR_STATE_COUNT, /* how many messages lie below? */
+    FLOOR_STATE_HELD,  /* are there such among the highest of them? */
     FLOOR_STATE_STORE,
     FLOOR_STATE_DONE
 };
@@ -276,6 +288,7 @@ enum floor_state {
 struct sync_floor {
     enum floor_state state;
     bool begun;
+    bool lowers;         /* it moves down */
     bool moves;          /* another day is wanted, or a first index */
     uint32_t day;        /* it is that of the pass, whatever the account wants by now */
     uint32_t target;     /* where the index is to begin */
@@ -286,6 +299,7 @@ struct sync_floor {
     uint32_t *uids;          /* of one commit */
     size_t uid_count, uid_cap;
     struct sync_batch batch;
+    struct sync_held held;
 };
 
 /* --- the pass --- */
@@ -419,6 +433,8 @@ void sync_pass_run(struct sync_pass *p);
 void sync_pass_fail(struct sync_pass *p, const struct err *err, const char *doing);
 /* A rescue has ended. False: the pass is over, or ends with the failure. */
 bool sync_pass_rescued(struct sync_pass *p, const struct err *err);
+/* The same of p->fetch. */
+bool sync_pass_answered(struct sync_pass *p, const struct err *err);
 /* To be called before every command. */
 void sync_pass_command(const struct sync_pass *p);
 /* A new message of this age is told of. */
@@ -455,41 +471,6 @@ void sync_numbers_take(struct sync_pass *p);
 void sync_numbers_forget(struct sync_pass *p);
 /* What was told of the stored row that has this rank, or NULL; ranks in rising order. */
 const struct sync_flag_row *sync_numbers_of(struct sync_pass *p, uint32_t rank);
-
-/* sync_below.c */
-/* The connection says how many messages there are now that the index is to hold, … */
-uint32_t sync_pass_exists(const struct sync_pass *p);
-/* … and with those below: the highest number. */
-uint32_t sync_pass_last(const struct sync_pass *p);
-/* The UIDs of the index are those of the server, and the counts differ all the same: what lies
- * below was told wrong. The pass that is due then counts it. */
-void sync_floor_doubt(struct sync_pass *p);
-/* The record tells them as they are now. */
-void sync_floor_note(struct sync_pass *p);
-/* The lowest UID that the index may hold. */
-uint32_t sync_first_uid(const struct mailbox *m);
-/* True: it was of a message below; else *seq becomes the number among the others. */
-bool sync_floor_passes_expunge(struct sync_live *l, uint32_t *seq);
-/* True: all of it was below; else what is left of the range is not. */
-bool sync_floor_passes_vanished(struct sync_live *l, struct imap_range *range,
-                                bool earlier);
-bool sync_floor_passes_row(const struct sync_live *l, const struct imap_row *row,
-                           bool numbered);
-/* Leaves out UIDs below `first`: "n:4294967295" may name the last message, whatever its
- * UID (RFC 3501 §6.4.8). */
-void sync_uids_from(struct imap_set *set, uint32_t first);
-
-/* sync_floor.c */
-/* SELECT is about to be sent: nothing is known of what lies below. */
-void sync_floor_forget(struct sync_pass *p);
-/* There is one to go on with. */
-bool sync_floor_has_index(const struct mailbox *m) ATTR_PURE;
-/* Does PASS_STATE_FLOOR come first? */
-bool sync_floor_begin(struct sync_pass *p);
-enum step sync_floor_step(struct op *op);
-/* m starts over, and its first new message will have this UID. */
-void sync_floor_set(struct sync_pass *p, uint32_t uid_next);
-void sync_floor_fini(struct sync_floor *f);
 
 /* sync_changed.c */
 enum step sync_changed_step(struct op *op);
@@ -596,5 +577,7 @@ enum step sync_apply_check(struct op *op);
 enum step sync_apply_commit(struct op *op);
 /* Commits what was gathered so far while its fetch goes on. */
 void sync_apply_flush(struct sync_pass *p);
+
+#include "sync_floor_priv.h"
 
 #endif

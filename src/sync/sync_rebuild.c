@@ -240,11 +240,21 @@ static void plan_parts(struct sync_pass *p)
     begin_part(r);
 }
 
-/* The leftover rows move to the front once the part is matched. */
-static void keep_leftovers(struct sync_rebuild *r)
+/* An index that begins at another date: what it has not, or what only the new one has, may be
+ * older than the one date or the other. */
+static bool has_other_date(const struct sync_pass *p)
 {
+    const struct mailbox *shadow = p->rebuild->shadow;
+    return shadow->since_day != p->m->since_day &&
+           (shadow->first_uid > 1 || p->m->first_uid > 1);
+}
+
+/* The leftover rows move to the front once the part is matched. */
+static void keep_leftovers(const struct sync_pass *p)
+{
+    struct sync_rebuild *r = p->rebuild;
     size_t kept = 0;
-    bool told = r->telling && !r->old.overflow;
+    bool told = r->telling && !r->old.overflow && !has_other_date(p);
     for (size_t i = 0; told && i < r->old.count; i++) {
         if (!r->old.rows[i].taken) {
             r->old.rows[kept++] = r->old.rows[i];
@@ -269,7 +279,7 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
         if (r->state == REBUILD_STATE_OLD) {
             sync_match_sort(&r->old);
         } else if (r->state == REBUILD_STATE_NEW) {
-            keep_leftovers(r);
+            keep_leftovers(p);
         }
         r->state++;
     }
@@ -364,12 +374,13 @@ static bool are_few(const struct sync_rebuild *r)
     return r->telling && r->fresh_count <= (few > FEW_MIN ? few : FEW_MIN);
 }
 
-static bool is_news(const struct sync_rebuild *r, const struct imap_row *row)
+static bool is_news(const struct sync_pass *p, const struct imap_row *row)
 {
+    const struct sync_rebuild *r = p->rebuild;
     const struct mailbox *shadow = r->shadow;
     bool late = shadow->stored_ms != 0 &&
                 row->internaldate_ms >= shadow->stored_ms - ARRIVED_SLACK_MS;
-    return late || knows_nothing(shadow) || are_few(r);
+    return late || knows_nothing(shadow) || (are_few(r) && !has_other_date(p));
 }
 
 static void on_fresh_row(void *ctx, const struct imap_row *row)
@@ -381,7 +392,7 @@ static void on_fresh_row(void *ctx, const struct imap_row *row)
         return;
     }
     forget_gone(r, row->uid);
-    if ((row->has & need) == need && is_news(r, row) &&
+    if ((row->has & need) == need && is_news(p, row) &&
         sync_new_content(&p->sc, p->m, row)) {
         sync_batch_new(&p->batch, p->m, row, true);
     }

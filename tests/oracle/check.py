@@ -177,14 +177,16 @@ class Checker:
             self.index = self.world.dump.read(self.replay.last)
         except NotNow as e:
             return [f"the store cannot be read: {e}"]
+        self.replay.way = self.world.sync_from.way if self.world.since else 0
         self.replay.feed(self.index.entries)
         self._watch_cursors()
         self.deliveries.look(self.world)
         self.truth = cut(self.whole, self.index)
         if self.world.since:
             self.replay.aged = {path: t.rows.keys() - t.recent for path, t in self.whole.items()}
-        return (compare(self.index, self.truth, self.world.mode.modseq) + self.replay.differences(self.index)
-                + self.deliveries.differences(self.replay))
+        out = (compare(self.index, self.truth, self.world.mode.modseq) + self.replay.differences(self.index)
+               + self.deliveries.differences(self.replay))
+        return out + (self.world.sync_from.differences(self.index) if self.world.since else [])
 
     def beginnings(self) -> list[str]:
         """Before anything went: an index begins at the first message that is young enough, unless all are."""
@@ -210,6 +212,8 @@ class Checker:
 
     def _settled(self) -> None:
         self.replay.settle(self.index)
+        if self.world.since:
+            self.world.sync_from.way = 0
         problems = self._api()
         if problems:
             raise Failed(problems)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from rig.process import HOST
 
+from since import DATES, OLD_DATES
 from wire import Gone, Imap, Refused, encode_name
-from world import OLD_DATE, USER, World
+from world import USER, World
 
 NAMES = ("Projects", "Projects/Alpha", "Projects/Größe", "Later", "Lists & more", "Archive/2024", "Archive/2025",
          "Übersicht", "x", "Deep/er/still")
@@ -117,7 +118,7 @@ class Ops:
     def _date(self) -> str:
         """With --since many messages are old, first of all those that are there before the account."""
         old = self.world.since and self.rng.random() < self.old
-        return OLD_DATE + " " if old else ""
+        return self.rng.choice(OLD_DATES) + " " if old else ""
 
     # --- messages ---
 
@@ -219,6 +220,15 @@ class Ops:
             self.imap.run(f"APPEND {encode_name(path)} {{}}", self.message())
         return paths
 
+    def since(self) -> str | None:
+        """Another syncFrom, or none, or one again."""
+        sync_from = self.world.sync_from
+        if sync_from is None or sync_from.way != 0:
+            return None
+        date = self.rng.choice([d for d in DATES if d != sync_from.date])
+        sync_from.move(date)
+        return f"{date}" + ("" if sync_from.told else ", not answered")
+
     # --- mailboxes ---
 
     def _leave(self) -> None:
@@ -307,5 +317,5 @@ KINDS = {
     "flag": Kind(18, Ops.flag), "keyword": Kind(9, Ops.keyword), "expunge": Kind(12, Ops.expunge),
     "move": Kind(9, Ops.move), "copy": Kind(6, Ops.copy), "thin": Kind(2, Ops.thin), "create": Kind(3, Ops.create),
     "rename": Kind(2, Ops.rename), "delete": Kind(2, Ops.delete), "recreate": Kind(1, Ops.recreate),
-    "reset": Kind(1, Ops.reset), "restore": Kind(1, Ops.restore),
+    "reset": Kind(1, Ops.reset), "restore": Kind(1, Ops.restore), "since": Kind(4, Ops.since),
 }

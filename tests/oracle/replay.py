@@ -38,6 +38,8 @@ class Replay:
     torn: set[Key] = field(default_factory=set)  # of those, what the server itself showed as no message
     aged: dict[str, set[int]] = field(default_factory=dict)  # UIDs of messages that came with an old date, by path
     adopted: int = 0  # rows taken over silently from before a reset
+    way: int = 0  # of syncFrom since the last settling: -1 = earlier, 1 = later
+    firsts: dict[int, int] = field(default_factory=dict)  # where the indexes began then, by number
     settled: bool = False  # before, mailboxes may be there without an entry: the first listing is no news
     moved_from: list[tuple[Entry, Key]] = field(default_factory=list)
     passed: set[tuple[str, int]] = field(default_factory=set)  # what a moving window left behind, by path and UID
@@ -66,10 +68,20 @@ class Replay:
 
     def _row(self, e: Entry, key: Key) -> Row | None:
         row = self.rows.get(key)
-        if row is None and e.box not in self.reset:
+        if row is None and e.box not in self.reset and not self._entered(key):
             self.strangers.append(e)
             self._wrong(e, "is about a message that was never told of")
         return row
+
+    def _entered(self, key: Key) -> bool:
+        """An earlier date brought it into the index, without an entry."""
+        return self.way < 0 and key[1] < self.firsts.get(key[0], key[1] + 1)
+
+    def _dropped(self, index: Index) -> set[Key]:
+        """A later date took them out of the index, without an entry. What lay below may be gone since."""
+        boxes = {m.number: m for m in index.boxes.values()} if self.way > 0 else {}
+        return {key for key in self.rows if (m := boxes.get(key[0])) is not None and key[1] not in m.rows
+                and (key[1] < m.first_uid or m.first_uid == 0)}
 
     def _keep(self, e: Entry) -> None:
         if e.box in self.reset:
@@ -191,18 +203,19 @@ class Replay:
         out += [f"log: mailbox {box} {path!r} is not in the index" for box, path in self.boxes.items()
                 if box not in index.boxes]
         out += self._kept(index)
+        dropped = self._dropped(index)
         held = {(m.number, uid): (m, flags) for m in index.boxes.values() for uid, flags in m.rows.items()}
         for key, (m, flags) in held.items():
             row = self.rows.get(key)
             if row is None:
-                if m.box not in self.reset:
+                if m.box not in self.reset and not self._entered(key):
                     out.append(f"log: UID {key[1]} of {m.path!r} is in the index without an entry")
             elif row.flags != flags:
                 out.append(f"log: UID {key[1]} of {m.path!r} has {sorted(row.flags)} by the log, {sorted(flags)} in the index")
         out += [f"log entry {e}: the message has not left where it came from" for e, key in self.moved_from
-                if key in self.rows]
+                if key in self.rows and key not in dropped]
         out += [f"log: UID {key[1]} of {self.boxes.get(row.box)!r} is not in the index"
-                for key, row in self.rows.items() if key not in held]
+                for key, row in self.rows.items() if key not in held and key not in dropped]
         return out
 
     def _kept(self, index: Index) -> list[str]:
@@ -215,13 +228,16 @@ class Replay:
             aged = 0 if m is None else len(self.aged.get(m.path, set()) & m.rows.keys())
             kept = silent + len(self.kept.get(box, ()))
             torn = sum(message_key(e.data["id"]) in self.torn for e in self.kept.get(box, ()))
-            if m is not None and not kept - torn - aged <= len(old) <= kept:
+            if m is not None and self.way == 0 and not kept - torn - aged <= len(old) <= kept:
                 out.append(f"log: after a reset {m.path!r} has {kept} messages of before without an entry, {len(old)} "
                            "were there and are not told to be gone")
         return out
 
     def settle(self, index: Index) -> None:
-        """Index and log agree: what a reset kept silently is known from here."""
+        """Index and log agree: what a reset kept silently, or another date did, is known from here."""
+        for key in self._dropped(index):
+            del self.rows[key]
+        self.way, self.firsts = 0, {m.number: m.first_uid for m in index.boxes.values()}
         for m in index.boxes.values():
             for uid, flags in m.rows.items():
                 if (m.number, uid) not in self.rows:

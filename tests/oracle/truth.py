@@ -22,7 +22,7 @@ class Box:
     uid_next: int
     modseq: int
     rows: dict[int, frozenset[str]] = field(default_factory=dict)
-    recent: set[int] = field(default_factory=set)  # with --since: UIDs of those of the date, and later
+    recent: set[int] = field(default_factory=set)  # UIDs of those that are young enough for syncFrom
 
 
 def flag_set(names) -> frozenset[str]:
@@ -44,9 +44,10 @@ def listed_paths(lines: list[bytes]) -> list[str]:
 class Truth:
     """Reads everything of one user. ids: what it learned of (path, UIDVALIDITY, UID) -> Message-ID."""
 
-    def __init__(self, port: int, user: str, password: str, with_modseq: bool, since: str | None = None) -> None:
+    def __init__(self, port: int, user: str, password: str, with_modseq: bool) -> None:
         self.login = (port, user, password)
-        self.with_modseq, self.since = with_modseq, since
+        self.with_modseq = with_modseq
+        self.since: str | None = None  # a day
         self.client: Imap | None = None
         self.ids: dict[tuple[str, int, int], str] = {}
         self.commands = 0
@@ -100,7 +101,7 @@ class Truth:
         for line in c.run("UID FETCH 1:* (UID FLAGS)"):
             if ROW.match(line) and UID.search(line):  # news of other messages come in between
                 rows[int(UID.search(line)[1])] = flag_set(FLAGS.search(line)[1].decode().split())
-        recent = set(c.uids(path, f"SINCE {self.since}")) if self.since else set()
+        recent = set(c.uids(path, f"SINCE {self.since}")) if self.since else set(rows)
         c.run("UNSELECT")
         c.selected = None
         for line in c.run(f"STATUS {encode_name(path)} ({items})"):

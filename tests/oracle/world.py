@@ -15,13 +15,12 @@ from rig.redis import Redis
 from cyrus import Cyrus
 from index import Dump
 from proxy import Proxy
+from since import FIRST_DATE, Since
 from truth import Truth
 from wire import Imap
 
 USER = "oracle"
 LONG_AGO = "2001-01-01T00:00:00.000Z"  # so that every message is news, whatever its date
-SINCE = "2020-01-02T12:00:00.000Z"  # with --since: the index begins there, or a day before
-SINCE_DAY, OLD_DATE = "01-Jan-2020", '"31-Dec-2019 23:00:00 +0000"'
 LISTED_SECONDS = 20  # of the resyncDelay: below the patience of a quiescent point
 BASE = ("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ MULTIAPPEND CATENATE UNSELECT CHILDREN NAMESPACE "
         "UIDPLUS LIST-EXTENDED WITHIN SEARCHRES ESEARCH BINARY MOVE LIST-STATUS SPECIAL-USE")
@@ -72,21 +71,24 @@ class World:
         self.proxy: Proxy | None = None
         self.dump: Dump | None = None
         self.truth: Truth | None = None
+        self.sync_from: Since | None = None  # with --since, once there is the account
 
     def start(self) -> None:
         self.mail.start()
         self.redis.start()
         self.proxy = Proxy(self.mail.imap, self.mode.forbidden)
-        self.truth = Truth(self.mail.imap, USER, PASSWORD, self.mode.modseq, SINCE_DAY if self.since else None)
+        self.truth = Truth(self.mail.imap, USER, PASSWORD, self.mode.modseq)
         self.dump = Dump(dump_program(), self.redis.url, os.path.join(self.daemon.settings["data_dir"], "secret.key"),
                          USER, os.path.join(self.dir, "index_dump.log"))
         self.daemon.start()
         self.daemon.hooks(self.consumer.url)
 
     def add_account(self) -> None:
+        if self.since:
+            self.sync_from = Since(self.daemon, self.truth, f"/v1/account/{USER}")
         # A server without LIST-STATUS and NOTIFY shows a new mailbox with the next listing alone.
         self.daemon.add_account(USER, self.mail, host=HOST, port=self.proxy.port, secure=False, notifyFrom=LONG_AGO,
-                                imap={"resyncDelay": LISTED_SECONDS}, **({"syncFrom": SINCE} if self.since else {}))
+                                imap={"resyncDelay": LISTED_SECONDS}, **({"syncFrom": FIRST_DATE} if self.since else {}))
 
     def client(self) -> Imap:
         return Imap(self.mail.imap, USER, PASSWORD)

@@ -70,11 +70,11 @@ uint32_t sync_quirks(const struct imap_conn *conn);
 
 /* Mailboxes that were seen in an older state than before, and not otherwise since. */
 enum {
-    SYNC_BEHIND_MAX = 16
+    SYNC_BEHIND_MAX = 8
 };
 struct sync_behind {
-    uint32_t box;              /* 0: none */
-    int64_t since_ms, seen_ms; /* loop time */
+    uint32_t box;             /* 0: none */
+    uint32_t since_s, seen_s; /* for the first time and the last: loop time in seconds */
 };
 
 /* What the passes of one account found out about its server. The actor keeps it as long as
