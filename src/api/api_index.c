@@ -98,10 +98,6 @@ enum api_match api_index_find(const struct api_index *index, const char *method,
     for (size_t i = 0; i < index->count; i++) {
         const struct api_entry *entry = &index->entries[i];
         uint32_t r = rank(entry, segments, count);
-        if (r == 0) {
-            continue;
-        }
-        add_method(allow, entry->route->method);
         if (r > best_rank && strcmp(entry->route->method, wanted) == 0) {
             best = entry;
             best_rank = r;
@@ -110,6 +106,11 @@ enum api_match api_index_find(const struct api_index *index, const char *method,
     if (best != NULL) {
         *entry_out = best;
         return API_MATCH_FOUND;
+    }
+    for (size_t i = 0; i < index->count; i++) {
+        if (rank(&index->entries[i], segments, count) > 0) {
+            add_method(allow, index->entries[i].route->method);
+        }
     }
     return allow->len > 0 ? API_MATCH_NO_METHOD : API_MATCH_NO_PATH;
 }

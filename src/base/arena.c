@@ -69,6 +69,20 @@ static struct arena_block *block_new(struct arena *a, size_t need)
     return block;
 }
 
+static inline void *take(struct arena *a, struct arena_block *block, size_t n)
+{
+    void *p = block->bytes + block->used;
+    block->used += n;
+    a->used_bytes += n;
+    return p;
+}
+
+/* Apart, so that the many calls that need no block save no registers for it. */
+static ATTR_NOINLINE void *take_from_new(struct arena *a, size_t n)
+{
+    return take(a, block_new(a, n), n);
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
@@ -77,18 +91,9 @@ void *arena_alloc(struct arena *a, size_t n)
     need = need > 0 ? need : align;
     struct arena_block *block = a->head;
     if (block == NULL || block->cap - block->used < need) {
-        block = block_new(a, need);
+        return take_from_new(a, need);
     }
-    void *p = block->bytes + block->used;
-    block->used += need;
-    a->used_bytes += need;
-    return p;
-}
-
-void *arena_calloc(struct arena *a, size_t count, size_t size)
-{
-    CHECK(size == 0 || count <= SIZE_MAX / 2 / size);
-    return arena_alloc(a, count * size);
+    return take(a, block, need);
 }
 
 void *arena_memdup(struct arena *a, const void *p, size_t n)

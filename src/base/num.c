@@ -1,8 +1,12 @@
 #include "postrider/base/num.h"
 
+enum {
+    U64_DIGITS = 20 /* of the largest */
+};
+
 bool num_u64(struct str s, uint64_t max, uint64_t *out)
 {
-    if (s.len == 0 || s.len > 20) {
+    if (s.len == 0 || s.len > U64_DIGITS) {
         return false;
     }
     uint64_t v = 0;
@@ -11,7 +15,8 @@ bool num_u64(struct str s, uint64_t max, uint64_t *out)
             return false;
         }
         uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-        if (v > (UINT64_MAX - digit) / 10) {
+        bool last = i == U64_DIGITS - 1; /* no other can overflow */
+        if (last && v > (UINT64_MAX - digit) / 10) {
             return false;
         }
         v = v * 10 + digit;

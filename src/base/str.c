@@ -1,33 +1,13 @@
 #include "postrider/base/str.h"
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_eq_c(struct str a, const char *b)
-{
-    return str_eq(a, str_of(b));
-}
-
-static bool ieq_bytes(const char *a, const char *b, size_t n)
+bool ascii_ieq(const char *a, const char *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (ascii_lower(a[i]) != ascii_lower(b[i])) {
+        if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i])) {
             return false;
         }
     }
     return true;
-}
-
-bool str_ieq(struct str a, struct str b)
-{
-    return a.len == b.len && ieq_bytes(a.ptr, b.ptr, a.len);
-}
-
-bool str_ieq_c(struct str a, const char *b)
-{
-    return str_ieq(a, str_of(b));
 }
 
 int str_cmp(struct str a, struct str b)
@@ -46,12 +26,6 @@ bool str_has_prefix(struct str s, const char *prefix)
     return s.len >= n && (n == 0 || memcmp(s.ptr, prefix, n) == 0);
 }
 
-bool str_has_iprefix(struct str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return s.len >= n && ieq_bytes(s.ptr, prefix, n);
-}
-
 bool str_has_suffix(struct str s, const char *suffix)
 {
     size_t n = strlen(suffix);
@@ -68,7 +42,7 @@ size_t str_ifind(struct str s, const char *needle)
 {
     size_t n = strlen(needle);
     for (size_t i = 0; i + n <= s.len; i++) {
-        if (ieq_bytes(s.ptr + i, needle, n)) {
+        if (ascii_ieq(s.ptr + i, needle, n)) {
             return i;
         }
     }

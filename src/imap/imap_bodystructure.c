@@ -102,12 +102,30 @@ static void read_multipart_tail(struct builder *b, struct imap_cur *cur,
     read_language_location(cur, part);
 }
 
-/* A number as servers send it where the grammar wants one: digits, or a negative one. */
+/* A number as servers send it where the grammar wants one: digits, or a negative one,
+ * which is none that is known: 0. */
+static bool read_count(const struct imap_doc *doc, const struct imap_tok *tok,
+                       uint64_t *out)
+{
+    *out = 0;
+    return imap_tok_is_atom(tok) && !imap_tok_is_nil(tok) &&
+           imap_tok_num(doc, tok, IMAP_NUM63_MAX, out) != IMAP_NUM_BAD;
+}
+
 static bool is_count(const struct imap_doc *doc, const struct imap_tok *tok)
 {
     uint64_t v;
-    return imap_tok_is_atom(tok) && !imap_tok_is_nil(doc, tok) &&
-           imap_tok_num(doc, tok, IMAP_NUM63_MAX, &v) != IMAP_NUM_BAD;
+    return read_count(doc, tok, &v);
+}
+
+/* The number of lines, if it is told. */
+static void read_lines(struct imap_cur *cur, struct imap_part *part)
+{
+    uint64_t lines;
+    if (read_count(cur->doc, imap_cur_peek(cur), &lines)) {
+        part->lines = lines;
+        imap_cur_next(cur);
+    }
 }
 
 static const struct imap_tok *peek_at(struct imap_cur cur, uint32_t n)
@@ -144,26 +162,27 @@ static bool is_type(const struct imap_part *part, const char *type, const char *
 static bool has_message(struct imap_cur cur, const struct imap_part *part)
 {
     struct imap_doc *doc = cur.doc;
-    const struct imap_tok *envelope = peek_at(cur, 0), *body = peek_at(cur, 1);
-    bool shaped = (imap_tok_is_list(envelope) || imap_tok_is_nil(doc, envelope)) &&
-                  (imap_tok_is_list(body) || imap_tok_is_nil(doc, body));
-    if (!(is_type(part, "message", "rfc822") || is_type(part, "message", "global")) ||
-        !shaped) {
+    if (!is_type(part, "message", "rfc822") && !is_type(part, "message", "global")) {
         return false;
     }
-    return is_count(doc, peek_at(cur, 2)) || imap_envelope_read(doc, envelope) != NULL;
+    const struct imap_tok *envelope = peek_at(cur, 0), *body = peek_at(cur, 1);
+    bool shaped = (imap_tok_is_list(envelope) || imap_tok_is_nil(envelope)) &&
+                  (imap_tok_is_list(body) || imap_tok_is_nil(body));
+    return shaped &&
+           (is_count(doc, peek_at(cur, 2)) || imap_envelope_read(doc, envelope) != NULL);
 }
 
 /* --- what a list is --- */
 
 static bool is_multipart_subtype(const struct imap_doc *doc, const struct imap_tok *tok)
 {
-    static const char *const names[] = {"alternative", "mixed",     "related",
-                                        "signed",      "encrypted", "report",
-                                        "digest",      "parallel",  "form-data"};
+    static const struct str names[] = {
+        STR_INIT("alternative"), STR_INIT("mixed"),     STR_INIT("related"),
+        STR_INIT("signed"),      STR_INIT("encrypted"), STR_INIT("report"),
+        STR_INIT("digest"),      STR_INIT("parallel"),  STR_INIT("form-data")};
     struct str s = imap_tok_nstring(doc, tok);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (str_ieq_c(s, names[i])) {
+        if (str_ieq(s, names[i])) {
             return true;
         }
     }
@@ -178,7 +197,7 @@ static bool is_empty_multipart(struct imap_cur *cur, struct imap_part *part)
     const struct imap_tok *first = peek_at(*cur, 0), *second = peek_at(*cur, 1);
     bool typed = str_ieq_c(imap_tok_nstring(doc, first), "multipart");
     /* (NIL "ALTERNATIVE" …), ("multipart" "related" …) */
-    if (typed || (imap_tok_is_nil(doc, first) && is_multipart_subtype(doc, second))) {
+    if (typed || (imap_tok_is_nil(first) && is_multipart_subtype(doc, second))) {
         imap_cur_next(cur);
         part->subtype = imap_tok_lower(doc, imap_cur_next(cur));
         return true;
@@ -219,27 +238,37 @@ enum {
     PATH_NUMBER_MAX = 24 /* a dot and a number */
 };
 
+/* above "." number */
+static struct str child_path(struct arena *arena, struct str above, uint32_t number)
+{
+    char digits[PATH_NUMBER_MAX];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    if (above.len > 0) {
+        digits[--at] = '.';
+    }
+    size_t n = sizeof digits - at;
+    char *out = arena_alloc(arena, above.len + n);
+    memcpy(out, above.ptr, above.len);
+    memcpy(out + above.len, digits + at, n);
+    return str_from(out, above.len + n);
+}
+
 /* RFC 9051 §6.4.5.1: children of a multipart are numbered below it; the body of a message
  * is number 1 below the message, but a multipart body shares the message's number. */
 static struct str part_path(struct builder *b, const struct imap_part *part,
                             const struct frame *parent)
 {
-    struct arena *arena = b->doc->arena;
     if (parent == NULL) {
         return is_multipart(part) ? STR("") : STR("1");
     }
     if (parent->is_message && is_multipart(part)) {
         return parent->part->path;
     }
-    struct str above = parent->part->path;
-    /* Short, and needed for every part of every message: without printf. */
-    struct buf path = BUF_INIT(above.len + PATH_NUMBER_MAX);
-    (void)buf_put_str(&path, above);
-    (void)buf_put_c(&path, above.len > 0 ? "." : "");
-    (void)buf_put_u64(&path, parent->count);
-    struct str out = arena_str(arena, buf_str(&path));
-    buf_fini(&path);
-    return out;
+    return child_path(b->doc->arena, parent->part->path, parent->count);
 }
 
 static void link_part(struct builder *b, struct imap_part *part)
@@ -278,9 +307,7 @@ static void read_single(struct builder *b, struct imap_cur cur, struct imap_part
         push(b, part, cur, true);
         return;
     }
-    if (is_count(b->doc, imap_cur_peek(&cur))) {
-        part->lines = imap_tok_size(b->doc, imap_cur_next(&cur));
-    }
+    read_lines(&cur, part);
     read_extensions(b, &cur, part);
 }
 
@@ -313,9 +340,7 @@ static void finish_part(struct builder *b, struct frame *f)
 {
     struct imap_part *part = f->part;
     if (f->is_message) {
-        if (is_count(b->doc, imap_cur_peek(&f->cur))) {
-            part->lines = imap_tok_size(b->doc, imap_cur_next(&f->cur));
-        }
+        read_lines(&f->cur, part);
         read_extensions(b, &f->cur, part);
         return;
     }

@@ -1,7 +1,8 @@
 /* imap_codec_priv: what the files of the IMAP codec share.
  * Shape    three levels, each in its own files:
- *            framing        imap_parser.c, imap_head.c, imap_segment.c, imap_setlex.c: bytes → one
- *                           response as text, its literals and its sets found
+ *            framing        imap_parser.c, imap_frame_literal.c, imap_head.c, imap_segment.c,
+ *                           imap_setlex.c: bytes → one response as text, its literals and
+ *                           its sets found
  *            tokens         imap_lexer.c: text → flat array; a list knows the index
  *                           behind its end, so skipping costs one step
  *            meaning        imap_cursor.c and one file per grammar area: tokens → values
@@ -70,6 +71,7 @@ enum imap_tok_type {
 enum imap_tok_flag {
     IMAP_TOK_ESCAPED = 1 << 0,  /* a quoted string with at least one escape */
     IMAP_TOK_STREAMED = 1 << 1, /* a literal whose bytes went to the sink */
+    IMAP_TOK_NIL = 1 << 2,      /* the atom */
 };
 
 struct imap_tok {
@@ -83,6 +85,7 @@ struct imap_tok {
 struct imap_toks {
     struct imap_tok *items;
     uint32_t count, cap;
+    uint32_t room; /* so many fit without a look at limits and memory */
     uint32_t count_max, depth_max;
     uint32_t depth;   /* open lists that are stored */
     uint32_t skipped; /* open lists that a limit left out */
@@ -125,8 +128,11 @@ struct imap_cur {
     uint32_t at, end;
 };
 
-struct imap_cur imap_cur_all(struct imap_doc *doc);
-struct imap_cur imap_cur_children(struct imap_doc *doc, const struct imap_tok *list);
+static inline struct imap_cur imap_cur_all(struct imap_doc *doc)
+{
+    return (struct imap_cur){.doc = doc, .at = 0, .end = doc->toks->count};
+}
+
 /* NULL at the end. */
 static inline const struct imap_tok *imap_cur_peek(const struct imap_cur *cur)
 {
@@ -144,6 +150,13 @@ static inline const struct imap_tok *imap_cur_next(struct imap_cur *cur)
 
 uint32_t imap_cur_count(struct imap_cur cur);
 
+/* The next token and at least one behind it. */
+static inline bool imap_cur_has_two(const struct imap_cur *cur)
+{
+    const struct imap_tok *tok = imap_cur_peek(cur);
+    return tok != NULL && tok->next < cur->end;
+}
+
 /* A NULL token is accepted everywhere: it is no list, no NIL, and has no value. */
 static inline bool imap_tok_is_list(const struct imap_tok *tok)
 {
@@ -155,13 +168,47 @@ static inline bool imap_tok_is_atom(const struct imap_tok *tok)
     return tok != NULL && tok->type == IMAP_TOK_ATOM;
 }
 
-bool imap_tok_is_nil(const struct imap_doc *doc, const struct imap_tok *tok);
-bool imap_tok_is_word(const struct imap_doc *doc, const struct imap_tok *tok,
-                      const char *word);
+static inline struct imap_cur imap_cur_children(struct imap_doc *doc,
+                                                const struct imap_tok *list)
+{
+    struct imap_cur cur = {.doc = doc};
+    if (imap_tok_is_list(list)) {
+        cur.at = (uint32_t)(list - doc->toks->items) + 1;
+        cur.end = list->next;
+    }
+    return cur;
+}
+
+static inline bool imap_tok_is_nil(const struct imap_tok *tok)
+{
+    return tok != NULL && (tok->flags & IMAP_TOK_NIL) != 0;
+}
+
+static inline struct str imap_tok_raw(const struct imap_doc *doc,
+                                      const struct imap_tok *tok)
+{
+    return str_from(doc->text + tok->off, tok->len);
+}
+
+static inline bool imap_tok_is_word(const struct imap_doc *doc,
+                                    const struct imap_tok *tok, const char *word)
+{
+    return imap_tok_is_atom(tok) && str_ieq_c(imap_tok_raw(doc, tok), word);
+}
+
 /* The bytes as sent, unescaped; absent for a list. `string` and `astring`. */
 struct str imap_tok_str(const struct imap_doc *doc, const struct imap_tok *tok);
-/* The same, absent for NIL: `nstring`. */
-struct str imap_tok_nstring(const struct imap_doc *doc, const struct imap_tok *tok);
+/* The same, absent for NIL: `nstring`. Nearly every value is what it looks like. */
+static inline struct str imap_tok_nstring(const struct imap_doc *doc,
+                                          const struct imap_tok *tok)
+{
+    bool plain = tok != NULL && tok->flags == 0 && tok->type != IMAP_TOK_LIST;
+    if (plain) {
+        return imap_tok_raw(doc, tok);
+    }
+    return imap_tok_is_nil(tok) ? STR_NULL : imap_tok_str(doc, tok);
+}
+
 struct str imap_tok_lower(const struct imap_doc *doc, const struct imap_tok *tok);
 
 enum imap_num {
@@ -205,7 +252,7 @@ enum imap_shape {
 };
 
 struct imap_resp_def {
-    const char *name;
+    struct str name;
     enum imap_resp_kind kind;
     enum imap_shape shape;
     bool numbered; /* "* 12 EXISTS" */
@@ -222,6 +269,7 @@ struct imap_head {
     enum imap_cond cond;
     size_t tag_len;  /* TAGGED: text[0, tag_len) */
     size_t rest;     /* where the part behind the name begins */
+    size_t used;     /* bytes that told all this: what follows does not matter */
     uint64_t number; /* UINT64_MAX: out of range */
     bool blank;      /* an empty line */
 };

@@ -3,21 +3,6 @@
 
 #include "postrider/base/num.h"
 
-struct imap_cur imap_cur_all(struct imap_doc *doc)
-{
-    return (struct imap_cur){.doc = doc, .at = 0, .end = doc->toks->count};
-}
-
-struct imap_cur imap_cur_children(struct imap_doc *doc, const struct imap_tok *list)
-{
-    struct imap_cur cur = {.doc = doc};
-    if (imap_tok_is_list(list)) {
-        cur.at = (uint32_t)(list - doc->toks->items) + 1;
-        cur.end = list->next;
-    }
-    return cur;
-}
-
 uint32_t imap_cur_count(struct imap_cur cur)
 {
     uint32_t n = 0;
@@ -25,18 +10,6 @@ uint32_t imap_cur_count(struct imap_cur cur)
         n++;
     }
     return n;
-}
-
-bool imap_tok_is_word(const struct imap_doc *doc, const struct imap_tok *tok,
-                      const char *word)
-{
-    return imap_tok_is_atom(tok) &&
-           str_ieq_c(str_from(doc->text + tok->off, tok->len), word);
-}
-
-bool imap_tok_is_nil(const struct imap_doc *doc, const struct imap_tok *tok)
-{
-    return imap_tok_is_atom(tok) && tok->len == 3 && imap_tok_is_word(doc, tok, "NIL");
 }
 
 static struct str unescape(const struct imap_doc *doc, struct str raw)
@@ -57,13 +30,8 @@ struct str imap_tok_str(const struct imap_doc *doc, const struct imap_tok *tok)
     if (tok == NULL || tok->type == IMAP_TOK_LIST || (tok->flags & IMAP_TOK_STREAMED)) {
         return STR_NULL;
     }
-    struct str raw = str_from(doc->text + tok->off, tok->len);
+    struct str raw = imap_tok_raw(doc, tok);
     return tok->flags & IMAP_TOK_ESCAPED ? unescape(doc, raw) : raw;
-}
-
-struct str imap_tok_nstring(const struct imap_doc *doc, const struct imap_tok *tok)
-{
-    return imap_tok_is_nil(doc, tok) ? STR_NULL : imap_tok_str(doc, tok);
 }
 
 struct str imap_tok_lower(const struct imap_doc *doc, const struct imap_tok *tok)
@@ -76,9 +44,9 @@ struct str imap_tok_lower(const struct imap_doc *doc, const struct imap_tok *tok
     if (i == s.len) {
         return s;
     }
-    char *copy = arena_memdup(doc->arena, s.ptr, s.len);
-    for (; i < s.len; i++) {
-        copy[i] = ascii_lower(copy[i]);
+    char *copy = arena_alloc(doc->arena, s.len);
+    for (i = 0; i < s.len; i++) {
+        copy[i] = ascii_lower(s.ptr[i]);
     }
     return str_from(copy, s.len);
 }
@@ -110,7 +78,7 @@ enum imap_num imap_tok_num(const struct imap_doc *doc, const struct imap_tok *to
 {
     struct str s = imap_tok_nstring(doc, tok);
     if (s.ptr == NULL) {
-        return imap_tok_is_nil(doc, tok) ? IMAP_NUM_ABSENT : IMAP_NUM_BAD;
+        return imap_tok_is_nil(tok) ? IMAP_NUM_ABSENT : IMAP_NUM_BAD;
     }
     if (num_u64(s, max, out)) {
         return IMAP_NUM_OK;

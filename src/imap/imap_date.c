@@ -43,10 +43,17 @@ static void eat_spaces(struct str *s)
 /* 1 … 12. */
 static bool eat_month(struct str *s, int64_t *out)
 {
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (size_t i = 0; i < 12 && s->len >= 3; i++) {
-        if (str_ieq(str_from(s->ptr, 3), str_from(names + 3 * i, 3))) {
-            *s = str_tail(*s, 3);
+    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    enum {
+        LEN = 3
+    };
+    char name[LEN];
+    for (size_t i = 0; i < LEN; i++) {
+        name[i] = i < s->len ? ascii_lower(s->ptr[i]) : '\0';
+    }
+    for (size_t i = 0; i < 12; i++) {
+        if (memcmp(name, names + LEN * i, LEN) == 0) {
+            *s = str_tail(*s, LEN);
             *out = (int64_t)i + 1;
             return true;
         }

@@ -17,10 +17,11 @@ enum {
 /* Hosts and mailboxes that servers invent where the message has none. */
 static struct str without_placeholder(struct str s)
 {
-    static const char *const invented[] = {".MISSING-HOST-NAME.", "MISSING_DOMAIN",
-                                           ".SYNTAX-ERROR.", "MISSING_MAILBOX"};
+    static const struct str invented[] = {
+        STR_INIT(".MISSING-HOST-NAME."), STR_INIT("MISSING_DOMAIN"),
+        STR_INIT(".SYNTAX-ERROR."), STR_INIT("MISSING_MAILBOX")};
     for (size_t i = 0; i < ARRAY_LEN(invented); i++) {
-        if (str_ieq_c(s, invented[i])) {
+        if (str_ieq(s, invented[i])) {
             return STR("");
         }
     }
@@ -46,27 +47,34 @@ static struct str join_name(struct imap_cur cur, uint32_t count)
 /* Host and mailbox are the last two of whatever there is; then comes the name. */
 static void read_address(struct imap_cur cur, struct imap_address *out)
 {
-    uint32_t count = imap_cur_count(cur);
-    struct imap_cur start = cur;
-    struct str fields[ADDRESS_FIELDS] = {{0}}; /* name, route, mailbox, host */
-    uint32_t names = count > ADDRESS_FIELDS ? count - (ADDRESS_FIELDS - 1) : 1;
+    enum {
+        NONE = ADDRESS_FIELDS
+    };
+    /* By how many there are: which of the last is name, route, mailbox, host. */
     static const uint8_t places[ADDRESS_FIELDS + 1][ADDRESS_FIELDS] = {
-        {0}, {0}, {2, 3}, {0, 2, 3}, {0, 1, 2, 3}};
-    for (uint32_t i = 0; i < names && count > ADDRESS_FIELDS; i++) {
-        imap_cur_next(&cur);
+        {NONE, NONE, NONE, NONE},
+        {0, NONE, NONE, NONE},
+        {NONE, NONE, 0, 1},
+        {0, NONE, 1, 2},
+        {0, 1, 2, 3}};
+    struct imap_cur start = cur;
+    const struct imap_tok *last[ADDRESS_FIELDS + 1] = {NULL}, *tok;
+    uint32_t count = 0;
+    for (; (tok = imap_cur_next(&cur)) != NULL; count++) {
+        if (count >= ADDRESS_FIELDS) {
+            memmove(last, last + 1, (ADDRESS_FIELDS - 1) * sizeof last[0]);
+        }
+        last[count < ADDRESS_FIELDS ? count : ADDRESS_FIELDS - 1] = tok;
     }
-    uint32_t at = count > ADDRESS_FIELDS ? 1 : 0;
-    uint32_t row = count > ADDRESS_FIELDS ? ADDRESS_FIELDS : count;
-    for (; at < row; at++) {
-        fields[places[row][at]] = imap_tok_nstring(cur.doc, imap_cur_next(&cur));
-    }
+    const struct imap_doc *doc = cur.doc;
+    const uint8_t *at = places[count < ADDRESS_FIELDS ? count : ADDRESS_FIELDS];
+    out->name = imap_tok_nstring(doc, last[at[0]]);
+    out->route = imap_tok_nstring(doc, last[at[1]]);
+    out->mailbox = without_placeholder(imap_tok_nstring(doc, last[at[2]]));
+    out->host = without_placeholder(imap_tok_nstring(doc, last[at[3]]));
     if (count > ADDRESS_FIELDS) {
-        fields[0] = join_name(start, names);
+        out->name = join_name(start, count - (ADDRESS_FIELDS - 1));
     }
-    *out = (struct imap_address){.name = fields[0],
-                                 .route = fields[1],
-                                 .mailbox = without_placeholder(fields[2]),
-                                 .host = without_placeholder(fields[3])};
 }
 
 /* budget: how many addresses of the whole envelope may still be kept. */
@@ -76,6 +84,9 @@ static void read_addresses(struct imap_doc *doc, const struct imap_tok *list,
     struct imap_cur cur = imap_cur_children(doc, list);
     size_t most = imap_cur_count(cur);
     most = most < *budget ? most : *budget;
+    if (most == 0) {
+        return;
+    }
     struct imap_address *items = ARENA_ARRAY(doc->arena, struct imap_address, most);
     size_t n = 0;
     const struct imap_tok *tok;
@@ -102,7 +113,7 @@ static void read_fields(struct imap_cur cur, struct imap_envelope *out)
     out->subject = imap_tok_nstring(doc, imap_cur_next(&cur));
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const struct imap_tok *tok = imap_cur_peek(&cur);
-        if (tok == NULL || (!imap_tok_is_list(tok) && !imap_tok_is_nil(doc, tok))) {
+        if (tok == NULL || (!imap_tok_is_list(tok) && !imap_tok_is_nil(tok))) {
             break; /* the lists that follow were left out */
         }
         read_addresses(doc, imap_cur_next(&cur), lists[i], &budget);
@@ -116,12 +127,12 @@ const struct imap_envelope *imap_envelope_read(struct imap_doc *doc,
 {
     struct imap_cur cur = imap_cur_children(doc, tok);
     const struct imap_tok *first = imap_cur_peek(&cur);
-    if (imap_tok_is_list(first) && imap_cur_count(cur) == 1) {
+    if (imap_tok_is_list(first) && !imap_cur_has_two(&cur)) {
         cur = imap_cur_children(doc, first);
         first = imap_cur_peek(&cur);
     }
     /* The date and at least one more field; the date is never a list. */
-    if (first == NULL || imap_tok_is_list(first) || imap_cur_count(cur) < 2) {
+    if (imap_tok_is_list(first) || !imap_cur_has_two(&cur)) {
         return NULL;
     }
     struct imap_envelope *out = ARENA_NEW(doc->arena, struct imap_envelope);

@@ -33,7 +33,7 @@ static bool read_flags(struct imap_doc *doc, const struct imap_tok *value, uint3
                        struct imap_row *row)
 {
     bool wildcard = false;
-    if (!imap_tok_is_list(value) && !imap_tok_is_nil(doc, value)) {
+    if (!imap_tok_is_list(value) && !imap_tok_is_nil(value)) {
         return false;
     }
     imap_flags_read(imap_cur_children(doc, value), &row->flags, &wildcard);
@@ -78,7 +78,7 @@ static bool read_date(struct imap_doc *doc, const struct imap_tok *value, uint32
     struct str text = imap_tok_nstring(doc, value);
     bool absent = false;
     if (text.ptr == NULL) {
-        return imap_tok_is_nil(doc, value);
+        return imap_tok_is_nil(value);
     }
     if (!imap_date_parse(text, &row->internaldate_ms, &absent)) {
         return false;
@@ -119,7 +119,7 @@ static bool read_id(struct imap_doc *doc, const struct imap_tok *value, uint32_t
     struct str id = imap_tok_nstring(doc, tok);
     bool is_email = (bit & (IMAP_ITEM_EMAILID | IMAP_ITEM_GM_MSGID)) != 0;
     if (id.len == 0) {
-        return tok == NULL || imap_tok_is_nil(doc, tok);
+        return tok == NULL || imap_tok_is_nil(tok);
     }
     if (id.len > IMAP_OBJECTID_MAX) {
         return true; /* there is no such id: as if none was told */
@@ -134,14 +134,14 @@ static bool read_preview(struct imap_doc *doc, const struct imap_tok *value, uin
 {
     row->preview = imap_tok_nstring(doc, value);
     row->has |= row->preview.ptr != NULL ? bit : 0;
-    return row->preview.ptr != NULL || imap_tok_is_nil(doc, value);
+    return row->preview.ptr != NULL || imap_tok_is_nil(value);
 }
 
 static bool read_labels(struct imap_doc *doc, const struct imap_tok *value, uint32_t bit,
                         struct imap_row *row)
 {
     if (!imap_tok_is_list(value)) {
-        return imap_tok_is_nil(doc, value);
+        return imap_tok_is_nil(value);
     }
     struct imap_cur cur = imap_cur_children(doc, value);
     struct str *labels = ARENA_ARRAY(doc->arena, struct str, imap_cur_count(cur));
@@ -158,24 +158,24 @@ static bool read_labels(struct imap_doc *doc, const struct imap_tok *value, uint
 }
 
 static const struct item_def {
-    const char *name;
+    struct str name;
     uint32_t bit;
     read_item *read;
 } item_defs[] = {
-    {"UID", IMAP_ITEM_UID, read_uid},
-    {"FLAGS", IMAP_ITEM_FLAGS, read_flags},
-    {"MODSEQ", IMAP_ITEM_MODSEQ, read_modseq},
-    {"RFC822.SIZE", IMAP_ITEM_SIZE, read_size},
-    {"INTERNALDATE", IMAP_ITEM_INTERNALDATE, read_date},
-    {"ENVELOPE", IMAP_ITEM_ENVELOPE, read_envelope},
-    {"BODYSTRUCTURE", IMAP_ITEM_BODYSTRUCTURE, read_structure},
-    {"BODY", IMAP_ITEM_BODYSTRUCTURE, read_structure},
-    {"EMAILID", IMAP_ITEM_EMAILID, read_id},
-    {"THREADID", IMAP_ITEM_THREADID, read_id},
-    {"X-GM-MSGID", IMAP_ITEM_GM_MSGID, read_id},
-    {"X-GM-THRID", IMAP_ITEM_GM_THRID, read_id},
-    {"X-GM-LABELS", IMAP_ITEM_GM_LABELS, read_labels},
-    {"PREVIEW", IMAP_ITEM_PREVIEW, read_preview},
+    {STR_INIT("UID"), IMAP_ITEM_UID, read_uid},
+    {STR_INIT("FLAGS"), IMAP_ITEM_FLAGS, read_flags},
+    {STR_INIT("MODSEQ"), IMAP_ITEM_MODSEQ, read_modseq},
+    {STR_INIT("RFC822.SIZE"), IMAP_ITEM_SIZE, read_size},
+    {STR_INIT("INTERNALDATE"), IMAP_ITEM_INTERNALDATE, read_date},
+    {STR_INIT("ENVELOPE"), IMAP_ITEM_ENVELOPE, read_envelope},
+    {STR_INIT("BODYSTRUCTURE"), IMAP_ITEM_BODYSTRUCTURE, read_structure},
+    {STR_INIT("BODY"), IMAP_ITEM_BODYSTRUCTURE, read_structure},
+    {STR_INIT("EMAILID"), IMAP_ITEM_EMAILID, read_id},
+    {STR_INIT("THREADID"), IMAP_ITEM_THREADID, read_id},
+    {STR_INIT("X-GM-MSGID"), IMAP_ITEM_GM_MSGID, read_id},
+    {STR_INIT("X-GM-THRID"), IMAP_ITEM_GM_THRID, read_id},
+    {STR_INIT("X-GM-LABELS"), IMAP_ITEM_GM_LABELS, read_labels},
+    {STR_INIT("PREVIEW"), IMAP_ITEM_PREVIEW, read_preview},
 };
 
 /* Worth having also if the end is missing. */
@@ -184,8 +184,12 @@ static const uint32_t piecewise = IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE;
 static const struct item_def *find_item(const struct imap_doc *doc,
                                         const struct imap_tok *tok)
 {
-    for (size_t i = 0; imap_tok_is_atom(tok) && i < ARRAY_LEN(item_defs); i++) {
-        if (imap_tok_is_word(doc, tok, item_defs[i].name)) {
+    if (!imap_tok_is_atom(tok)) {
+        return NULL;
+    }
+    struct str name = imap_tok_raw(doc, tok);
+    for (size_t i = 0; i < ARRAY_LEN(item_defs); i++) {
+        if (str_ieq(name, item_defs[i].name)) {
             return &item_defs[i];
         }
     }
@@ -259,21 +263,20 @@ static uint32_t read_origin(struct str s)
 bool imap_section_parse(const struct imap_doc *doc, const struct imap_tok *tok,
                         struct imap_section *out)
 {
-    static const char *const prefixes[] = {"BODY[", "BODY.PEEK[", "BINARY[",
-                                           "BINARY.PEEK["};
+    static const struct str prefixes[] = {STR_INIT("BODY["), STR_INIT("BODY.PEEK["),
+                                          STR_INIT("BINARY["), STR_INIT("BINARY.PEEK[")};
     if (!imap_tok_is_atom(tok)) {
         return false;
     }
-    struct str name = str_from(doc->text + tok->off, tok->len);
+    struct str name = imap_tok_raw(doc, tok);
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-        size_t end = name.len;
-        if (!str_has_iprefix(name, prefixes[i])) {
+        size_t end = name.len, from = prefixes[i].len;
+        if (end < from || !ascii_ieq(name.ptr, prefixes[i].ptr, from)) {
             continue;
         }
         while (end > 0 && name.ptr[end - 1] != ']') {
             end--;
         }
-        size_t from = strlen(prefixes[i]);
         if (end <= from) {
             return false;
         }

@@ -8,17 +8,19 @@
 
 static const struct {
     uint8_t bit;
-    const char *name;
+    struct str name;
 } flag_names[] = {
-    {IMAP_FLAG_SEEN, "\\Seen"},       {IMAP_FLAG_ANSWERED, "\\Answered"},
-    {IMAP_FLAG_FLAGGED, "\\Flagged"}, {IMAP_FLAG_DELETED, "\\Deleted"},
-    {IMAP_FLAG_DRAFT, "\\Draft"},
+    {IMAP_FLAG_SEEN, STR_INIT("\\Seen")},
+    {IMAP_FLAG_ANSWERED, STR_INIT("\\Answered")},
+    {IMAP_FLAG_FLAGGED, STR_INIT("\\Flagged")},
+    {IMAP_FLAG_DELETED, STR_INIT("\\Deleted")},
+    {IMAP_FLAG_DRAFT, STR_INIT("\\Draft")},
 };
 
 uint8_t imap_flag_from_name(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(flag_names); i++) {
-        if (str_ieq_c(name, flag_names[i].name)) {
+        if (str_ieq(name, flag_names[i].name)) {
             return flag_names[i].bit;
         }
     }
@@ -29,7 +31,7 @@ const char *imap_flag_name(uint8_t bit)
 {
     for (size_t i = 0; i < ARRAY_LEN(flag_names); i++) {
         if (flag_names[i].bit == bit) {
-            return flag_names[i].name;
+            return flag_names[i].name.ptr;
         }
     }
     return "";

@@ -10,14 +10,17 @@
 
 #include "postrider/base/num.h"
 
-/* The word at `at`: up to a space or the line end. False if it does not end here. */
-static bool word_at(const char *text, size_t len, size_t at, struct str *out)
+/* The word at `at`: up to a space or the line end, behind which *used_out is. False if it
+ * does not end here. */
+static bool word_at(const char *text, size_t len, size_t at, struct str *out,
+                    size_t *used_out)
 {
     size_t end = at;
     while (end < len && text[end] != ' ' && text[end] != '\n') {
         end++;
     }
     bool ended = end < len;
+    *used_out = ended ? end + 1 : len;
     if (ended && text[end] == '\n' && end > at && text[end - 1] == '\r') {
         end--;
     }
@@ -58,16 +61,17 @@ static bool untagged(const char *text, size_t len, bool more, struct imap_head *
     size_t at = skip_spaces(text, len, 1);
     if (at < len && text[at] == '[') {
         /* home.pl leaves the OK out: "* [COPYUID …]". */
+        out->used = at + 1;
         return head_is(out, IMAP_RESP_STATUS, IMAP_SHAPE_TEXT, at);
     }
     struct str word;
-    bool ended = word_at(text, len, at, &word);
+    bool ended = word_at(text, len, at, &word, &out->used);
     bool numbered = ended && is_number(word);
     if (numbered) {
         out->number = UINT64_MAX;
         (void)num_u64(word, UINT32_MAX, &out->number);
         at = skip_spaces(text, len, at + word.len);
-        ended = word_at(text, len, at, &word);
+        ended = word_at(text, len, at, &word, &out->used);
     }
     if (!ended) {
         return !more && head_is(out, IMAP_RESP_UNKNOWN, IMAP_SHAPE_DATA, at);
@@ -83,13 +87,13 @@ static bool untagged(const char *text, size_t len, bool more, struct imap_head *
 static bool tagged(const char *text, size_t len, bool more, struct imap_head *out)
 {
     struct str tag, word = STR_NULL;
-    bool ended = word_at(text, len, 0, &tag);
+    bool ended = word_at(text, len, 0, &tag, &out->used);
     if (ended && tag.len == 0 && text[0] != ' ') {
         out->blank = true;
         return head_is(out, IMAP_RESP_UNKNOWN, IMAP_SHAPE_TEXT, 0);
     }
     size_t at = skip_spaces(text, len, tag.len);
-    if (!ended || !word_at(text, len, at, &word)) {
+    if (!ended || !word_at(text, len, at, &word, &out->used)) {
         return !more && head_is(out, IMAP_RESP_UNKNOWN, IMAP_SHAPE_TEXT, 0);
     }
     const struct imap_resp_def *def = imap_resp_def_find(word, false);
@@ -106,6 +110,7 @@ bool imap_head_parse(const char *text, size_t len, struct imap_head *out)
     *out = (struct imap_head){.number = 0};
     bool more = len < IMAP_HEAD_MAX;
     if (text[0] == '+') {
+        out->used = 1;
         return head_is(out, IMAP_RESP_CONTINUE, IMAP_SHAPE_TEXT, 1);
     }
     /* "*" alone or glued to something is no untagged response. */

@@ -17,12 +17,13 @@
 
 enum byte_class {
     BYTE_ATOM,
-    BYTE_SPACE,
-    BYTE_OPEN,
-    BYTE_CLOSE,
-    BYTE_QUOTE,
+    BYTE_BRACKET,
     BYTE_BACKSLASH,
-    BYTE_BRACKET
+    ATOM_BEGINS_MAX = BYTE_BACKSLASH, /* those so far begin an atom */
+    BYTE_SPACE,
+    BYTE_QUOTE,
+    BYTE_OPEN,
+    BYTE_CLOSE
 };
 
 static const uint8_t byte_classes[256] = {
@@ -41,10 +42,16 @@ enum {
     TORN_DEPTH = 3 /* the row, a value, a list in it: this may miss its end */
 };
 
+static uint32_t room_of(const struct imap_toks *t)
+{
+    return t->cap < t->count_max ? t->cap : t->count_max;
+}
+
 void imap_toks_begin(struct imap_toks *t, const struct imap_limits *limits, bool fetch)
 {
     t->count = 0;
     t->count_max = limits->nodes_max;
+    t->room = room_of(t);
     t->depth_max = limits->depth_max;
     t->depth = 0;
     t->skipped = 0;
@@ -62,18 +69,27 @@ void imap_toks_fini(struct imap_toks *t)
     t->items = NULL;
     t->count = 0;
     t->cap = 0;
+    t->room = 0;
+}
+
+/* More memory, as far as the limit allows. */
+static bool toks_grow(struct imap_toks *t)
+{
+    if (t->skipped > 0 || t->count >= t->count_max) {
+        return false;
+    }
+    t->cap = t->cap > 0 ? t->cap * 2 : TOKS_MIN;
+    t->items = mem_realloc(t->items, t->cap * sizeof *t->items);
+    t->room = room_of(t);
+    return true;
 }
 
 static struct imap_tok *toks_add(struct imap_toks *t, enum imap_tok_type type, size_t off,
                                  size_t len)
 {
-    if (t->skipped > 0 || t->count >= t->count_max) {
+    if (t->count >= t->room && !toks_grow(t)) {
         t->cut = true;
         return NULL;
-    }
-    if (t->count == t->cap) {
-        t->cap = t->cap > 0 ? t->cap * 2 : TOKS_MIN;
-        t->items = mem_realloc(t->items, t->cap * sizeof *t->items);
     }
     struct imap_tok *tok = &t->items[t->count++];
     *tok = (struct imap_tok){.off = (uint32_t)off,
@@ -85,14 +101,12 @@ static struct imap_tok *toks_add(struct imap_toks *t, enum imap_tok_type type, s
 
 static void list_open(struct imap_toks *t, size_t off)
 {
-    if (t->depth >= t->depth_max) {
+    bool fits = t->depth < t->depth_max;
+    struct imap_tok *tok = fits ? toks_add(t, IMAP_TOK_LIST, off, 0) : NULL;
+    if (tok == NULL) {
         t->cut = true;
         t->skipped++;
-        return;
-    }
-    struct imap_tok *tok = toks_add(t, IMAP_TOK_LIST, off, 0);
-    if (tok == NULL) {
-        t->skipped++;
+        t->room = 0;
         return;
     }
     tok->next = t->open;
@@ -104,6 +118,7 @@ static void list_close(struct imap_toks *t, size_t off)
 {
     if (t->skipped > 0) {
         t->skipped--;
+        t->room = t->skipped > 0 ? 0 : room_of(t);
         return;
     }
     if (t->open == IMAP_TOK_NONE) {
@@ -117,27 +132,51 @@ static void list_close(struct imap_toks *t, size_t off)
     t->depth--;
 }
 
-/* Index of the quote that ends the string, or `to`. */
-static size_t quoted_end(const char *text, size_t at, size_t to, bool *escaped_out)
+static size_t find_byte(const char *text, size_t at, size_t to, char byte)
 {
-    for (; at < to; at++) {
-        char c = text[at];
-        char next = at + 1 < to ? text[at + 1] : ' ';
-        if (c == '\\' && (next == '"' || next == '\\') && at + 1 < to) {
-            *escaped_out = true;
-            at++;
-        } else if (c == '"' && (next == ' ' || next == ')' || next == ']')) {
-            return at;
+    const char *found = memchr(text + at, byte, to - at);
+    return found != NULL ? (size_t)(found - text) : to;
+}
+
+/* Does a string end with the quote at `at`? */
+static bool ends_string(const char *text, size_t at, size_t to)
+{
+    char next = at + 1 < to ? text[at + 1] : ' ';
+    return next == ' ' || next == ')' || next == ']';
+}
+
+static bool is_escape(const char *text, size_t at, size_t to)
+{
+    return at + 1 < to && (text[at + 1] == '"' || text[at + 1] == '\\');
+}
+
+/* Index of the quote that ends the string, or `to`. *slash is the first backslash behind
+ * the last place where one was looked for: a row has few, and they are found once. */
+static size_t quoted_end(const char *text, size_t at, size_t to, size_t *slash,
+                         bool *escaped_out)
+{
+    size_t quote = find_byte(text, at, to, '"');
+    for (;;) {
+        *slash = *slash < at ? find_byte(text, at, to, '\\') : *slash;
+        if (*slash < quote) {
+            bool escape = is_escape(text, *slash, to);
+            *escaped_out = *escaped_out || escape;
+            at = *slash + (escape ? 2 : 1);
+        } else if (quote == to || ends_string(text, quote, to)) {
+            return quote;
+        } else {
+            at = quote + 1;
         }
+        quote = quote < at ? find_byte(text, at, to, '"') : quote;
     }
-    return to;
 }
 
 /* Returns where to go on; `to` with malformed set if the string does not end. */
-static size_t lex_quoted(struct imap_toks *t, const char *text, size_t at, size_t to)
+static size_t lex_quoted(struct imap_toks *t, const char *text, size_t at, size_t to,
+                         size_t *slash)
 {
     bool escaped = false;
-    size_t end = quoted_end(text, at + 1, to, &escaped);
+    size_t end = quoted_end(text, at + 1, to, slash, &escaped);
     struct imap_tok *tok = toks_add(t, IMAP_TOK_QUOTED, at + 1, end - (at + 1));
     if (tok != NULL && escaped) {
         tok->flags |= IMAP_TOK_ESCAPED;
@@ -191,25 +230,41 @@ static bool names_section(struct str name)
     return false;
 }
 
+/* To the end of the atom, or to its first bracket. */
+static size_t atom_end(const char *text, size_t at, size_t to)
+{
+    while (at < to && class_of(text[at]) == BYTE_ATOM) {
+        at++;
+    }
+    return at;
+}
+
+/* Three bytes: by far the most frequent atom. */
+static bool is_nil(const char *s)
+{
+    return (s[0] == 'N' || s[0] == 'n') && (s[1] == 'I' || s[1] == 'i') &&
+           (s[2] == 'L' || s[2] == 'l');
+}
+
 static size_t lex_atom(struct imap_toks *t, const char *text, size_t at, size_t to)
 {
     size_t from = at;
     bool open_section = false;
-    at += text[at] == '\\' ? 1 : 0;
-    for (; at < to; at++) {
-        enum byte_class class = class_of(text[at]);
-        if (class == BYTE_BRACKET && t->fetch && t->depth == 1 &&
+    at = atom_end(text, at + (text[at] == '\\' ? 1 : 0), to);
+    while (at < to && class_of(text[at]) == BYTE_BRACKET) {
+        if (t->fetch && t->depth == 1 &&
             names_section(str_from(text + from, at - from))) {
             bool closed;
             at = section_end(text, at + 1, to, &closed);
             open_section = !closed;
             break;
         }
-        if (class != BYTE_ATOM && class != BYTE_BRACKET) {
-            break;
-        }
+        at = atom_end(text, at + 1, to);
     }
     struct imap_tok *tok = toks_add(t, IMAP_TOK_ATOM, from, at - from);
+    if (tok != NULL && at - from == 3 && is_nil(text + from)) {
+        tok->flags = IMAP_TOK_NIL;
+    }
     if (tok != NULL && open_section) {
         t->section = t->count - 1;
     }
@@ -233,29 +288,22 @@ static size_t lex_section_rest(struct imap_toks *t, const char *text, size_t at,
 bool imap_lex(struct imap_toks *t, const char *text, size_t from, size_t to,
               size_t literal_at)
 {
-    size_t at = from;
+    size_t at = from, slash = 0;
     if (t->section != IMAP_TOK_NONE) {
         at = lex_section_rest(t, text, at, literal_at);
     }
     while (at < literal_at) {
-        switch (class_of(text[at])) {
-        case BYTE_SPACE:
+        enum byte_class class = class_of(text[at]);
+        if (class == BYTE_SPACE) {
             at++;
-            break;
-        case BYTE_OPEN:
-            list_open(t, at++);
-            break;
-        case BYTE_CLOSE:
-            list_close(t, at++);
-            break;
-        case BYTE_QUOTE:
-            at = lex_quoted(t, text, at, to);
-            break;
-        case BYTE_ATOM:
-        case BYTE_BACKSLASH:
-        case BYTE_BRACKET:
+        } else if (class <= ATOM_BEGINS_MAX) {
             at = lex_atom(t, text, at, literal_at);
-            break;
+        } else if (class == BYTE_QUOTE) {
+            at = lex_quoted(t, text, at, to, &slash);
+        } else if (class == BYTE_OPEN) {
+            list_open(t, at++);
+        } else {
+            list_close(t, at++);
         }
     }
     return at == literal_at && literal_at < to;

@@ -18,7 +18,7 @@
  * else it is carried over in a buffer. Bytes that are streamed, and sets, are never part
  * of the text. Every decision is taken at a position that the bytes alone define (a line
  * end, the end of the head, a limit), so the chunking cannot change the outcome. */
-#include "imap_codec_priv.h"
+#include "imap_frame_priv.h"
 
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
@@ -28,7 +28,6 @@ enum {
     KIB = 1024,
     MIB = 1024 * 1024,
     CRLF_LEN = 2,
-    CUT_MAX = 64 * 1024 * 1024, /* what is longer ends the connection */
     CARRY_KEEP_MAX = 64 * KIB,
     TOKS_KEEP_MAX = 4096,
     RANGES_KEEP_MAX = 4096
@@ -44,53 +43,6 @@ const struct imap_limits imap_limits_default = {.line_max = 1 * MIB,
                                                 .total_max = 8 * MIB,
                                                 .depth_max = 256,
                                                 .nodes_max = 200000};
-
-enum parser_state {
-    STATE_LINE,
-    STATE_LITERAL,
-    STATE_STREAM,
-    STATE_FAILED
-};
-
-struct imap_parser {
-    uint32_t magic;
-    enum parser_state state;
-    struct imap_parser_events events;
-    void *ctx;
-    struct imap_limits limits;
-    bool utf8, stop;
-    struct err *failure; /* FAILED: why */
-
-    /* the response so far */
-    const char *text; /* in the chunk, or the carry's bytes */
-    size_t len;
-    bool carried;
-    struct buf carry;
-    bool head_known;
-    struct imap_head head;
-    size_t segment;      /* where the current one begins */
-    size_t kept;         /* bytes of literals in the text */
-    uint64_t left;       /* bytes of the current literal still to come … */
-    uint64_t dropped;    /* … and behind them those that are too many to be kept */
-    bool behind_literal; /* the segment follows a literal … */
-    bool blank_skipped;  /* … and an empty line behind it was skipped */
-    struct imap_quotes quotes;
-    uint32_t set_depth; /* parentheses open in the text of a SET response */
-    uint32_t row_scan;  /* next token to look at for the UID of a row */
-    uint32_t row_uid;
-    bool cutting;       /* what follows of the row is dropped … */
-    size_t row_end;     /* … and the row's text ends here */
-    uint64_t cut_bytes; /* dropped so far */
-    struct imap_tail tail;
-    struct imap_toks toks;
-    struct imap_setlex set;
-    struct arena arena;
-};
-
-/* What is left of the chunk. */
-struct input {
-    const char *at, *end;
-};
 
 struct imap_parser *imap_parser_new(const struct imap_parser_events *events, void *ctx)
 {
@@ -143,7 +95,7 @@ void imap_parser_stop(struct imap_parser *p)
 
 bool imap_parser_is_idle(const struct imap_parser *p)
 {
-    return p->state == STATE_LINE && p->len == 0;
+    return p->state == IMAP_FRAME_LINE && p->len == 0;
 }
 
 size_t imap_parser_memory(const struct imap_parser *p)
@@ -166,27 +118,6 @@ void imap_parser_trim(struct imap_parser *p)
 
 /* --- taking bytes --- */
 
-/* From now on the text lies in the carry buffer. */
-static void carry_text(struct imap_parser *p)
-{
-    if (!p->carried) {
-        buf_clear(&p->carry);
-        buf_put(&p->carry, p->text, p->len);
-        p->text = buf_c(&p->carry);
-        p->carried = true;
-    }
-}
-
-static void take(struct imap_parser *p, struct input *in, size_t n)
-{
-    if (p->carried) {
-        buf_put(&p->carry, in->at, n);
-        p->text = buf_c(&p->carry);
-    }
-    p->len += n;
-    in->at += n;
-}
-
 static size_t room(size_t used, size_t max)
 {
     return used < max + CRLF_LEN ? max + CRLF_LEN - used : 0;
@@ -196,19 +127,20 @@ static size_t room(size_t used, size_t max)
 static void cut_row(struct imap_parser *p)
 {
     size_t from = p->segment < p->head.rest ? p->head.rest : p->segment;
-    carry_text(p);
+    imap_frame_carry(p);
     imap_tail_add(&p->tail, p->text + from, p->len - from);
     p->row_end = imap_lex_torn(&p->toks, p->text, from, p->len);
     p->cutting = true;
 }
 
-static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct err *err)
+static bool take_line(struct imap_parser *p, struct imap_input *in, size_t n,
+                      struct err *err)
 {
     size_t line = room(p->len - p->kept, p->limits.line_max);
     size_t total = room(p->len, p->limits.total_max);
     size_t most = line < total ? line : total;
     if (n > most && p->head_known && p->head.shape == IMAP_SHAPE_ROW) {
-        take(p, in, most);
+        imap_frame_take(p, in, most);
         cut_row(p);
         return true;
     }
@@ -220,7 +152,7 @@ static bool take_line(struct imap_parser *p, struct input *in, size_t n, struct 
         return err_set(err, ERR_LIMIT, "a response is longer than %zu bytes",
                        p->limits.total_max);
     }
-    take(p, in, n);
+    imap_frame_take(p, in, n);
     return true;
 }
 
@@ -302,150 +234,6 @@ static void finish(struct imap_parser *p, size_t line_end)
     reset(p);
 }
 
-/* --- literals --- */
-
-/* The UID that the row told so far; looks at every token once per row. */
-static uint32_t row_uid(struct imap_parser *p, const struct imap_doc *doc)
-{
-    const struct imap_toks *t = &p->toks;
-    p->row_scan = p->row_scan > 0 ? p->row_scan : 1;
-    while (p->row_scan < t->count) {
-        const struct imap_tok *name = &t->items[p->row_scan];
-        const struct imap_tok *value =
-            name->next < t->count ? &t->items[name->next] : NULL;
-        uint64_t uid;
-        if (p->row_uid == 0 && imap_tok_is_word(doc, name, "UID") &&
-            imap_tok_num(doc, value, UINT32_MAX, &uid) == IMAP_NUM_OK) {
-            p->row_uid = (uint32_t)uid;
-        }
-        p->row_scan = name->next;
-    }
-    return p->row_uid;
-}
-
-/* Does the literal whose header begins at `at` come right behind the token? */
-static bool follows(const struct imap_parser *p, const struct imap_tok *tok, size_t at)
-{
-    while (at > 0 && p->text[at - 1] == ' ') {
-        at--;
-    }
-    return at == (size_t)tok->off + tok->len;
-}
-
-/* Is the literal a section's value in the list of a FETCH row, and does the owner want to
- * have it streamed? */
-static bool wants_stream(struct imap_parser *p, size_t at, uint64_t size)
-{
-    const struct imap_toks *t = &p->toks;
-    if (p->events.on_literal_begin == NULL || p->head.shape != IMAP_SHAPE_ROW ||
-        t->depth != 1 || t->open != 0 || t->skipped > 0 || t->cut ||
-        t->section != IMAP_TOK_NONE) {
-        return false;
-    }
-    struct imap_doc doc = {
-        .arena = &p->arena, .text = p->text, .end = p->len, .toks = &p->toks};
-    struct imap_section section;
-    const struct imap_tok *last = &t->items[t->count - 1];
-    if (!follows(p, last, at) || !imap_section_parse(&doc, last, &section)) {
-        return false;
-    }
-    struct imap_literal literal = {.size = size,
-                                   .in_fetch = true,
-                                   .seq = (uint32_t)p->head.number,
-                                   .uid = row_uid(p, &doc),
-                                   .section = section.name,
-                                   .origin = section.origin};
-    return p->events.on_literal_begin(p->ctx, &literal);
-}
-
-static void literal_done(struct imap_parser *p)
-{
-    p->state = STATE_LINE;
-    p->segment = p->len;
-    p->quotes = (struct imap_quotes){.at = p->len};
-    p->behind_literal = true;
-    p->blank_skipped = false;
-}
-
-/* One header field of a message may be larger than what is kept of a row. */
-static uint64_t cut_size(const struct imap_parser *p, uint64_t size)
-{
-    size_t left = p->len < p->limits.total_max ? p->limits.total_max - p->len : 0;
-    size_t most = left < p->limits.literal_max ? left : p->limits.literal_max;
-    bool cut = p->head.shape == IMAP_SHAPE_ROW && size <= CUT_MAX && size > most;
-    return cut ? most : size;
-}
-
-static bool literal_begin(struct imap_parser *p, const struct imap_literal_head *head,
-                          struct err *err)
-{
-    uint64_t size;
-    if (!imap_literal_size(head, &size, err)) {
-        return false;
-    }
-    p->left = size;
-    if (wants_stream(p, head->at, size)) {
-        carry_text(p);
-        imap_lex_literal(&p->toks, p->len, 0, true);
-        p->state = STATE_STREAM;
-        if (size == 0) {
-            literal_done(p);
-            p->events.on_literal_data(p->ctx, "", 0, true);
-        }
-        return true;
-    }
-    uint64_t keep = cut_size(p, size);
-    if (keep > p->limits.literal_max ||
-        (keep > 0 && p->len + keep > p->limits.total_max)) {
-        return err_set(err, ERR_LIMIT, "a literal of %llu bytes is too long to be kept",
-                       (unsigned long long)size);
-    }
-    if (keep < size) {
-        carry_text(p);
-    }
-    p->left = keep;
-    p->dropped = size - keep;
-    imap_lex_literal(&p->toks, p->len, (size_t)keep, false);
-    p->kept += (size_t)keep;
-    p->state = STATE_LITERAL;
-    if (size == 0) {
-        literal_done(p);
-    }
-    return true;
-}
-
-static void step_literal(struct imap_parser *p, struct input *in)
-{
-    size_t have = (size_t)(in->end - in->at);
-    size_t n = p->left < have ? (size_t)p->left : have;
-    take(p, in, n);
-    p->left -= n;
-    if (p->left > 0) {
-        return;
-    }
-    have = (size_t)(in->end - in->at);
-    n = p->dropped < have ? (size_t)p->dropped : have;
-    in->at += n;
-    p->dropped -= n;
-    if (p->dropped == 0) {
-        literal_done(p);
-    }
-}
-
-static void step_stream(struct imap_parser *p, struct input *in)
-{
-    size_t have = (size_t)(in->end - in->at);
-    size_t n = p->left < have ? (size_t)p->left : have;
-    const char *data = in->at;
-    in->at += n;
-    p->left -= n;
-    bool end = p->left == 0;
-    if (end) {
-        literal_done(p);
-    }
-    p->events.on_literal_data(p->ctx, data, n, end);
-}
-
 /* --- lines --- */
 
 /* The text ends with LF. */
@@ -474,23 +262,10 @@ static bool segment_end(struct imap_parser *p, struct err *err)
     struct imap_literal_head literal = {.at = to};
     bool candidate = from < to && imap_literal_find(p->text, from, to, &literal);
     if (imap_lex(&p->toks, p->text, from < to ? from : to, to, literal.at) && candidate) {
-        return literal_begin(p, &literal, err);
+        return imap_frame_literal_begin(p, &literal, err);
     }
     finish(p, to);
     return true;
-}
-
-static void head_done(struct imap_parser *p)
-{
-    p->head_known = true;
-    p->quotes.at = p->head.rest;
-    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
-    if (p->head.shape == IMAP_SHAPE_SET) {
-        carry_text(p);
-        imap_setlex_begin(&p->set, p->limits.total_max,
-                          p->head.def->parse == imap_parse_search,
-                          p->head.def->parse == imap_parse_vanished);
-    }
 }
 
 /* A byte behind which the head may be complete. */
@@ -500,7 +275,7 @@ static bool may_end_head(char c)
 }
 
 /* The bytes up to and with the next such byte; never beyond the limit for heads. */
-static size_t head_piece(const struct imap_parser *p, const struct input *in)
+static size_t head_piece(const struct imap_parser *p, const struct imap_input *in)
 {
     size_t have = (size_t)(in->end - in->at), room = IMAP_HEAD_MAX - p->len, n = 1;
     size_t most = have < room ? have : room;
@@ -510,8 +285,23 @@ static size_t head_piece(const struct imap_parser *p, const struct input *in)
     return n;
 }
 
-/* Word by word until the words tell what the response is. */
-static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
+static bool head_done(struct imap_parser *p, struct err *err)
+{
+    p->head_known = true;
+    p->quotes.at = p->head.rest;
+    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
+    if (p->head.shape == IMAP_SHAPE_SET) {
+        imap_frame_carry(p);
+        imap_setlex_begin(&p->set, p->limits.total_max,
+                          p->head.def->parse == imap_parse_search,
+                          p->head.def->parse == imap_parse_vanished);
+    }
+    return p->text[p->len - 1] != '\n' || segment_end(p, err);
+}
+
+/* In one step if the chunk holds all of the head, as nearly all do; else word by word
+ * until the words tell what the response is. */
+static bool step_head(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     if (p->len == 0) {
         /* Padding of some servers; not part of any response. */
@@ -520,7 +310,12 @@ static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
         }
         p->text = in->at;
     }
-    while (in->at < in->end && !p->head_known) {
+    size_t have = (size_t)(in->end - in->at);
+    have = have < IMAP_HEAD_MAX ? have : IMAP_HEAD_MAX;
+    if (p->len == 0 && have > 0 && imap_head_parse(in->at, have, &p->head)) {
+        return take_line(p, in, p->head.used, err) && head_done(p, err);
+    }
+    while (in->at < in->end) {
         size_t n = head_piece(p, in);
         char last = in->at[n - 1];
         if (!take_line(p, in, n, err)) {
@@ -528,10 +323,7 @@ static bool step_head(struct imap_parser *p, struct input *in, struct err *err)
         }
         if ((may_end_head(last) || p->len == IMAP_HEAD_MAX) &&
             imap_head_parse(p->text, p->len, &p->head)) {
-            head_done(p);
-            if (last == '\n') {
-                return segment_end(p, err);
-            }
+            return head_done(p, err);
         }
     }
     return true;
@@ -552,7 +344,7 @@ static bool set_begins(const struct imap_parser *p, char c)
 
 /* One byte of a SEARCH, ESEARCH or VANISHED, or a run of bytes of its set. In the text an
  * asterisk holds the set's place. */
-static bool step_set(struct imap_parser *p, struct input *in, struct err *err)
+static bool step_set(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     if (p->set.active) {
         size_t used;
@@ -568,7 +360,7 @@ static bool step_set(struct imap_parser *p, struct input *in, struct err *err)
     char c = *in->at;
     if (set_begins(p, c)) {
         static const char mark[] = "* ";
-        struct input place = {.at = mark, .end = mark + 2};
+        struct imap_input place = {.at = mark, .end = mark + 2};
         p->set.active = true;
         p->set.seen = true;
         return take_line(p, &place, 2, err);
@@ -598,12 +390,12 @@ static bool cut_line_end(struct imap_parser *p, struct err *err)
     if (size > 0) {
         p->left = 0;
         p->dropped = size;
-        p->state = STATE_LITERAL;
+        p->state = IMAP_FRAME_LITERAL;
     }
     return true;
 }
 
-static bool step_cut(struct imap_parser *p, struct input *in, struct err *err)
+static bool step_cut(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     const char *lf = memchr(in->at, '\n', (size_t)(in->end - in->at));
     size_t n = lf != NULL ? (size_t)(lf - in->at) + 1 : (size_t)(in->end - in->at);
@@ -615,11 +407,11 @@ static bool step_cut(struct imap_parser *p, struct input *in, struct err *err)
     if (ended && !cut_line_end(p, err)) {
         return false;
     }
-    return p->cut_bytes <= CUT_MAX ||
-           err_set(err, ERR_LIMIT, "a row is longer than %d bytes", CUT_MAX);
+    return p->cut_bytes <= IMAP_CUT_MAX ||
+           err_set(err, ERR_LIMIT, "a row is longer than %d bytes", IMAP_CUT_MAX);
 }
 
-static bool step_line(struct imap_parser *p, struct input *in, struct err *err)
+static bool step_line(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     if (p->cutting) {
         return step_cut(p, in, err);
@@ -635,18 +427,18 @@ static bool step_line(struct imap_parser *p, struct input *in, struct err *err)
     return take_line(p, in, n, err) && (lf == NULL || p->cutting || segment_end(p, err));
 }
 
-static bool step(struct imap_parser *p, struct input *in, struct err *err)
+static bool step(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     switch (p->state) {
-    case STATE_LINE:
+    case IMAP_FRAME_LINE:
         return step_line(p, in, err);
-    case STATE_LITERAL:
-        step_literal(p, in);
+    case IMAP_FRAME_LITERAL:
+        imap_frame_literal(p, in);
         return true;
-    case STATE_STREAM:
-        step_stream(p, in);
+    case IMAP_FRAME_STREAM:
+        imap_frame_stream(p, in);
         return true;
-    case STATE_FAILED:
+    case IMAP_FRAME_FAILED:
         break;
     }
     *err = *p->failure;
@@ -656,7 +448,7 @@ static bool step(struct imap_parser *p, struct input *in, struct err *err)
 /* The reason is kept apart: parsers are many, and few of them fail. */
 static void fail(struct imap_parser *p, const struct err *why)
 {
-    p->state = STATE_FAILED;
+    p->state = IMAP_FRAME_FAILED;
     p->failure = MEM_NEW(struct err);
     *p->failure = *why;
 }
@@ -665,17 +457,17 @@ bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
                       size_t *used_out, struct err *err)
 {
     CHECK_MAGIC(p, PARSER_MAGIC);
-    struct input in = {.at = data, .end = data + len};
+    struct imap_input in = {.at = data, .end = data + len};
     struct err failure;
     err_clear(&failure);
-    bool ok = p->state != STATE_FAILED;
+    bool ok = p->state != IMAP_FRAME_FAILED;
     p->stop = false;
     while (ok && in.at < in.end && !p->stop) {
         ok = step(p, &in, &failure);
     }
     *used_out = (size_t)(in.at - data);
     if (!ok) {
-        if (p->state != STATE_FAILED) {
+        if (p->state != IMAP_FRAME_FAILED) {
             fail(p, &failure);
         }
         if (err != NULL) {
@@ -684,7 +476,7 @@ bool imap_parser_feed(struct imap_parser *p, const char *data, size_t len,
         return false;
     }
     if (p->len > 0) {
-        carry_text(p);
+        imap_frame_carry(p);
     }
     return true;
 }

@@ -51,7 +51,7 @@ bool imap_parse_id(struct imap_doc *doc, struct imap_resp *resp)
     struct imap_cur all = imap_cur_all(doc);
     const struct imap_tok *list = imap_cur_next(&all);
     if (!imap_tok_is_list(list)) {
-        return list == NULL || imap_tok_is_nil(doc, list);
+        return list == NULL || imap_tok_is_nil(list);
     }
     struct imap_cur cur = imap_cur_children(doc, list);
     struct str *words = ARENA_ARRAY(doc->arena, struct str, imap_cur_count(cur) + 1);
@@ -71,7 +71,7 @@ bool imap_parse_namespace(struct imap_doc *doc, struct imap_resp *resp)
     struct imap_cur all = imap_cur_all(doc);
     const struct imap_tok *personal = imap_cur_next(&all);
     if (!imap_tok_is_list(personal)) {
-        return imap_tok_is_nil(doc, personal);
+        return imap_tok_is_nil(personal);
     }
     struct imap_cur entries = imap_cur_children(doc, personal);
     const struct imap_tok *first = imap_cur_next(&entries);

@@ -8,6 +8,7 @@
 #define POSTRIDER_BASE_ARENA_H
 
 #include "postrider/base/attr.h"
+#include "postrider/base/check.h"
 #include "postrider/base/str.h"
 
 #include <stdarg.h>
@@ -30,8 +31,13 @@ void arena_reset(struct arena *a);
 void arena_recycle(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n) ATTR_MALLOC ATTR_RETURNS_NONNULL;
-void *arena_calloc(struct arena *a, size_t count,
-                   size_t size) ATTR_MALLOC ATTR_RETURNS_NONNULL;
+/* Inline: the size is nearly always a constant, and then there is nothing to divide. */
+static inline void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+    CHECK(size == 0 || count <= SIZE_MAX / 2 / size);
+    return arena_alloc(a, count * size);
+}
+
 void *arena_memdup(struct arena *a, const void *p, size_t n) ATTR_RETURNS_NONNULL;
 /* NUL-terminated copies. arena_strdup(NULL) is NULL. */
 char *arena_strdup(struct arena *a, const char *s);

@@ -11,6 +11,7 @@
 #define ATTR_NORETURN           __attribute__((noreturn))
 #define ATTR_MALLOC             __attribute__((malloc))
 #define ATTR_PURE               __attribute__((pure))
+#define ATTR_NOINLINE           __attribute__((noinline))
 #define ATTR_UNUSED             __attribute__((unused))
 #define ATTR_FALLTHROUGH        __attribute__((fallthrough))
 #define ATTR_CLEANUP(fn)        __attribute__((cleanup(fn)))

@@ -18,6 +18,11 @@ struct str {
 
 #define STR(literal) ((struct str){.ptr = (literal), .len = sizeof(literal) - 1})
 #define STR_NULL     ((struct str){.ptr = NULL, .len = 0})
+/* A member of a constant table. */
+#define STR_INIT(literal)                                                                \
+    {                                                                                    \
+        .ptr = (literal), .len = sizeof(literal) - 1                                     \
+    }
 /* For printf("%.*s"). */
 #define STR_ARG(s) ((int)(s).len), ((s).ptr != NULL ? (s).ptr : "")
 
@@ -31,14 +36,40 @@ static inline struct str str_from(const void *ptr, size_t len)
     return (struct str){.ptr = ptr, .len = len};
 }
 
-bool str_eq(struct str a, struct str b) ATTR_PURE;
-bool str_eq_c(struct str a, const char *b) ATTR_PURE;
+/* Are n bytes equal, but for the case of ASCII letters? */
+bool ascii_ieq(const char *a, const char *b, size_t n) ATTR_PURE;
+
+/* Most comparisons end with the lengths, and the length of a literal is known to the
+ * compiler: those that follow are inline for that. */
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool str_eq_c(struct str a, const char *b)
+{
+    return str_eq(a, str_of(b));
+}
+
 /* ASCII case-insensitive, locale-free. */
-bool str_ieq(struct str a, struct str b) ATTR_PURE;
-bool str_ieq_c(struct str a, const char *b) ATTR_PURE;
-int str_cmp(struct str a, struct str b) ATTR_PURE;
+static inline bool str_ieq(struct str a, struct str b)
+{
+    return a.len == b.len && ascii_ieq(a.ptr, b.ptr, a.len);
+}
+
+static inline bool str_ieq_c(struct str a, const char *b)
+{
+    return str_ieq(a, str_of(b));
+}
+
+static inline bool str_has_iprefix(struct str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.len >= n && ascii_ieq(s.ptr, prefix, n);
+}
+
 bool str_has_prefix(struct str s, const char *prefix) ATTR_PURE;
-bool str_has_iprefix(struct str s, const char *prefix) ATTR_PURE;
+int str_cmp(struct str a, struct str b) ATTR_PURE;
 bool str_has_suffix(struct str s, const char *suffix) ATTR_PURE;
 /* Position of the byte or of the ASCII case-insensitive needle, or SIZE_MAX. */
 size_t str_find_byte(struct str s, char byte) ATTR_PURE;
