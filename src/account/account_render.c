@@ -418,12 +418,13 @@ static void put_flags(struct json_out *out, const struct imap_flags *flags)
 
 static void put_message_use(struct json_out *out, const struct mailbox *m)
 {
-    static const char *const uses[] = {"\\Junk", "\\Sent", "\\Trash", "\\Inbox",
-                                       "\\Drafts"};
-    const char *use = render_special_use(m);
-    for (size_t i = 0; use != NULL && i < ARRAY_LEN(uses); i++) {
-        if (str_ieq_c(str_of(uses[i]), use)) {
-            json_out_str(out, "messageSpecialUse", str_of(uses[i]));
+    static const struct str uses[] = {STR_INIT("\\Junk"), STR_INIT("\\Sent"),
+                                      STR_INIT("\\Trash"), STR_INIT("\\Inbox"),
+                                      STR_INIT("\\Drafts")};
+    struct str use = str_of(render_special_use(m));
+    for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+        if (str_ieq(use, uses[i])) {
+            json_out_str(out, "messageSpecialUse", uses[i]);
         }
     }
 }

@@ -1,6 +1,7 @@
 #include "postrider/base/buf.h"
 
 #include "postrider/base/mem.h"
+#include "postrider/base/num.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -57,13 +58,8 @@ bool buf_grow(struct buf *b, size_t n)
 
 bool buf_put_u64(struct buf *b, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    return buf_put(b, digits + at, sizeof digits - at);
+    char room[NUM_DIGITS_MAX];
+    return buf_put_str(b, num_digits(v, room));
 }
 
 bool buf_printf(struct buf *b, const char *fmt, ...)

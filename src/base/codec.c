@@ -155,15 +155,6 @@ bool hex_encode(struct buf *out, const void *data, size_t len)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool percent_decode(struct buf *out, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -1,12 +1,8 @@
 #include "postrider/base/num.h"
 
-enum {
-    U64_DIGITS = 20 /* of the largest */
-};
-
 bool num_u64(struct str s, uint64_t max, uint64_t *out)
 {
-    if (s.len == 0 || s.len > U64_DIGITS) {
+    if (s.len == 0 || s.len > NUM_DIGITS_MAX) {
         return false;
     }
     uint64_t v = 0;
@@ -15,7 +11,7 @@ bool num_u64(struct str s, uint64_t max, uint64_t *out)
             return false;
         }
         uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-        bool last = i == U64_DIGITS - 1; /* no other can overflow */
+        bool last = i == NUM_DIGITS_MAX - 1; /* no other can overflow */
         if (last && v > (UINT64_MAX - digit) / 10) {
             return false;
         }
@@ -47,6 +43,16 @@ bool num_i64(struct str s, int64_t *out)
     }
     *out = negative ? -(int64_t)v : (int64_t)v;
     return true;
+}
+
+struct str num_digits(uint64_t v, char room[NUM_DIGITS_MAX])
+{
+    size_t at = NUM_DIGITS_MAX;
+    do {
+        room[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return str_from(room + at, NUM_DIGITS_MAX - at);
 }
 
 bool num_get_varint(struct str s, size_t *pos, uint64_t *out)

@@ -36,46 +36,6 @@ void crypto_hmac_sha256_key(struct str key, struct str data,
     CHECK(ok != NULL && n == CRYPTO_DIGEST_SIZE);
 }
 
-/* --- a key that is used again --- */
-
-struct crypto_mac {
-    EVP_MAC_CTX *ctx; /* keyed; its first block of the key is computed already */
-};
-
-struct crypto_mac *crypto_mac_new(const uint8_t key[CRYPTO_KEY_SIZE])
-{
-    struct crypto_mac *mac = MEM_NEW(struct crypto_mac);
-    char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    mac->ctx = EVP_MAC_CTX_new(hmac);
-    CHECK(mac->ctx != NULL && EVP_MAC_init(mac->ctx, key, CRYPTO_KEY_SIZE, params) == 1);
-    EVP_MAC_free(hmac);
-    return mac;
-}
-
-void crypto_mac_free(struct crypto_mac **mac)
-{
-    if (*mac != NULL) {
-        EVP_MAC_CTX_free((*mac)->ctx);
-        mem_free(*mac);
-        *mac = NULL;
-    }
-}
-
-void crypto_mac_sha256(struct crypto_mac *mac, const void *data, size_t len,
-                       uint8_t out[CRYPTO_DIGEST_SIZE])
-{
-    size_t n = 0;
-    CHECK(EVP_MAC_init(mac->ctx, NULL, 0, NULL) == 1 &&
-          EVP_MAC_update(mac->ctx, data, len) == 1 &&
-          EVP_MAC_final(mac->ctx, out, &n, CRYPTO_DIGEST_SIZE) == 1 &&
-          n == CRYPTO_DIGEST_SIZE);
-}
-
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return len == 0 || CRYPTO_memcmp(a, b, len) == 0;

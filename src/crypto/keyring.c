@@ -204,14 +204,11 @@ bool keyring_unwrap_lookup(struct keyring *k, struct str wrapped, struct err *er
 static void lookup_hmac(const struct keyring *k, const char *domain, struct str data,
                         uint8_t out[CRYPTO_DIGEST_SIZE])
 {
-    CHECK(keyring_has_lookup(k));
     struct str name = str_of(domain);
-    struct buf input = BUF_INIT(name.len + data.len + 16);
-    CHECK(buf_put_varint(&input, name.len) && buf_put_str(&input, name) &&
-          buf_put_str(&input, data));
-    crypto_mac_sha256(k->lookup_mac, input.bytes, input.len, out);
-    mem_wipe(input.bytes, input.len);
-    buf_fini(&input);
+    uint8_t len = (uint8_t)name.len;
+    const struct str pieces[] = {str_from(&len, sizeof len), name, data};
+    CHECK(keyring_has_lookup(k) && name.len < 0x80);
+    crypto_mac_sha256(k->lookup_mac, pieces, ARRAY_LEN(pieces), out);
 }
 
 void keyring_name_hash(const struct keyring *k, const char *domain, struct str data,

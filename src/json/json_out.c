@@ -3,6 +3,7 @@
 #include "postrider/base/bytes.h"
 #include "postrider/base/check.h"
 #include "postrider/base/clock.h"
+#include "postrider/base/num.h"
 #include "postrider/base/utf8.h"
 
 /* --- strings --- */
@@ -43,7 +44,9 @@ void json_out_quoted(struct buf *out, struct str s)
             put_special(out, s.ptr[at++]);
             done = at;
         }
-        at += plain_len(str_tail(s, at));
+        if (at < s.len && (unsigned char)s.ptr[at] < 0x80) {
+            at += plain_len(str_tail(s, at));
+        }
     }
     (void)buf_put(out, s.ptr + done, s.len - done);
     (void)buf_put_byte(out, '"');
@@ -155,8 +158,14 @@ void json_out_keyed_str(struct json_out *out, struct str key, struct str s)
 void json_out_keyed_int(struct json_out *out, struct str key, int64_t v)
 {
     if (out->text != NULL) {
-        put_word(out->text, key, v < 0 ? STR("-") : STR(""));
-        (void)buf_put_u64(out->text, v < 0 ? -(uint64_t)v : (uint64_t)v);
+        char room[1 + NUM_DIGITS_MAX];
+        struct str text = num_digits(v < 0 ? -(uint64_t)v : (uint64_t)v, room + 1);
+        if (v < 0) {
+            char *sign = room + sizeof room - text.len - 1;
+            *sign = '-';
+            text = str_from(sign, text.len + 1);
+        }
+        put_word(out->text, key, text);
     } else {
         add(out, key, json_integer((json_int_t)v));
     }

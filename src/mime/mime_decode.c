@@ -202,17 +202,19 @@ static bool uu_end(struct mime_decoder *d, struct buf *out)
  * takes the two bytes behind it along, as in quoted-printable. */
 static void put_signed(struct buf *out, struct str text, char sign)
 {
-    size_t i = 0;
-    uint8_t byte;
+    size_t i = 0, n;
     while (i < text.len) {
-        size_t n = 1;
+        int high = -1, low = -1;
+        n = 1;
         if (text.ptr[i] == sign) {
-            if (i + 2 < text.len && hex_decode(str_from(text.ptr + i + 1, 2), &byte, 1)) {
-                buf_put_byte(out, (char)byte);
-                i += 3;
-                continue;
-            }
             n = sign == '%' ? 1 : text.len - i < 3 ? text.len - i : 3;
+            high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
+            low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
+        }
+        if (low >= 0) {
+            buf_put_byte(out, (char)(high << 4 | low));
+            i += 3;
+            continue;
         }
         for (; n > 0; n--, i++) {
             char c = text.ptr[i];

@@ -1,10 +1,23 @@
 #include "postrider/mime/mime.h"
 
+#include "postrider/base/bytes.h"
 #include "postrider/base/utf8.h"
+
+static bool is_simple(struct str inner)
+{
+    return inner.len > 0 && bytes_is_plain(inner, STR(" <>\x7f"));
+}
 
 /* "<" inner ">" in the arena: UTF-8, without white space and controls. */
 static struct str id_make(struct arena *arena, struct str inner)
 {
+    if (is_simple(inner)) {
+        char *id = arena_alloc(arena, inner.len + 3);
+        id[0] = '<';
+        memcpy(id + 1, inner.ptr, inner.len);
+        id[inner.len + 1] = '>';
+        return str_from(id, inner.len + 2);
+    }
     struct buf text = BUF_INIT(3 * (size_t)MIME_ID_MAX + 2);
     buf_put_byte(&text, '<');
     while (inner.len > 0) {
@@ -77,4 +90,17 @@ void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out)
         out->count += items[out->count].ptr != NULL ? 1 : 0;
     }
     out->items = items;
+}
+
+struct str mime_ids_first(struct arena *arena, struct str value)
+{
+    struct mime_ids ids;
+    value = str_trim(value);
+    if (value.len > 2 && value.len <= MIME_ID_MAX + 2 && value.ptr[0] == '<' &&
+        value.ptr[value.len - 1] == '>' &&
+        is_simple(str_from(value.ptr + 1, value.len - 2))) {
+        return value;
+    }
+    mime_ids_parse(arena, value, &ids);
+    return ids.count > 0 ? ids.items[0] : STR_NULL;
 }

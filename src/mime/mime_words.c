@@ -32,14 +32,17 @@ size_t mime_pair_find(struct str s, size_t from, const char pair[2])
 /* Text in UTF-8 that needs no repair: no controls, no byte order mark. */
 static bool is_clean(struct str bytes)
 {
-    if (mime_is_printable(bytes)) {
-        return true;
+    size_t at = 0, n = 1;
+    if (str_has_prefix(bytes, "\xef\xbb\xbf")) {
+        return false;
     }
-    bool ok = !str_has_prefix(bytes, "\xef\xbb\xbf");
-    for (size_t i = 0; i < bytes.len; i++) {
-        ok = ok && (unsigned char)bytes.ptr[i] >= 0x20 && bytes.ptr[i] != 0x7f;
+    while (n > 0 &&
+           (at += bytes_plain_len(str_tail(bytes, at), STR("\x7f"))) < bytes.len) {
+        n = (unsigned char)bytes.ptr[at] >= 0x80 ? utf8_sequence_len(str_tail(bytes, at))
+                                                 : 0;
+        at += n;
     }
-    return ok && utf8_is_valid(bytes);
+    return n > 0;
 }
 
 bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)

@@ -21,13 +21,15 @@ enum {
 static uint64_t hash48(struct store *s, const struct store_acct *a, const char *domain,
                        struct str text)
 {
-    struct buf bytes = BUF_INIT(8192);
+    char bytes[STORE_INCARNATION_SIZE + TEXT_MAX];
     uint8_t hash[CRYPTO_NAME_HASH_SIZE], wide[8] = {0};
-    buf_put_c(&bytes, a->incarnation);
-    buf_put_byte(&bytes, 0);
-    buf_put_str(&bytes, str_from(text.ptr, text.len < TEXT_MAX ? text.len : TEXT_MAX));
-    keyring_name_hash(s->keyring, domain, buf_str(&bytes), hash);
-    buf_fini(&bytes);
+    size_t start = strlen(a->incarnation) + 1;
+    size_t len = text.len < TEXT_MAX ? text.len : TEXT_MAX;
+    memcpy(bytes, a->incarnation, start);
+    if (len > 0) {
+        memcpy(bytes + start, text.ptr, len);
+    }
+    keyring_name_hash(s->keyring, domain, str_from(bytes, start + len), hash);
     memcpy(wide + 8 - HASH_BYTES, hash, HASH_BYTES);
     uint64_t value = num_get_be64(wide);
     return value != 0 ? value : 1;

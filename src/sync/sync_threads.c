@@ -26,10 +26,8 @@ bool sync_thread_is_told(const struct imap_conn *conn)
 uint64_t sync_thread_hash(struct store *s, const struct store_acct *a, struct str value)
 {
     struct arena arena = {0};
-    struct mime_ids ids;
-    value = str_trim(value);
-    mime_ids_parse(&arena, value, &ids);
-    struct str id = ids.count > 0 ? ids.items[0] : value;
+    struct str id = mime_ids_first(&arena, value);
+    id = id.ptr != NULL ? id : str_trim(value);
     uint64_t hash = id.len > 0 ? store_thread_hash(s, a, id) : 0;
     arena_fini(&arena);
     return hash;

@@ -7,12 +7,6 @@
 
 #define BYTES_EACH(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* Not 0 if one of the eight bytes is below `limit`; bytes above 0x7f count as not. */
-static inline uint64_t bytes_below(uint64_t eight, unsigned limit)
-{
-    return (eight - BYTES_EACH(limit)) & ~eight & BYTES_EACH(0x80);
-}
-
 /* Is it a control, above 0x7f, or one of the stops? */
 static inline bool bytes_is_stop(char c, struct str stops)
 {
@@ -30,14 +24,15 @@ static inline uint64_t bytes_eight(const char *at)
     return eight;
 }
 
-/* The same of eight: not 0 if one of them is. */
+/* The same of eight: not 0 if one of them is. Each subtraction sets the highest bit of a byte
+ * that is too small, and of others only above one, or of those that have it anyway. */
 static inline uint64_t bytes_stop(uint64_t eight, struct str stops)
 {
-    uint64_t found = (eight & BYTES_EACH(0x80)) | bytes_below(eight, 0x20);
+    uint64_t found = eight | (eight - BYTES_EACH(0x20));
     for (size_t i = 0; i < stops.len; i++) {
-        found |= bytes_below(eight ^ BYTES_EACH((unsigned char)stops.ptr[i]), 1);
+        found |= (eight ^ BYTES_EACH((unsigned char)stops.ptr[i])) - BYTES_EACH(1);
     }
-    return found;
+    return found & BYTES_EACH(0x80);
 }
 
 /* Bytes at the front that are ASCII but no control (0x7f is none) and no stop. */

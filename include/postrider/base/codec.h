@@ -19,6 +19,14 @@ bool base64url_decode(struct buf *out, struct str text);
 bool percent_encode(struct buf *out, struct str text);
 /* A % that no two digits follow stays. */
 bool percent_decode(struct buf *out, struct str text);
+/* Of any case; -1 if it is none. */
+static inline int hex_digit(char c)
+{
+    char lower = ascii_lower(c);
+    bool letter = lower >= 'a' && lower <= 'f';
+    return ascii_is_digit(c) ? c - '0' : letter ? lower - 'a' + 10 : -1;
+}
+
 bool hex_encode(struct buf *out, const void *data, size_t len); /* lower case */
 /* The same into 2 × len + 1 bytes, terminated. */
 void hex_format(char *out, const void *data, size_t len);

@@ -14,6 +14,11 @@ bool num_u64(struct str s, uint64_t max, uint64_t *out);
 bool num_u32(struct str s, uint32_t *out);
 /* An optional leading minus. */
 bool num_i64(struct str s, int64_t *out);
+enum {
+    NUM_DIGITS_MAX = 20
+};
+/* Its decimal digits, written to the end of `room`. */
+struct str num_digits(uint64_t v, char room[NUM_DIGITS_MAX]);
 /* Reads a little-endian base-128 number at *pos; false if truncated or over 64 bit. */
 bool num_get_varint(struct str s, size_t *pos, uint64_t *out);
 static inline uint64_t num_zigzag(int64_t v)

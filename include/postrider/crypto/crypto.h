@@ -46,13 +46,13 @@ void crypto_sha256(const void *data, size_t len, uint8_t out[CRYPTO_DIGEST_SIZE]
 void crypto_hmac_sha256_key(struct str key, struct str data,
                             uint8_t out[CRYPTO_DIGEST_SIZE]);
 /* The same with a key that is used again and again: setting one up costs more than a short
- * text. Not to be shared between threads. */
+ * text. The text comes in pieces that count as one. */
 struct crypto_mac;
 struct crypto_mac *
 crypto_mac_new(const uint8_t key[CRYPTO_KEY_SIZE]) ATTR_RETURNS_NONNULL;
 void crypto_mac_free(struct crypto_mac **mac);
-void crypto_mac_sha256(struct crypto_mac *mac, const void *data, size_t len,
-                       uint8_t out[CRYPTO_DIGEST_SIZE]);
+void crypto_mac_sha256(const struct crypto_mac *mac, const struct str *pieces,
+                       size_t count, uint8_t out[CRYPTO_DIGEST_SIZE]);
 /* Takes the same time whatever the bytes are. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 /* out_len ≤ 255 × 32; an absent salt is the empty one. */

@@ -159,6 +159,8 @@ struct mime_ids {
 
 /* Message-ID, In-Reply-To, References: every <…> in order; a lone word with @ counts. */
 void mime_ids_parse(struct arena *arena, struct str value, struct mime_ids *out);
+/* The first of them or absent; borrowed from the value if that is just an id. */
+struct str mime_ids_first(struct arena *arena, struct str value);
 
 /* RFC 5322 date, its obsolete forms and the usual mistakes; milliseconds UTC. False if it
  * is no date of the years 1970–9999; the output is untouched then. */
