@@ -101,6 +101,12 @@ static const struct imap_case envelopes_cases[] = {
      .expected =
          "fetch seq=1 has=21 uid=5 envelope{ date=\"d\" subject=\"a\\x22b\\x22c\" f"
          "rom=((\"X \\x22Y\\x22Z\" NIL \"a\" \"x\")) }\n"},
+    {.name = "escapes beside quotes that are none",
+     .input = "* 1 FETCH (ENVELOPE (\"a\\b\" \"c\\\"d\" ((\"e\\\\\" nil \"f\"g\\\"h\" "
+              "\"\\\\\\\"i\")) Nil NIL NIL NIL NIL NIL \"Nil\") UID 5)\r\n",
+     .expected = "fetch seq=1 has=21 uid=5 envelope{ date=\"a\\x5cb\" "
+                 "subject=\"c\\x22d\" from=((\"e\\x5c\" NIL \"f\\x22g\\x22h\" "
+                 "\"\\x5c\\x22i\")) message-id=\"Nil\" }\n"},
     {.name = "raw bytes",
      .input = "* 1 FETCH (ENVELOPE (\"d\" \"\344\377\tx\" NIL NIL NIL NIL NIL NIL NIL NI"
               "L) UID 5)\r\n",
