@@ -39,9 +39,16 @@ static bool uid_next_went_back(const struct sync_pass *p, uint32_t uid_next)
 bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected)
 {
     const struct mailbox *m = p->m;
-    bool both = p->highest_modseq != 0 && m->highest_modseq != 0;
-    return uid_next_went_back(p, selected->uid_next) &&
-           (both ? p->highest_modseq < m->highest_modseq : selected->exists < m->exists);
+    if (!uid_next_went_back(p, selected->uid_next)) {
+        return false;
+    }
+    if (p->highest_modseq == 0 || m->highest_modseq == 0) {
+        return selected->exists < m->exists;
+    }
+    /* Two mailboxes in which little happened are as old as each other. */
+    bool both_empty = selected->exists == 0 && m->count == 0;
+    return both_empty ? p->highest_modseq <= m->highest_modseq
+                      : p->highest_modseq < m->highest_modseq;
 }
 
 /* --- for how long? --- */

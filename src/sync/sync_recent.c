@@ -150,8 +150,7 @@ bool sync_recent_is_worth(const struct sync_pass *p)
     /* Of what was told before, a search does not say how it is now. */
     size_t told = p->batch.flag_count + p->prior.flag_count + live->row_count +
                   live->numbered_count;
-    return !p->recent_done && told == 0 && p->m->window_floor == 0 &&
-           (p->quirks & SYNC_QUIRK_LATE) == 0 &&
+    return !p->recent_done && told == 0 && (p->quirks & SYNC_QUIRK_LATE) == 0 &&
            imap_conn_has(p->conn, IMAP_CAP_ESEARCH) &&
            sync_flag_search_is_worth(p->conn, &p->sc, p->m);
 }
@@ -182,11 +181,14 @@ static void on_found(struct imap_search *op ATTR_UNUSED, const struct err *err,
         sync_pass_fail(p, err, "search for flags");
         return;
     }
-    if (imap_set_print(&uids, &result->set, 0, uids.max_bytes) == result->set.count) {
+    p->recent_same = result->set.count == 0;
+    bool looks_down = p->m->window_floor != 0; /* at the lowest one, too */
+    if (!looks_down &&
+        imap_set_print(&uids, &result->set, 0, uids.max_bytes) == result->set.count) {
         p->recent_uids = arena_str(&p->op.arena, buf_str(&uids));
     }
     buf_fini(&uids);
-    go_on(p, result->set.count > 0 ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
+    go_on(p, p->recent_same && !looks_down ? PASS_STATE_PREPARE : PASS_STATE_CHANGED);
 }
 
 static void on_rows(struct store_rank *op ATTR_UNUSED, const struct err *err,

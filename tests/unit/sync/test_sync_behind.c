@@ -105,6 +105,29 @@ static void an_empty_mailbox_in_its_place_is_believed_the_second_time(void **sta
     }
 }
 
+/* As Cyrus 3.6 does it: the former one was emptied, and both are young. */
+static void an_empty_mailbox_in_place_of_an_empty_one_is_noticed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], 0);
+        bool modseq = strstr(fake_servers[i], "CONDSTORE") != NULL;
+        imap_fake_expunge(t.fake, 1, COUNT + MORE);
+        fake_world_again(&t);
+        imap_fake_replace(t.fake);
+        t.w->m->highest_modseq = modseq ? 1 : 0; /* as the fresh one has it */
+        enum err_code first = look(&t);
+        assert_int_equal(first, modseq ? ERR_CLOSED : ERR_OK);
+        assert_int_equal(look(&t), ERR_OK);
+        assert_true(!modseq || t.w->m->last_uid == 0);
+        imap_fake_add(t.fake, 2);
+        fake_world_again(&t);
+        fake_world_check(&t, 1);
+        fake_world_told(&t, COUNT + MORE + 1, COUNT + MORE - 1, 1);
+        fake_world_end(&t);
+    }
+}
+
 /* The same messages, and fewer of them. */
 static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **state)
 {
@@ -149,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_replica_that_lags_costs_no_event),
         cmocka_unit_test(what_was_seen_long_before_proves_nothing),
         cmocka_unit_test(an_empty_mailbox_in_its_place_is_believed_the_second_time),
+        cmocka_unit_test(an_empty_mailbox_in_place_of_an_empty_one_is_noticed),
         cmocka_unit_test(an_old_copy_that_was_put_back_is_believed_the_second_time),
         cmocka_unit_test(another_mailbox_is_known_by_its_messages),
     };
