@@ -201,6 +201,9 @@ void account_take_record(struct account *a, json_t *record)
     a->outdated = false;
     a->fast = account_is_fast(a->as, record);
     account_limits_check(a, before);
+    if (before != NULL && account_is_elsewhere(before, record)) {
+        account_rows_forget(a); /* its numbers may be the same */
+    }
     json_decref(before);
     /* Unless it says otherwise, what was there before the account is no news. */
     a->notify_from_ms = entry != NULL ? entry->created_ms : 0;

@@ -9,7 +9,10 @@
 
 enum {
     CONTENTS_MAX = 2000,
-    ROW_OVERHEAD = 256, /* of a kept row beside its text */
+    /* Of a kept row beside its text, at most: its five pieces as the allocator rounds them,
+     * and its share of a table a quarter full. */
+    ROW_OVERHEAD = 360,
+    ROW_MAX = 64 * 1024, /* of its text: few are longer, and they would drive many out */
     ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8
 };
 
@@ -51,6 +54,9 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
 {
     char key[ROW_KEY_MAX];
     struct accounts *as = a->as;
+    if (row->fixed.len > ROW_MAX) {
+        return;
+    }
     if (as->rows == NULL) {
         as->rows = lru_new(as->config.rows_cache_bytes, mem_free);
     }
@@ -69,7 +75,7 @@ const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint
 
 void account_rows_forget(struct account *a)
 {
-    if (a->as->rows != NULL) {
+    if (a->as->rows != NULL && a->acct.incarnation[0] != '\0') {
         lru_forget(a->as->rows, str_of(a->acct.incarnation));
     }
 }

@@ -38,20 +38,35 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
         }
     }
     const struct pick *pick = &p->items[lo];
-    if (m != NULL && lo < p->to && pick->uid == row->uid && pick->number == m->number &&
-        p->rows[pick->at].text.ptr == NULL && (row->has & IMAP_ITEM_SIZE) != 0) {
-        shown_row_make(c, m, row, &p->rows[pick->at]);
+    if (m == NULL || lo == p->to || pick->uid != row->uid || pick->number != m->number ||
+        p->rows[pick->at].text.ptr != NULL || (row->has & IMAP_ITEM_SIZE) == 0) {
+        return;
     }
+    struct shown_row *shown = &p->rows[pick->at];
+    if (shown->kept.fixed.ptr != NULL && shown->kept.size != row->size) {
+        shown->kept = (struct kept_row){.fixed = STR_NULL};
+        p->again = p->again || p->live;
+        if (p->live) {
+            return;
+        }
+    }
+    shown_row_make(c, m, row, shown);
 }
 
 static void next_mailbox(struct account_call *c);
+static void fetch_mailbox(struct account_call *c);
 
 static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
                        void *ctx)
 {
     struct account_call *c = ctx;
     c->fetch = NULL;
-    if (call_goes_on_past_no(c, err)) {
+    if (!call_goes_on_past_no(c, err)) {
+        return;
+    }
+    if (c->picks->again) {
+        fetch_mailbox(c);
+    } else {
         next_mailbox(c);
     }
 }
@@ -65,18 +80,24 @@ static void fetch_mailbox(struct account_call *c)
     uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
     struct imap_set set;
     struct buf text = BUF_INIT(SET_BYTES + 64);
-    bool kept = true;
+    p->live = !p->again;
     for (size_t i = 0; i < count; i++) {
         const struct pick *pick = &p->items[p->from + i];
         uids[i] = pick->uid;
-        kept = shown_row_recall(c, pick->number, pick->uid, &p->rows[pick->at]) && kept;
+        struct shown_row *shown = &p->rows[pick->at];
+        if (!p->again) {
+            p->live = shown_row_recall(c, pick->number, pick->uid, shown) && p->live;
+        } else if (shown->text.ptr == NULL) {
+            shown->kept = (struct kept_row){.fixed = STR_NULL};
+        }
     }
+    p->again = false;
     imap_set_from_numbers(&c->op.arena, uids, count, &set);
     (void)imap_set_print(&text, &set, 0, SET_BYTES);
     const struct imap_fetch_params params = {.by_uid = true,
                                              .set = buf_str(&text),
-                                             .items = kept ? CALL_LISTING_LIVE_ITEMS
-                                                           : CALL_LISTING_ITEMS};
+                                             .items = p->live ? CALL_LISTING_LIVE_ITEMS
+                                                              : CALL_LISTING_ITEMS};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
     buf_fini(&text);
 }

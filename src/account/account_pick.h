@@ -16,6 +16,8 @@ struct picks {
     struct shown_row *rows;
     size_t count;
     bool strict;     /* a mailbox that cannot be selected is an error */
+    bool live;       /* everything is kept: asked is for what may change only */
+    bool again;      /* but some of it is of other messages: for everything once more */
     size_t from, to; /* of the mailbox at hand, among the items */
     void (*then)(struct account_call *c);
 };

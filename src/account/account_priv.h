@@ -510,7 +510,7 @@ json_t *accounts_cache_get(struct accounts *as,
                            const char *event_id); /* borrowed or NULL */
 /* Where memory is short. */
 void accounts_rows_drop(struct accounts *as);
-/* The account's, when it ends. */
+/* The account's: when it ends, when its index is forgotten, or its server is another. */
 void account_rows_forget(struct account *a);
 void accounts_cache_free(struct accounts *as);
 

@@ -4,19 +4,29 @@ enum {
     USUAL_BYTES = 2048 /* of a row */
 };
 
-/* Only with an index a mailbox has another number as soon as its UIDs mean others. */
+/* Only with an index a mailbox has another number as soon as its UIDs mean others, and one
+ * that is not read yet, or is forgotten, takes whatever UIDVALIDITY comes next. A row that
+ * lacks something may have it the next time. */
+static bool may_keep(const struct account *a, const struct mailbox *m,
+                     const struct imap_row *row)
+{
+    const uint32_t needed =
+        IMAP_ITEM_INTERNALDATE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE;
+    return account_indexes(a, m) && m->uid_validity != 0 && (row->has & needed) == needed;
+}
+
 static void make_fixed(struct account_call *c, const struct mailbox *m,
                        const struct imap_row *row, struct buf *text,
                        struct shown_row *out)
 {
     size_t from = text->len;
-    struct kept_row made = {.fixed = STR_NULL};
+    struct kept_row made = {.fixed = STR_NULL, .size = row->size};
     render_listed_fixed(text, m, row);
     if (out->asks) {
         made.query = out->kept.query = account_thread_query(c->a, m, row);
     }
     made.fixed = str_tail(buf_str(text), from);
-    if (!text->overflow && account_indexes(c->a, m)) {
+    if (!text->overflow && may_keep(c->a, m, row)) {
         account_row_keep(c->a, m->number, row->uid, &made);
     }
 }
@@ -40,7 +50,9 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     }
     (void)buf_put_byte(&text, '}');
     c->text.overflow = c->text.overflow || text.overflow;
-    out->text = arena_str(&c->op.arena, buf_str(&text));
+    if (!text.overflow) { /* what was cut off is no JSON any more */
+        out->text = arena_str(&c->op.arena, buf_str(&text));
+    }
     c->shown_bytes += text.len;
     buf_fini(&text);
 }

@@ -13,6 +13,7 @@
 /* What is kept of a row that was shown: it cannot change while the message has its UID. */
 struct kept_row {
     struct str fixed; /* members of its JSON, each behind a comma */
+    uint64_t size;    /* of the message: with another one it is another message */
     struct thread_query query;
 };
 

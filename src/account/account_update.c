@@ -27,6 +27,20 @@ static bool is_same_server(json_t *a, json_t *b)
     return same;
 }
 
+bool account_is_elsewhere(const json_t *before, const json_t *after)
+{
+    static const char *const members[] = {"auth", "provider"};
+    const json_t *was = json_object_get(before, "oauth2");
+    const json_t *is = json_object_get(after, "oauth2");
+    bool same =
+        is_same_server(json_object_get(before, "imap"), json_object_get(after, "imap"));
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        same = same && is_same_server(json_object_get(was, members[i]),
+                                      json_object_get(is, members[i]));
+    }
+    return !same;
+}
+
 static bool must_reconnect(const struct account *a, const json_t *record)
 {
     static const char *const members[] = {"imap", "oauth2", "proxy"};
@@ -185,6 +199,7 @@ bool account_forget_start(struct account *a)
     }
     a->forget_at = 0;
     if (any) {
+        account_rows_forget(a); /* their ids stay, whatever UIDVALIDITY comes next */
         forget_slice(a);
     }
     return any;

@@ -239,6 +239,8 @@ void account_subs_hold(struct account *a, bool held);
 /* The record changed: read it, and reconnect only if that is needed. */
 void account_refresh(struct account *a);
 void account_flush(struct account *a, accounts_flush_cb *cb, void *ctx);
+/* Is the account on another server, or of another user there? */
+bool account_is_elsewhere(const json_t *before, const json_t *after);
 /* Drops what of the index does not fit the record any more; false: nothing has to go.
  * Ends in account_forgot or account_fail. */
 bool account_forget_start(struct account *a);

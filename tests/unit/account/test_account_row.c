@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ enum {
     ID_BYTES = 6 * 1024 * 1024, /* what one response may hold, nearly */
     FEW = 3,
     MANY = 32,
-    ROWS_CACHE = 1024 * 1024
+    ROWS_CACHE = 1024 * 1024,
+    WHOLE = IMAP_ITEM_INTERNALDATE | IMAP_ITEM_ENVELOPE | IMAP_ITEM_BODYSTRUCTURE
 };
 
 /* A hostile server's: a page may have a thousand of them. */
@@ -28,8 +30,9 @@ static void rows_of_a_call_are_bounded(void **state)
     char *id = mem_alloc(ID_BYTES);
     memset(id, 'a', ID_BYTES);
     const struct imap_envelope envelope = {.message_id = str_from(id, ID_BYTES)};
-    const struct imap_row row = {.uid = 1, .thread_id = STR("t"), .envelope = &envelope};
-    const struct mailbox m = {.number = 1, .path = path};
+    const struct imap_row row = {
+        .uid = 1, .has = WHOLE, .thread_id = STR("t"), .envelope = &envelope};
+    const struct mailbox m = {.number = 1, .uid_validity = 1, .path = path};
     struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
     struct account a = {.as = &as};
     struct account_call c = {.a = &a, .text = BUF_INIT(ACCOUNT_ANSWER_MAX)};
@@ -52,11 +55,11 @@ static void kept_row_shows_the_same_with_other_flags(void **state)
     const struct imap_envelope envelope = {.subject = STR("One"),
                                            .message_id = STR("<a>")};
     const struct imap_row whole = {
-        .uid = 7, .thread_id = STR("t"), .envelope = &envelope, .size = 12};
+        .uid = 7, .has = WHOLE, .thread_id = STR("t"), .envelope = &envelope, .size = 12};
     const struct imap_row live = {.uid = 7, .thread_id = STR("t"), .size = 12};
     const struct imap_row flagged = {
         .uid = 7, .thread_id = STR("t"), .flags = {.system = IMAP_FLAG_FLAGGED}};
-    const struct mailbox m = {.number = 3, .path = path};
+    const struct mailbox m = {.number = 3, .uid_validity = 1, .path = path};
     struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
     struct account a = {.as = &as, .acct = {.incarnation = "one"}};
     struct account b = {.as = &as, .acct = {.incarnation = "two"}};
@@ -83,11 +86,125 @@ static void kept_row_shows_the_same_with_other_flags(void **state)
     arena_fini(&other.op.arena);
 }
 
+/* Only what is whole, of a mailbox whose number says what its UIDs mean, and not long. */
+static void what_may_be_another_next_time_is_not_kept(void **state)
+{
+    (void)state;
+    static char path[] = "INBOX", long_id[100000];
+    static const struct imap_envelope usual = {.message_id = STR_INIT("<a>")};
+    memset(long_id, 'a', sizeof long_id);
+    const struct imap_envelope longer = {.message_id = str_from(long_id, sizeof long_id)};
+    const struct {
+        uint32_t has, uid_validity;
+        const struct imap_envelope *envelope;
+        bool fast, kept;
+    } cases[] = {
+        {WHOLE, 1, &usual, false, true},
+        {WHOLE & ~(uint32_t)IMAP_ITEM_ENVELOPE, 1, NULL, false, false},
+        {WHOLE & ~(uint32_t)IMAP_ITEM_BODYSTRUCTURE, 1, &usual, false, false},
+        {WHOLE & ~(uint32_t)IMAP_ITEM_INTERNALDATE, 1, &usual, false, false},
+        {WHOLE, 0, &usual, false, false},
+        {WHOLE, 1, &longer, false, false},
+        {WHOLE, 1, &usual, true, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct imap_row row = {.uid = 7,
+                                     .has = cases[i].has,
+                                     .thread_id = STR("t"),
+                                     .envelope = cases[i].envelope};
+        const struct mailbox m = {
+            .number = 3, .uid_validity = cases[i].uid_validity, .path = path};
+        struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
+        struct account a = {
+            .as = &as, .acct = {.incarnation = "one"}, .fast = cases[i].fast};
+        struct account_call c = {.a = &a, .text = BUF_INIT(ACCOUNT_ANSWER_MAX)};
+        struct shown_row shown = {0}, again = {0};
+        shown_row_make(&c, &m, &row, &shown);
+        assert_int_equal(shown_row_recall(&c, 3, 7, &again), cases[i].kept);
+        accounts_cache_free(&as);
+        arena_fini(&c.op.arena);
+    }
+}
+
+/* A control takes six bytes of JSON. */
+static void row_that_is_cut_off_is_not_shown(void **state)
+{
+    (void)state;
+    static char path[] = "INBOX";
+    const size_t len = ACCOUNT_ANSWER_MAX / 6 + 1;
+    char *id = mem_alloc(len);
+    memset(id, 1, len);
+    id[0] = id[len - 1] = 'a';
+    const struct imap_envelope envelope = {.message_id = str_from(id, len)};
+    const struct imap_row row = {.uid = 7, .has = WHOLE, .envelope = &envelope};
+    const struct mailbox m = {.number = 3, .uid_validity = 1, .path = path};
+    struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
+    struct account a = {.as = &as, .acct = {.incarnation = "one"}};
+    struct account_call c = {.a = &a, .text = BUF_INIT(ACCOUNT_ANSWER_MAX)};
+    struct shown_row shown = {0};
+    shown_row_make(&c, &m, &row, &shown);
+    assert_true(c.text.overflow); /* so that the call fails */
+    assert_null(shown_row_json(&shown));
+    accounts_cache_free(&as);
+    arena_fini(&c.op.arena);
+    mem_free(id);
+}
+
+/* It may be deleted before anything of it was read. */
+static void account_without_incarnation_takes_no_rows_of_others_along(void **state)
+{
+    (void)state;
+    const struct kept_row row = {.fixed = STR("\"uid\":7")};
+    struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
+    struct account a = {.as = &as, .acct = {.incarnation = "one"}};
+    struct account unread = {.as = &as};
+    account_row_keep(&a, 3, 7, &row);
+    account_rows_forget(&unread);
+    assert_non_null(account_row_kept(&a, 3, 7));
+    accounts_cache_free(&as);
+}
+
+static void another_server_or_user_is_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after;
+        bool elsewhere;
+    } cases[] = {
+        {"{'imap': {'host': 'a'}}", "{'imap': {'host': 'a', 'resyncDelay': 9}}", false},
+        {"{'imap': {'host': 'a'}}", "{'imap': {'host': 'b'}}", true},
+        {"{'imap': {'auth': {'user': 'a'}}}", "{'imap': {'auth': {'user': 'b'}}}", true},
+        {"{'oauth2': {'auth': {'user': 'a'}, 'accessToken': '1'}}",
+         "{'oauth2': {'auth': {'user': 'a'}, 'accessToken': '2'}}", false},
+        {"{'oauth2': {'auth': {'user': 'a'}}}", "{'oauth2': {'auth': {'user': 'b'}}}",
+         true},
+        {"{'oauth2': {'provider': 'a'}}", "{'oauth2': {'provider': 'b'}}", true},
+        {"{'imap': {'host': 'a'}}", "{'oauth2': {'provider': 'b'}}", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char before[128], after[128];
+        (void)snprintf(before, sizeof before, "%s", cases[i].before);
+        (void)snprintf(after, sizeof after, "%s", cases[i].after);
+        for (size_t k = 0; k < sizeof before; k++) {
+            before[k] = before[k] == '\'' ? '"' : before[k];
+            after[k] = after[k] == '\'' ? '"' : after[k];
+        }
+        json_t *was = json_of_own(str_of(before)), *is = json_of_own(str_of(after));
+        assert_int_equal(account_is_elsewhere(was, is), cases[i].elsewhere);
+        json_decref(was);
+        json_decref(is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_a_call_are_bounded),
         cmocka_unit_test(kept_row_shows_the_same_with_other_flags),
+        cmocka_unit_test(what_may_be_another_next_time_is_not_kept),
+        cmocka_unit_test(row_that_is_cut_off_is_not_shown),
+        cmocka_unit_test(account_without_incarnation_takes_no_rows_of_others_along),
+        cmocka_unit_test(another_server_or_user_is_elsewhere),
     };
     mime_init();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
