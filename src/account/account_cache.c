@@ -8,7 +8,8 @@
 #include "postrider/base/num.h"
 
 enum {
-    CONTENTS_MAX = 2000,
+    CONTENTS_MAX = 2000, /* usual ones, which are no longer than a unit: 8 MiB as text */
+    CONTENT_UNIT = 4096,
     /* Of a kept row beside its text, at most: its five pieces as the allocator rounds them,
      * and its share of a table a quarter full. */
     ROW_OVERHEAD = 360,
@@ -28,7 +29,8 @@ void accounts_cache_put(struct accounts *as, const char *event_id, json_t *data)
     if (as->contents == NULL) {
         as->contents = lru_new(CONTENTS_MAX, content_free);
     }
-    lru_put(as->contents, str_of(event_id), data, 1);
+    size_t units = 1 + json_dumpb(data, NULL, 0, JSON_COMPACT) / CONTENT_UNIT;
+    lru_put(as->contents, str_of(event_id), data, units);
 }
 
 json_t *accounts_cache_get(struct accounts *as, const char *event_id)

@@ -164,6 +164,28 @@ static void account_without_incarnation_takes_no_rows_of_others_along(void **sta
     accounts_cache_free(&as);
 }
 
+/* A hostile server's: some thousand new messages, each as long as one response. */
+static void contents_of_new_messages_are_bounded_in_bytes(void **state)
+{
+    (void)state;
+    struct accounts as = {0};
+    const size_t long_len = 1024 * 1024;
+    char *text = mem_alloc(long_len + 1);
+    char id[8];
+    memset(text, 'a', long_len);
+    for (int i = 0; i < 30; i++) {
+        (void)snprintf(id, sizeof id, "%d", i);
+        accounts_cache_put(&as, id, json_pack("{s:s}", "subject", text));
+    }
+    assert_null(accounts_cache_get(&as, "20"));
+    assert_non_null(accounts_cache_get(&as, "29"));
+    accounts_cache_put(&as, "usual", json_pack("{s:s}", "subject", "a"));
+    assert_non_null(accounts_cache_get(&as, "usual"));
+    assert_non_null(accounts_cache_get(&as, "29"));
+    accounts_cache_free(&as);
+    mem_free(text);
+}
+
 static void another_server_or_user_is_elsewhere(void **state)
 {
     (void)state;
@@ -204,6 +226,7 @@ int main(void)
         cmocka_unit_test(what_may_be_another_next_time_is_not_kept),
         cmocka_unit_test(row_that_is_cut_off_is_not_shown),
         cmocka_unit_test(account_without_incarnation_takes_no_rows_of_others_along),
+        cmocka_unit_test(contents_of_new_messages_are_bounded_in_bytes),
         cmocka_unit_test(another_server_or_user_is_elsewhere),
     };
     mime_init();
