@@ -82,7 +82,7 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
                 selected->uid_validity == m->uid_validity;
     bool behind = same && sync_behind_is(p, selected);
     if (same && !behind) {
-        sync_behind_forget(p);
+        sync_behind_not(p);
         return true;
     }
     if (!p->reselected) {
