@@ -177,9 +177,11 @@ static void on_shown(struct store_account_op *op ATTR_UNUSED, const struct err *
     struct api_task *task = ctx;
     const struct account_entry *entry =
         store_directory_get(task->services->store, str_of(task->id));
-    json_t *out =
-        err->code == ERR_OK ? api_account_render(task->id, record, NULL, entry) : NULL;
-    api_task_reply(task, err, out);
+    struct json_out out = {.text = NULL};
+    if (err->code == ERR_OK) {
+        api_account_put(&out, task->id, record, NULL, entry);
+    }
+    api_task_reply(task, err, out.value);
 }
 
 static void cancel_account(void *op)
@@ -203,6 +205,11 @@ static void on_quota(struct account_call *op ATTR_UNUSED, const struct err *err,
     api_task_reply(task, &ok, out);
 }
 
+enum {
+    TEXT_USUAL = 2048,
+    TEXT_MAX = 64 * 1024 * 1024 /* a record is smaller by far */
+};
+
 void api_account_get(struct api_call *call)
 {
     struct api_services *services = api_services_of(call);
@@ -212,15 +219,17 @@ void api_account_get(struct api_call *call)
     json_t *record = a != NULL ? account_record(a) : NULL;
     if (entry == NULL) {
         api_reply_no_account(call);
-    } else if (record != NULL) {
-        json_t *out = api_account_render(entry->id, record, a, entry);
-        if (!json_get_bool(call->query, "quota", false)) {
-            api_reply_json(call, 200, out);
-            return;
-        }
+    } else if (record != NULL && json_get_bool(call->query, "quota", false)) {
         struct api_task *task = api_task_new(call, cancel_quota);
-        task->json = out;
+        struct json_out out = {.text = NULL};
+        api_account_put(&out, entry->id, record, a, entry);
+        task->json = out.value;
         task->op = account_quota_start(a, call->timeout_ms, on_quota, task);
+    } else if (record != NULL) {
+        struct buf text = BUF_INIT(TEXT_MAX);
+        (void)buf_reserve(&text, TEXT_USUAL);
+        api_account_put(&(struct json_out){.text = &text}, entry->id, record, a, entry);
+        api_reply_text(call, 200, &text);
     } else {
         struct api_task *task = api_task_new(call, cancel_account);
         task->op = store_account_get_start(services->store, id, on_shown, task);

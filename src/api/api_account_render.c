@@ -5,26 +5,61 @@
 
 #include <stdio.h>
 
-static const char mask[] = "******";
+#define MASK "******"
 static const char *const servers[] = {"imap", "smtp", "oauth2"};
 
 /* --- showing --- */
 
-/* A copy in place of the member, in which what is secret is masked. */
-static json_t *mask_member(json_t *object, const char *key)
+static bool is_server(const char *key)
 {
-    static const char *const secrets[] = {"pass", "accessToken", "refreshToken"};
-    json_t *copy = json_copy(json_object_get(object, key));
-    if (copy == NULL) {
-        return NULL;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
-        if (json_is_string(json_object_get(copy, secrets[i]))) {
-            json_put_cstr(copy, secrets[i], mask);
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        if (strcmp(servers[i], key) == 0) {
+            return true;
         }
     }
-    json_put(object, key, copy);
-    return copy;
+    return false;
+}
+
+static bool is_secret(const char *key)
+{
+    static const char *const secrets[] = {"pass", "accessToken", "refreshToken"};
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+        if (strcmp(secrets[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_masked(struct json_out *out, const char *key, json_t *value)
+{
+    if (is_secret(key) && json_is_string(value)) {
+        json_out_str(out, key, STR(MASK));
+    } else {
+        json_out_json(out, key, value);
+    }
+}
+
+/* Of both the server and its `auth`. */
+static void put_server(struct json_out *out, const char *key, json_t *server)
+{
+    const char *name, *inner;
+    json_t *value, *detail;
+    json_out_open(out, key, '{');
+    json_object_foreach(server, name, value)
+    {
+        if (strcmp(name, "auth") != 0 || !json_is_object(value)) {
+            put_masked(out, name, value);
+            continue;
+        }
+        json_out_open(out, name, '{');
+        json_object_foreach(value, inner, detail)
+        {
+            put_masked(out, inner, detail);
+        }
+        json_out_close(out, '}');
+    }
+    json_out_close(out, '}');
 }
 
 static bool is_server_used(const json_t *record, const char *name)
@@ -46,80 +81,108 @@ static const char *type_of(const json_t *record)
     return "imap";
 }
 
-static json_t *error_json(const struct err *err)
+static void put_error(struct json_out *out, const struct err *err)
 {
-    json_t *out = json_object();
+    if (err == NULL || err->code == ERR_OK) {
+        json_out_null(out, "lastError");
+        return;
+    }
     const char *code =
         err->peer_code[0] != '\0' ? err->peer_code : err_info_get(err->code)->api_code;
-    json_put_cstr(out, "response", err->msg);
-    json_put_cstr(out, "serverResponseCode", code);
-    return out;
+    json_out_open(out, "lastError", '{');
+    json_out_str(out, "response", str_of(err->msg));
+    json_out_str(out, "serverResponseCode", str_of(code));
+    json_out_close(out, '}');
 }
 
-static json_t *counters_json(const struct account_entry *entry)
+static void put_counters(struct json_out *out, const struct account_entry *entry)
 {
-    json_t *events = json_object();
+    json_out_open(out, "counters", '{');
+    json_out_open(out, "events", '{');
     for (int type = 0; entry != NULL && type < EVENT_TYPE_COUNT; type++) {
         if (entry->event_counts[type] > 0) {
-            json_put_int(events, event_type_name((enum event_type)type),
+            json_out_int(out, event_type_name((enum event_type)type),
                          (int64_t)entry->event_counts[type]);
         }
     }
-    json_t *out = json_object();
-    json_put(out, "events", events);
-    return out;
+    json_out_close(out, '}');
+    json_out_close(out, '}');
 }
 
-static void put_state(json_t *out, const struct account *a,
+static void put_state(struct json_out *out, const struct account *a,
                       const struct account_entry *entry)
 {
     const struct err *err = NULL;
     if (a != NULL) {
         err = account_last_err(a);
-        json_put_cstr(out, "state", account_state(a));
+        json_out_str(out, "state", str_of(account_state(a)));
     } else if (entry != NULL) {
         err = entry->last_error;
-        json_put_cstr(out, "state", entry->state);
+        json_out_str(out, "state", str_of(entry->state));
     }
-    bool failed = err != NULL && err->code != ERR_OK;
-    json_put(out, "lastError", failed ? error_json(err) : json_null());
+    put_error(out, err);
     if (entry != NULL && entry->sync_time_ms > 0) {
-        json_put_time(out, "syncTime", entry->sync_time_ms);
+        json_out_time(out, "syncTime", entry->sync_time_ms);
     }
-    json_put(out, "counters", counters_json(entry));
+    put_counters(out, entry);
 }
 
-json_t *api_account_render(const char *id, json_t *record, const struct account *a,
-                           const struct account_entry *entry)
+/* What is told below, whatever the record has under these names. */
+static bool is_told(const char *key)
 {
-    json_t *out = json_copy(record);
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        (void)mask_member(mask_member(out, servers[i]), "auth");
+    static const char *const told[] = {"account",  "type",     "state",      "lastError",
+                                       "syncTime", "counters", "connections"};
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        if (strcmp(told[i], key) == 0) {
+            return true;
+        }
     }
-    json_put_cstr(out, "account", id);
-    json_put_cstr(out, "type", type_of(record));
+    return false;
+}
+
+void api_account_put(struct json_out *out, const char *id, json_t *record,
+                     const struct account *a, const struct account_entry *entry)
+{
+    const char *key;
+    json_t *value;
+    json_out_open(out, NULL, '{');
+    json_out_str(out, "account", str_of(id));
+    json_out_str(out, "type", str_of(type_of(record)));
+    json_object_foreach(record, key, value)
+    {
+        if (is_server(key) && json_is_object(value)) {
+            put_server(out, key, value);
+        } else if (!is_told(key)) {
+            json_out_json(out, key, value);
+        }
+    }
     put_state(out, a, entry);
-    json_put_int(out, "connections",
+    json_out_int(out, "connections",
                  a != NULL ? (int64_t)account_connection_count(a) : 0);
-    return out;
+    json_out_close(out, '}');
 }
 
 json_t *api_account_row(const struct account_entry *entry, const struct account *a)
 {
     static const char *const copied[] = {"webhooks", "proxy", "smtpEhloName"};
     json_t *record = a != NULL ? account_record(a) : NULL;
-    json_t *out = json_object();
-    json_put_cstr(out, "account", entry->id);
-    json_put_cstr(out, "name", entry->name);
+    struct json_out out = {.text = NULL};
+    json_out_open(&out, NULL, '{');
+    json_out_str(&out, "account", str_of(entry->id));
+    json_out_str(&out, "name", str_of(entry->name));
     if (entry->email != NULL && entry->email[0] != '\0') {
-        json_put_cstr(out, "email", entry->email);
+        json_out_str(&out, "email", str_of(entry->email));
     }
-    json_put_cstr(out, "type", type_of(record));
+    json_out_str(&out, "type", str_of(type_of(record)));
     for (size_t i = 0; i < ARRAY_LEN(copied); i++) {
-        json_put(out, copied[i], json_incref(json_object_get(record, copied[i])));
+        json_t *value = json_object_get(record, copied[i]);
+        if (value != NULL) {
+            json_out_json(&out, copied[i], value);
+        }
     }
-    put_state(out, a, entry);
-    return out;
+    put_state(&out, a, entry);
+    json_out_close(&out, '}');
+    return out.value;
 }
 
 /* --- changing --- */
@@ -129,16 +192,6 @@ static bool takes_away(const json_t *value)
 {
     return json_is_null(value) || json_is_false(value) ||
            (json_is_string(value) && json_string_length(value) == 0);
-}
-
-static bool is_server(const char *key)
-{
-    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-        if (strcmp(servers[i], key) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* A server replaces the one of the record, or with `partial` only the members named. */

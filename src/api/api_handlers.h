@@ -8,6 +8,7 @@
 
 #include "postrider/api/api_services.h"
 #include "postrider/base/list.h"
+#include "postrider/json/json_out.h"
 
 enum {
     API_ACCOUNT_ROUTES = 9,
@@ -137,8 +138,8 @@ struct str api_account_id(const struct api_call *call);
 struct account *api_account_find(struct api_call *call);
 void api_reply_no_account(struct api_call *call);
 /* The account object of the API: secrets masked. state and entry may be NULL. */
-json_t *api_account_render(const char *id, json_t *record, const struct account *a,
-                           const struct account_entry *entry) ATTR_RETURNS_NONNULL;
+void api_account_put(struct json_out *out, const char *id, json_t *record,
+                     const struct account *a, const struct account_entry *entry);
 json_t *api_account_row(const struct account_entry *entry,
                         const struct account *a) ATTR_RETURNS_NONNULL;
 /* Makes `record` (changed in place) what a body asks for. */

@@ -201,6 +201,16 @@ void json_out_text(struct json_out *out, const char *key, struct str json)
     put_word(out->text, str_of(key), json);
 }
 
+void json_out_json(struct json_out *out, const char *key, json_t *value)
+{
+    if (out->text != NULL) {
+        put_word(out->text, str_of(key), STR(""));
+        (void)json_emit(value, out->text);
+    } else {
+        add(out, str_of(key), json_incref(value));
+    }
+}
+
 void json_out_members(struct json_out *out, const json_t *obj)
 {
     const char *key;

@@ -4,7 +4,7 @@
  *   a replica that lags     messages we know are missing, and will be there again
  *   another mailbox         with the UIDVALIDITY of the former one (Cyrus 3.6 when one is
  *                           renamed to what another was called in the same second), or an
- *                           old copy that was put back
+ *                           old copy that was put back. MAILBOXID proves it, where told
  *
  *   DOUBT: some rows that we have, by UID ──┬─ they are other messages ─► another mailbox
  *                                           └─ the same, or none is there
@@ -48,6 +48,23 @@ void sync_behind_row(struct sync_pass *p, uint32_t uid)
         uid < end) {
         p->sc.learned->false_uid_next = true;
     }
+}
+
+static bool modseq_went_back(const struct sync_pass *p)
+{
+    const struct mailbox *m = p->m;
+    return m->phase == MAILBOX_PHASE_LIVE && m->rebuild == 0 && p->highest_modseq != 0 &&
+           p->highest_modseq < m->highest_modseq;
+}
+
+/* MAILBOXID alone is not enough: it would have to be the same on all servers behind a name. */
+bool sync_behind_is_other(const struct sync_pass *p, const struct imap_selected *selected)
+{
+    const char *known = p->m->mailbox_id;
+    bool differs = known != NULL && selected->mailbox_id.ptr != NULL &&
+                   !str_eq_c(selected->mailbox_id, known);
+    bool uids = uid_next_went_back(p, selected->uid_next) && !is_uid_next_false(p);
+    return differs && (uids || modseq_went_back(p));
 }
 
 /* UIDNEXT alone is not enough: some servers never move it. */

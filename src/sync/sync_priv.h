@@ -458,6 +458,9 @@ void sync_selected(struct sync_pass *p);
 
 /* sync_behind.c: a mailbox that went back in time */
 
+/* Something went back, and MAILBOXID says that it is another mailbox? */
+bool sync_behind_is_other(const struct sync_pass *p,
+                          const struct imap_selected *selected);
 /* Fewer than before, by what SELECT told? */
 bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected);
 /* It is as it should be, or was followed to the end: what was seen before is forgotten. */

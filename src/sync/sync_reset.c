@@ -14,6 +14,7 @@
 
 #include "postrider/base/clock.h"
 #include "postrider/base/log.h"
+#include "postrider/base/mem.h"
 
 enum {
     RESETS_A_DAY = 3, /* unless the settings say otherwise */
@@ -78,8 +79,9 @@ bool sync_reset_follow(struct sync_pass *p)
 bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selected)
 {
     struct mailbox *m = p->m;
-    bool same = selected->uid_validity == 0 || m->uid_validity == 0 ||
-                selected->uid_validity == m->uid_validity;
+    bool same = (selected->uid_validity == 0 || m->uid_validity == 0 ||
+                 selected->uid_validity == m->uid_validity) &&
+                !sync_behind_is_other(p, selected);
     bool behind = same && sync_behind_is(p, selected);
     if (same && !behind) {
         sync_behind_not(p);
@@ -94,6 +96,10 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
         sync_pass_enter(p, PASS_STATE_DOUBT);
         sync_pass_run(p);
         return false;
+    }
+    if (selected->mailbox_id.ptr != NULL) {
+        mem_free(m->mailbox_id);
+        m->mailbox_id = mem_strndup(selected->mailbox_id.ptr, selected->mailbox_id.len);
     }
     return sync_reset_follow(p);
 }

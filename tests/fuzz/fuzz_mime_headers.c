@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         int64_t ms = -1;
         CHECK(!mime_date_parse(first.items[i].value, &ms) || ms >= 0);
         mime_ids_parse(&arena, first.items[i].value, &ids);
+        struct str lead = mime_ids_first(&arena, first.items[i].value);
+        CHECK(ids.count > 0 ? str_eq(lead, ids.items[0]) : lead.ptr == NULL);
         for (size_t k = 0; k < ids.count; k++) {
             struct str id = ids.items[k];
             CHECK(id.len > 2 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>');

@@ -28,7 +28,8 @@ static void try_params(struct str input)
         count++;
     }
     struct buf out = BUF_INIT(OUT_MAX);
-    mime_decode_param(&out, params, count, "name");
+    bool has = mime_decode_param(&out, params, count, "name");
+    CHECK(has == mime_has_param(params, count, "name"));
     check_line(&out);
     CHECK(out.len <= MIME_FILENAME_MAX);
     buf_fini(&out);

@@ -45,7 +45,7 @@ struct imap_fake {
     size_t count, cap;
     struct gone *gone;
     size_t gone_count, gone_cap;
-    uint32_t uid_next, uid_validity;
+    uint32_t uid_next, uid_validity, mailbox_id;
     uint64_t modseq, told_modseq;
     uint32_t *view; /* the session's: UIDs by sequence number */
     size_t view_count;
@@ -98,6 +98,7 @@ void imap_fake_replace(struct imap_fake *f)
     f->count = f->gone_count = 0;
     f->uid_next = 1;
     f->modseq = 1;
+    f->mailbox_id++;
     unlock(f);
 }
 
@@ -421,6 +422,9 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
             (f->config.quirks & FAKE_STICKS_UIDNEXT) != 0 && f->uid_next > FAKE_STUCK_AT;
         buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n",
                    sticks ? FAKE_STUCK_AT : f->uid_next);
+    }
+    if (has_cap(f, "OBJECTID")) {
+        buf_printf(&f->out, "* OK [MAILBOXID (M%u)] ok\r\n", f->mailbox_id);
     }
     if (has_modseq(f)) {
         buf_printf(&f->out, "* OK [HIGHESTMODSEQ %llu] ok\r\n",

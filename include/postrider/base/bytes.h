@@ -24,8 +24,8 @@ static inline uint64_t bytes_eight(const char *at)
     return eight;
 }
 
-/* The same of eight: not 0 if one of them is. Each subtraction sets the highest bit of a byte
- * that is too small, and of others only above one, or of those that have it anyway. */
+/* The same of eight: not 0 if one of them is. A subtraction sets the highest bit of the first
+ * byte that is too small; bytes behind it, which may lend to it, no longer matter. */
 static inline uint64_t bytes_stop(uint64_t eight, struct str stops)
 {
     uint64_t found = eight | (eight - BYTES_EACH(0x20));

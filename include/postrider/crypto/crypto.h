@@ -51,8 +51,8 @@ struct crypto_mac;
 struct crypto_mac *
 crypto_mac_new(const uint8_t key[CRYPTO_KEY_SIZE]) ATTR_RETURNS_NONNULL;
 void crypto_mac_free(struct crypto_mac **mac);
-void crypto_mac_sha256(const struct crypto_mac *mac, const struct str *pieces,
-                       size_t count, uint8_t out[CRYPTO_DIGEST_SIZE]);
+void crypto_mac_sha256(struct crypto_mac *mac, const struct str *pieces, size_t count,
+                       uint8_t out[CRYPTO_DIGEST_SIZE]);
 /* Takes the same time whatever the bytes are. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 /* out_len ≤ 255 × 32; an absent salt is the empty one. */

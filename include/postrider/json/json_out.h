@@ -66,6 +66,9 @@ static inline void json_out_time(struct json_out *out, const char *key, int64_t 
     json_out_keyed_time(out, str_of(key), wall_ms);
 }
 
+/* A value that lives on. */
+void json_out_json(struct json_out *out, const char *key, json_t *value);
+
 /* --- into text only --- */
 
 /* What is JSON already. */

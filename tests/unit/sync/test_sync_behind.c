@@ -2,6 +2,8 @@
  * no event, another mailbox is noticed in the end. */
 #include "fake_world.h"
 
+#include "postrider/base/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +130,24 @@ static void an_empty_mailbox_in_place_of_an_empty_one_is_noticed(void **state)
     }
 }
 
+/* It has as many messages as the former one, and its UIDs. */
+static void another_mailbox_is_known_by_its_id(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("CONDSTORE QRESYNC ESEARCH OBJECTID", LONG_MS);
+    t.w->m->mailbox_id = mem_strdup("M0");
+    imap_fake_replace(t.fake);
+    imap_fake_add(t.fake, COUNT + MORE);
+    t.w->m->highest_modseq = 1000;
+    assert_int_equal(look(&t), ERR_OK);
+    fake_world_again(&t);
+    world_read_log(t.w);
+    assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 1);
+    assert_string_equal(t.w->m->mailbox_id, "M1");
+    fake_world_check(&t, 1);
+    fake_world_end(&t);
+}
+
 /* The same messages, and fewer of them. */
 static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **state)
 {
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(what_was_seen_long_before_proves_nothing),
         cmocka_unit_test(an_empty_mailbox_in_its_place_is_believed_the_second_time),
         cmocka_unit_test(an_empty_mailbox_in_place_of_an_empty_one_is_noticed),
+        cmocka_unit_test(another_mailbox_is_known_by_its_id),
         cmocka_unit_test(an_old_copy_that_was_put_back_is_believed_the_second_time),
         cmocka_unit_test(another_mailbox_is_known_by_its_messages),
         cmocka_unit_test(a_uidnext_that_never_moves_proves_nothing),
