@@ -8,6 +8,7 @@
  *
  *   DOUBT: some rows that we have, by UID ──┬─ they are other messages ─► another mailbox
  *                                           └─ the same, or none is there
+ *       ├─ UIDs above UIDNEXT are there ─────► the server does not move UIDNEXT: never mind
  *       ├─ not seen for long yet ──────────► the pass fails, and the connection with it
  *       ├─ seen before, and still so ──────► it is so: with HIGHESTMODSEQ a reset, which keeps
  *       │                                    what it recognises, else UIDs are compared
@@ -35,6 +36,20 @@ static bool uid_next_went_back(const struct sync_pass *p, uint32_t uid_next)
            uid_next <= m->last_uid;
 }
 
+static bool is_uid_next_false(const struct sync_pass *p)
+{
+    return p->sc.learned != NULL && p->sc.learned->false_uid_next;
+}
+
+void sync_behind_row(struct sync_pass *p, uint32_t uid)
+{
+    uint32_t end = p->first_new_uid != 0 ? p->first_new_uid : p->m->last_uid + 1;
+    if (p->sc.learned != NULL && p->selects && p->uid_next != 0 && uid >= p->uid_next &&
+        uid < end) {
+        p->sc.learned->false_uid_next = true;
+    }
+}
+
 static bool modseq_went_back(const struct sync_pass *p)
 {
     const struct mailbox *m = p->m;
@@ -48,21 +63,23 @@ bool sync_behind_is_other(const struct sync_pass *p, const struct imap_selected 
     const char *known = p->m->mailbox_id;
     bool differs = known != NULL && selected->mailbox_id.ptr != NULL &&
                    !str_eq_c(selected->mailbox_id, known);
-    return differs && (uid_next_went_back(p, selected->uid_next) || modseq_went_back(p));
+    bool uids = uid_next_went_back(p, selected->uid_next) && !is_uid_next_false(p);
+    return differs && (uids || modseq_went_back(p));
 }
 
 /* UIDNEXT alone is not enough: some servers never move it. */
 bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected)
 {
     const struct mailbox *m = p->m;
+    bool false_uid_next = is_uid_next_false(p);
     if (!uid_next_went_back(p, selected->uid_next)) {
         return false;
     }
     if (p->highest_modseq == 0 || m->highest_modseq == 0) {
-        return selected->exists < m->exists;
+        return selected->exists < m->exists && !false_uid_next;
     }
     /* Two mailboxes in which little happened are as old as each other. */
-    bool both_empty = selected->exists == 0 && m->count == 0;
+    bool both_empty = selected->exists == 0 && m->count == 0 && !false_uid_next;
     return both_empty ? p->highest_modseq <= m->highest_modseq
                       : p->highest_modseq < m->highest_modseq;
 }
@@ -79,7 +96,7 @@ static struct sync_behind *find(struct sync_learned *learned, uint32_t box)
     return NULL;
 }
 
-static void forget(struct sync_pass *p)
+void sync_behind_forget(struct sync_pass *p)
 {
     struct sync_learned *learned = p->sc.learned;
     struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
@@ -88,11 +105,12 @@ static void forget(struct sync_pass *p)
     }
 }
 
-void sync_behind_forget(struct sync_pass *p)
+void sync_behind_not(struct sync_pass *p)
 {
-    if (!uid_next_went_back(p, p->uid_next)) {
-        forget(p);
+    for (size_t i = 0; p->resynced && i < p->batch.flag_count; i++) {
+        sync_behind_row(p, p->batch.flags[i].uid);
     }
+    sync_behind_forget(p);
 }
 
 /* Seen by an earlier pass, on another connection, and so long ago? Where there is no room to
@@ -120,7 +138,7 @@ static bool is_confirmed(const struct sync_pass *p)
 
 static void follow(struct sync_pass *p)
 {
-    forget(p);
+    sync_behind_forget(p);
     if (sync_reset_follow(p)) {
         sync_selected(p);
     }
@@ -131,6 +149,10 @@ static void decide(struct sync_pass *p)
     const struct sync_doubt *d = &p->doubt;
     if (d->other > 0 && d->same == 0) {
         follow(p);
+        return;
+    }
+    if (d->beyond) {
+        sync_selected(p);
         return;
     }
     if (is_confirmed(p)) {
@@ -152,7 +174,9 @@ static void decide(struct sync_pass *p)
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
                    void *ctx)
 {
-    struct sync_doubt *d = &((struct sync_pass *)ctx)->doubt;
+    struct sync_pass *p = ctx;
+    struct sync_doubt *d = &p->doubt;
+    d->beyond = d->beyond || ((row->has & IMAP_ITEM_UID) != 0 && row->uid >= p->uid_next);
     for (size_t i = 0; i < d->count; i++) {
         if ((row->has & IMAP_ITEM_UID) != 0 && d->rows[i].uid == row->uid) {
             enum sync_likeness like = sync_row_compare(&d->rows[i], row);
@@ -165,23 +189,32 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
 static void on_end(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct sync_pass *p = ctx;
-    if (sync_pass_answered(p, err)) {
-        decide(p);
+    const struct imap_selected *now = imap_conn_selected(p->conn);
+    if (!sync_pass_answered(p, err)) {
+        return;
     }
+    /* What arrived since is above as it should be. */
+    p->doubt.beyond = p->doubt.beyond && now != NULL && now->exists == p->exists;
+    if (p->doubt.beyond && p->sc.learned != NULL) {
+        p->sc.learned->false_uid_next = true;
+    }
+    decide(p);
 }
 
+/* Those, and the last message there is. */
 static void ask(struct sync_pass *p)
 {
     static const struct imap_fetch_events events = {.on_row = on_row, .on_end = on_end};
     const struct sync_doubt *d = &p->doubt;
     uint32_t uids[SYNC_DOUBT_ROWS];
     struct imap_set set;
-    struct buf text = BUF_INIT(SYNC_DOUBT_ROWS * sizeof "4294967295,");
+    struct buf text = BUF_INIT((SYNC_DOUBT_ROWS + 1) * sizeof "4294967295,");
     for (size_t i = 0; i < d->count; i++) {
         uids[i] = d->rows[i].uid;
     }
     imap_set_from_numbers(&p->op.arena, uids, d->count, &set);
     (void)imap_set_print(&text, &set, 0, text.max_bytes);
+    (void)buf_put_c(&text, d->count > 0 ? ",*" : "*");
     struct imap_fetch_params params = {
         .by_uid = true, .set = buf_str(&text), .items = sync_row_items(p->conn)};
     sync_pass_command(p);
@@ -211,7 +244,7 @@ static void on_stored(struct store_rank *op ATTR_UNUSED, const struct err *err,
             row->keyword_count = 0;
         }
     }
-    if (d->count > 0) {
+    if (d->count > 0 || p->exists > 0) {
         ask(p);
     } else {
         decide(p);

@@ -36,6 +36,7 @@ static void on_flag_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row
         (row->seq == 1 && sync_window_looked(p, row->uid))) {
         return;
     }
+    sync_behind_row(p, row->uid);
     sync_batch_flags(&p->batch, row);
     sync_apply_flush(p);
 }

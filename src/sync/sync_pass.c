@@ -414,6 +414,13 @@ static void on_new_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row 
     }
 }
 
+/* A UIDNEXT below, or one that more messages did not move, is none to rely on. */
+static bool is_nothing_new(const struct sync_pass *p)
+{
+    return p->selects && p->uid_next != 0 && p->uid_next == p->m->last_uid + 1 &&
+           p->exists <= p->m->exists;
+}
+
 static enum step step_new(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
@@ -422,8 +429,7 @@ static enum step step_new(struct op *op)
     if (p->fetch != NULL) {
         return STEP_WAIT;
     }
-    bool none = p->selects && p->uid_next != 0 && p->uid_next <= p->m->last_uid + 1;
-    if (none || p->m->last_uid == UINT32_MAX) {
+    if (is_nothing_new(p) || p->m->last_uid == UINT32_MAX) {
         sync_pass_enter(p, PASS_STATE_CHANGED);
         return STEP_MORE;
     }
@@ -445,6 +451,7 @@ static enum step step_end(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     p->m->suspect = p->m->suspect && !(p->proves && p->compared);
+    sync_behind_forget(p);
     op_complete(op);
     return STEP_DONE;
 }

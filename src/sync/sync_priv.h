@@ -330,6 +330,7 @@ struct sync_doubt {
     struct msg_row rows[SYNC_DOUBT_ROWS]; /* email ids in op.arena */
     size_t count;
     size_t same, other;
+    bool beyond; /* it shows a UID that UIDNEXT has yet to give */
 };
 
 /* What one FETCH of an initial index brings. */
@@ -462,8 +463,12 @@ bool sync_behind_is_other(const struct sync_pass *p,
                           const struct imap_selected *selected);
 /* Fewer than before, by what SELECT told? */
 bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selected);
-/* It is as it should be: what was seen before is forgotten. */
+/* It is as it should be, or was followed to the end: what was seen before is forgotten. */
 void sync_behind_forget(struct sync_pass *p);
+/* The same, behind SELECT. */
+void sync_behind_not(struct sync_pass *p);
+/* A message that was known before SELECT is there: did that tell a UIDNEXT above it? */
+void sync_behind_row(struct sync_pass *p, uint32_t uid);
 enum step sync_behind_step(struct op *op);
 
 /* sync_numbers.c: flags of which the server told the number of the message only */

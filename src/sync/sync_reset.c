@@ -84,7 +84,7 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
                 !sync_behind_is_other(p, selected);
     bool behind = same && sync_behind_is(p, selected);
     if (same && !behind) {
-        sync_behind_forget(p);
+        sync_behind_not(p);
         return true;
     }
     if (!p->reselected) {

@@ -418,7 +418,10 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
                (f->config.quirks & FAKE_KEEPS_NO_KEYWORD) != 0 ? "" : " alpha",
                f->view_count, f->uid_validity);
     if ((f->config.quirks & FAKE_NO_UIDNEXT) == 0) {
-        buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n", f->uid_next);
+        bool sticks =
+            (f->config.quirks & FAKE_STICKS_UIDNEXT) != 0 && f->uid_next > FAKE_STUCK_AT;
+        buf_printf(&f->out, "* OK [UIDNEXT %u] ok\r\n",
+                   sticks ? FAKE_STUCK_AT : f->uid_next);
     }
     if (has_cap(f, "OBJECTID")) {
         buf_printf(&f->out, "* OK [MAILBOXID (M%u)] ok\r\n", f->mailbox_id);

@@ -29,14 +29,19 @@ struct fake_message {
 };
 
 enum fake_quirk {
-    FAKE_VANISHES_ALL = 1 << 0,    /* QRESYNC: all messages went (James) */
-    FAKE_NO_MODSEQ = 1 << 1,       /* CONDSTORE, but not for this mailbox */
-    FAKE_NO_UIDNEXT = 1 << 2,      /* 163.com */
-    FAKE_REFUSES_SEARCH = 1 << 3,  /* NO to every search */
-    FAKE_LOSES_ROWS = 1 << 4,      /* FETCH by number: the first answer lacks a row */
-    FAKE_TELLS_APART = 1 << 5,     /* what went and what came: one at a time */
-    FAKE_TELLS_FLAGS = 1 << 6,     /* flags that changed, when it tells the rest */
-    FAKE_KEEPS_NO_KEYWORD = 1 << 7 /* by PERMANENTFLAGS, which names none */
+    FAKE_VANISHES_ALL = 1 << 0,     /* QRESYNC: all messages went (James) */
+    FAKE_NO_MODSEQ = 1 << 1,        /* CONDSTORE, but not for this mailbox */
+    FAKE_NO_UIDNEXT = 1 << 2,       /* 163.com */
+    FAKE_REFUSES_SEARCH = 1 << 3,   /* NO to every search */
+    FAKE_LOSES_ROWS = 1 << 4,       /* FETCH by number: the first answer lacks a row */
+    FAKE_TELLS_APART = 1 << 5,      /* what went and what came: one at a time */
+    FAKE_TELLS_FLAGS = 1 << 6,      /* flags that changed, when it tells the rest */
+    FAKE_KEEPS_NO_KEYWORD = 1 << 7, /* by PERMANENTFLAGS, which names none */
+    FAKE_STICKS_UIDNEXT = 1 << 8    /* it never rises above FAKE_STUCK_AT */
+};
+
+enum {
+    FAKE_STUCK_AT = 10
 };
 
 struct imap_fake;

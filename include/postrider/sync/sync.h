@@ -83,6 +83,7 @@ struct sync_learned {
     uint32_t false_vanished;      /* times that VANISHED proved wrong */
     int64_t qresync_off_until_ms; /* loop time */
     int64_t flag_search_off_until_ms;
+    bool false_uid_next; /* it told a UIDNEXT below a UID that it showed */
     struct sync_behind behind[SYNC_BEHIND_MAX];
 };
 

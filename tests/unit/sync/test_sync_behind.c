@@ -162,6 +162,7 @@ static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **sta
         world_read_log(t.w);
         assert_int_equal(
             t.w->events[EVENT_MESSAGE_NEW] - t.w->events[EVENT_MESSAGE_DELETED], COUNT);
+        assert_int_equal(t.w->learned.behind[0].box, 0); /* there is room for others */
         fake_world_end(&t);
     }
 }
@@ -186,6 +187,39 @@ static void another_mailbox_is_known_by_its_messages(void **state)
     }
 }
 
+/* To lose a message is no step back in time, of whichever UID, nor is it to be empty. */
+static void a_uidnext_that_never_moves_proves_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct imap_fake_config config = {.capabilities = fake_servers[i],
+                                          .quirks = FAKE_STICKS_UIDNEXT};
+        struct fake_world t = fake_world_begin(config, COUNT);
+        t.w->sc.delete_confirm_ms = LONG_MS;
+        uint32_t first = 3, last = imap_fake_add(t.fake, MORE);
+        assert_int_equal(look(&t), ERR_OK);
+        imap_fake_flags(t.fake, last, IMAP_FLAG_SEEN, false);
+        assert_int_equal(look(&t), ERR_OK);
+        imap_fake_expunge(t.fake, first, first);
+        assert_int_equal(look(&t), ERR_OK);
+        imap_fake_expunge(t.fake, last, last);
+        assert_int_equal(look(&t), ERR_OK);
+        fake_world_check(&t, 1);
+        imap_fake_expunge(t.fake, 1, last);
+        for (unsigned k = 0; k < 3; k++) {
+            assert_int_equal(look(&t), ERR_OK);
+            assert_int_equal(t.w->m->count, 0);
+        }
+        (void)imap_fake_add(t.fake, 2);
+        assert_int_equal(look(&t), ERR_OK);
+        fake_world_check(&t, 1);
+        world_read_log(t.w);
+        assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 0);
+        assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], COUNT + MORE);
+        fake_world_end(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +230,7 @@ int main(void)
         cmocka_unit_test(another_mailbox_is_known_by_its_id),
         cmocka_unit_test(an_old_copy_that_was_put_back_is_believed_the_second_time),
         cmocka_unit_test(another_mailbox_is_known_by_its_messages),
+        cmocka_unit_test(a_uidnext_that_never_moves_proves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
