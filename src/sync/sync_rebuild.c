@@ -8,7 +8,7 @@
  * they came after the last look at the mailbox, and old ones count as deleted if nearly
  * all messages can be recognised. A message that was moved here keeps its date, so where
  * all but a few were recognised, these few count as new whatever their date is; many would
- * rather be those that were there, under other marks. What a part tells comes in a fixed order, and the record
+ * rather be those that were there, under other marks, unless EMAILID says that they are not. What a part tells comes in a fixed order, and the record
  * counts how much of it was told: after a crash the rest follows, with the same event ids.
  *
  * A row without a partner that the server does not show any more leaves the index as
@@ -368,10 +368,12 @@ static bool is_torn(const struct imap_row *row)
     return (row->has & marks) == marks && row->internaldate_ms <= 0 && row->size == 0;
 }
 
-static bool are_few(const struct sync_rebuild *r)
+static bool are_strangers(const struct sync_rebuild *r)
 {
     size_t few = r->new_rows * FEW_PERCENT / 100;
-    return r->telling && r->fresh_count <= (few > FEW_MIN ? few : FEW_MIN);
+    /* No two messages have the same EMAILID: these were not there under another. */
+    return r->by_email ||
+           (r->telling && r->fresh_count <= (few > FEW_MIN ? few : FEW_MIN));
 }
 
 static bool is_news(const struct sync_pass *p, const struct imap_row *row)
@@ -380,7 +382,7 @@ static bool is_news(const struct sync_pass *p, const struct imap_row *row)
     const struct mailbox *shadow = r->shadow;
     bool late = shadow->stored_ms != 0 &&
                 row->internaldate_ms >= shadow->stored_ms - ARRIVED_SLACK_MS;
-    return late || knows_nothing(shadow) || (are_few(r) && !has_other_date(p));
+    return late || knows_nothing(shadow) || (are_strangers(r) && !has_other_date(p));
 }
 
 static void on_fresh_row(void *ctx, const struct imap_row *row)

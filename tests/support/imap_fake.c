@@ -331,6 +331,9 @@ static void put_row(struct imap_fake *f, size_t seq, const struct fake_message *
         buf_printf(&f->out, " INTERNALDATE \"%s\" RFC822.SIZE %u", date,
                    torn ? 0 : 100 + m->uid);
     }
+    if (strstr(items, "EMAILID") != NULL) {
+        buf_printf(&f->out, " EMAILID (E%u)", m->uid);
+    }
     buf_put_c(&f->out, ")\r\n");
 }
 

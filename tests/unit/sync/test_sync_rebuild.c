@@ -167,6 +167,20 @@ static void few_old_messages_without_a_partner_are_new(void **state)
     }
 }
 
+/* What has another EMAILID is another message: it was not there under other marks. */
+static void any_number_of_old_messages_is_new_by_emailid(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("CONDSTORE QRESYNC ESEARCH OBJECTID", 100);
+    imap_fake_add(t.fake, 200);
+    set_old(&t, 101, 300);
+    imap_fake_expunge(t.fake, 1, 10);
+    imap_fake_reset(t.fake, ANOTHER);
+    fake_world_again(&t);
+    expect(&t, 300, 10);
+    fake_world_end(&t);
+}
+
 /* UIDNEXT and HIGHESTMODSEQ went back, so it cannot be the one that was there. */
 static void another_mailbox_with_the_same_uidvalidity_is_a_reset(void **state)
 {
@@ -282,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_is_shown_without_content_is_gone),
         cmocka_unit_test(all_is_new_where_nothing_was),
         cmocka_unit_test(few_old_messages_without_a_partner_are_new),
+        cmocka_unit_test(any_number_of_old_messages_is_new_by_emailid),
         cmocka_unit_test(another_mailbox_with_the_same_uidvalidity_is_a_reset),
         cmocka_unit_test(a_message_that_cannot_be_shown_hides_no_other),
         cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
