@@ -79,6 +79,13 @@ void account_call_cancel(struct account_call *c)
     }
 }
 
+/* What was asked ahead is called off first: it ends before the call does. */
+static void fail(struct account_call *c, const struct err *err)
+{
+    store_threads_cancel(c->threads);
+    op_fail_err(&c->op, err);
+}
+
 void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
 {
     struct err err = {.code = ERR_OK};
@@ -86,7 +93,7 @@ void call_fail(struct account_call *c, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)err_vset(&err, code, fmt, ap);
     va_end(ap);
-    op_fail_err(&c->op, &err);
+    fail(c, &err);
 }
 
 /* Connections end while nobody uses them, which who uses them next finds out. */
@@ -106,7 +113,7 @@ static bool begin_again(struct account_call *c, const struct err *err)
 void call_fail_err(struct account_call *c, const struct err *err)
 {
     if (!c->reads || !begin_again(c, err)) {
-        op_fail_err(&c->op, err);
+        fail(c, err);
     }
 }
 
@@ -134,18 +141,24 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     if (err->code == ERR_OK) {
         c->told(c, threads, count);
     }
-    c->then(c);
+    if (c->then != NULL) {
+        c->then(c);
+    }
 }
 
 void call_ask_threads(struct account_call *c, const struct thread_query *queries,
                       size_t count,
                       void (*told)(struct account_call *c, const uint64_t *threads,
-                                   size_t count),
-                      void (*then)(struct account_call *c))
+                                   size_t count))
 {
     c->told = told;
-    c->then = then;
+    c->then = NULL;
     c->threads = account_threads_ask(c->a, queries, count, on_threads, c);
+}
+
+void call_await_threads(struct account_call *c, void (*then)(struct account_call *c))
+{
+    c->then = then;
     if (c->threads == NULL) {
         then(c);
     }
@@ -253,7 +266,7 @@ static void on_news(struct imap_simple *op ATTR_UNUSED, const struct err *err, v
     if (err->code == ERR_OK) {
         use_connection(c);
     } else if (!begin_again(c, err)) {
-        op_fail_err(&c->op, err);
+        fail(c, err);
     }
 }
 

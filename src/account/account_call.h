@@ -95,13 +95,14 @@ void call_fail_err(struct account_call *c, const struct err *err);
  * server may refuse some of what was asked. */
 bool call_goes_on(struct account_call *c, const struct err *err);
 bool call_goes_on_past_no(struct account_call *c, const struct err *err);
-/* Asks for threads, then goes on; whatever the answer, without the store the rest can still
- * be shown. */
+/* Asks for threads, perhaps while something else is asked, too. */
 void call_ask_threads(struct account_call *c, const struct thread_query *queries,
                       size_t count,
                       void (*told)(struct account_call *c, const uint64_t *threads,
-                                   size_t count),
-                      void (*then)(struct account_call *c));
+                                   size_t count));
+/* Goes on when that was answered; whatever the answer, without the store the rest can still
+ * be shown. */
+void call_await_threads(struct account_call *c, void (*then)(struct account_call *c));
 /* Success; takes the result. */
 void call_complete(struct account_call *c, json_t *result);
 /* Success with c->text, unless there is too much of it. */

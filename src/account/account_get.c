@@ -1,6 +1,7 @@
 /* One message: details from ENVELOPE, BODYSTRUCTURE and the header, texts from their parts. */
 #include "account_call.h"
 #include "account_report.h"
+#include "account_row.h"
 #include "account_safe.h"
 #include "account_sections.h"
 
@@ -42,6 +43,9 @@ struct getting {
     struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
+    bool asks_thread, asked_ahead; /* for the thread: by what is kept of its row */
+    bool has_thread;
+    uint64_t thread;
 };
 
 static void parts_drop(struct getting *g)
@@ -193,13 +197,17 @@ static json_t *texts_json(struct getting *g, struct str made)
 static void answer_message(struct account_call *c)
 {
     struct getting *g = c->detail;
+    if (g->asks_thread && g->has_thread) {
+        account_thread_put(g->message, &g->thread, 1);
+    }
     call_complete(c, json_incref(g->message));
 }
 
 static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
 {
     struct getting *g = c->detail;
-    account_thread_put(g->message, threads, count);
+    g->has_thread = count > 0;
+    g->thread = count > 0 ? threads[0] : 0;
 }
 
 static void answer(struct account_call *c, struct str made)
@@ -216,8 +224,11 @@ static void answer(struct account_call *c, struct str made)
         json_decref(decoded);
     }
     struct thread_query query;
-    size_t asked = account_thread_query_json(c->a, g->message, &query) ? 1 : 0;
-    call_ask_threads(c, &query, asked, on_told, answer_message);
+    g->asks_thread = account_thread_query_json(c->a, g->message, &query);
+    if (g->asks_thread && !g->asked_ahead) {
+        call_ask_threads(c, &query, 1, on_told);
+    }
+    call_await_threads(c, answer_message);
 }
 
 static void getting_complete(struct account_call *c)
@@ -540,6 +551,18 @@ static void fetch_message(struct account_call *c)
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
+/* Who opens a message has seen it in a listing, as a rule. */
+static void ask_thread_ahead(struct account_call *c)
+{
+    struct getting *g = c->detail;
+    const struct kept_row *kept =
+        g->headers ? account_row_kept(c->a, c->number, c->uid) : NULL;
+    g->asked_ahead = kept != NULL && kept->query.own != 0;
+    if (g->asked_ahead) {
+        call_ask_threads(c, &kept->query, 1, on_told);
+    }
+}
+
 static struct account_call *getting_start(struct account *a, struct str id,
                                           struct getting how, int64_t deadline_ms,
                                           account_call_cb *cb, void *ctx)
@@ -554,6 +577,7 @@ static struct account_call *getting_start(struct account *a, struct str id,
     c->fini = getting_fini;
     c->reads = true;
     if (call_find_message(c, id)) {
+        ask_thread_ahead(c);
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, fetch_message);
     }
     return c;

@@ -104,7 +104,8 @@ void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size
         }
     }
     c->asking = asking;
-    call_ask_threads(c, queries, n, on_told, then);
+    call_ask_threads(c, queries, n, on_told);
+    call_await_threads(c, then);
 }
 
 /* --- out --- */

@@ -32,6 +32,11 @@ def listed(make_daemon, redis, consumer, server, user):
         def rows(self, path="INBOX", size=20):
             return self.daemon.page(user, path, size=size)["messages"]
 
+        def names(self, path):
+            """None while the mailbox cannot be listed."""
+            reply = self.daemon.request("GET", f"/v1/account/{user}/messages?path={path}")
+            return [m["messageId"] for m in reply.json["messages"]] if reply.status == 200 else None
+
         def fetches(self):
             """Commands that ask for rows of a listing: of everything, of what may change."""
             sent = b"".join(c.text(True) for c in list(tap.connections)).split(b"\r\n")
@@ -68,6 +73,18 @@ def test_second_listing_asks_only_for_what_may_change(listed, server, consumer, 
     assert first[0]["uid"] not in [r["uid"] for r in box.rows(size=100)]
 
 
+def test_message_that_was_listed_is_in_the_thread_of_its_row(listed, server, user):
+    box = listed.start([mail.rich(f"<thread-{i}@example.com>") for i in range(3)])
+    wait_until(lambda: all("threadId" in row for row in box.rows()), 20, "threads")
+    rows, path = box.rows(), f"/v1/account/{user}/message/"
+    for row in rows:
+        assert listed.daemon.get(path + row["id"])["threadId"] == row["threadId"]
+    # The thread is asked for while the message turns out to be gone.
+    server.expunge(user, [rows[0]["uid"]])
+    wait_until(lambda: listed.daemon.request("GET", path + rows[0]["id"]).status == 404, 10, "404")
+    assert listed.daemon.get(path + rows[1]["id"])["threadId"] == rows[1]["threadId"]
+
+
 def test_kept_rows_show_the_mailbox_they_are_in_now(listed, server, consumer, user):
     server.fill(user, mail.many(3), mailbox="Before")
     box = listed.start([mail.plain(0)])
@@ -94,8 +111,7 @@ def test_another_mailbox_of_the_same_name_shows_none_of_them(listed, server, con
         c.delete("Again")
         c.create("Again")
     server.append(user, "Again", mail.plain(2, message_id="<latter@example.com>"))
-    wait_until(lambda: [m["messageId"] for m in listed.daemon.messages(user, "Again")] == ["<latter@example.com>"], 20,
-               "the other mailbox")
+    wait_until(lambda: listed.names("Again") == ["<latter@example.com>"], 20, "the other mailbox")
     assert box.rows("Again")[0]["id"] != former["id"]
 
 
