@@ -57,10 +57,6 @@ static void on_vanished(struct imap_fetch *op ATTR_UNUSED, const struct imap_set
 /* The newest messages, and in a window the oldest one, which tells if it moved back. */
 static void newest(const struct sync_pass *p, uint32_t count, char set[40])
 {
-    if (p->recent_same) {
-        (void)snprintf(set, 40, "1");
-        return;
-    }
     uint32_t last = sync_pass_last(p);
     uint32_t lo = sync_pass_exists(p) > count ? last - count + 1 : p->live->below + 1;
     const char *first = lo > 1 && p->m->window_floor != 0 ? "1," : "";

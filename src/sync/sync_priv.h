@@ -359,8 +359,7 @@ struct sync_pass {
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
     bool has_flag_sets;
-    bool recent_done;       /* PASS_STATE_RECENT was there … */
-    bool recent_same;       /* … and found no other flags */
+    bool recent_done;       /* PASS_STATE_RECENT was there */
     struct str recent_uids; /* of what it found */
     bool proved;            /* none of those that were said to be gone is found */
     bool probed;            /* ranks of what is gone were asked for */

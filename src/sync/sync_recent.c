@@ -126,6 +126,11 @@ bool sync_recent_criteria(struct sync_pass *p, const struct msg_row *rows, size_
     if (count == 0 || !collect_keys(p, &keys)) {
         return false;
     }
+    /* What a window shows below the index has come back into it. */
+    bool window = p->m->window_floor != 0 && p->m->segments[0].first_uid > 1;
+    if (window) {
+        (void)buf_printf(out, "OR UID 1:%u (", p->m->segments[0].first_uid - 1);
+    }
     (void)buf_printf(out, "UID %u:%u", rows[0].uid, rows[count - 1].uid);
     for (size_t i = 1; i < keys.count; i++) {
         (void)buf_put_c(out, " OR");
@@ -134,6 +139,7 @@ bool sync_recent_criteria(struct sync_pass *p, const struct msg_row *rows, size_
         (void)buf_put_c(out, " ");
         put_key(out, p->m, &keys.items[i], rows, count);
     }
+    (void)buf_put_c(out, window ? ")" : "");
     return !out->overflow;
 }
 
@@ -181,14 +187,13 @@ static void on_found(struct imap_search *op ATTR_UNUSED, const struct err *err,
         sync_pass_fail(p, err, "search for flags");
         return;
     }
-    p->recent_same = result->set.count == 0;
-    bool looks_down = p->m->window_floor != 0; /* at the lowest one, too */
-    if (!looks_down &&
+    /* In a window the oldest one is looked at along with the flags. */
+    if (p->m->window_floor == 0 &&
         imap_set_print(&uids, &result->set, 0, uids.max_bytes) == result->set.count) {
         p->recent_uids = arena_str(&p->op.arena, buf_str(&uids));
     }
     buf_fini(&uids);
-    go_on(p, p->recent_same && !looks_down ? PASS_STATE_PREPARE : PASS_STATE_CHANGED);
+    go_on(p, result->set.count > 0 ? PASS_STATE_CHANGED : PASS_STATE_PREPARE);
 }
 
 static void on_rows(struct store_rank *op ATTR_UNUSED, const struct err *err,

@@ -14,6 +14,7 @@
 
 enum {
     COUNT = 1000,
+    WINDOW = 10000,
     KIB = 1024
 };
 
@@ -50,6 +51,23 @@ static void nothing_new_costs_one_small_search(void **state)
     assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
     assert_int_equal(imap_fake_commands(t.fake, "UID"), 0);
     assert_in_range(imap_fake_bytes(t.fake, true), 1, KIB);
+    fake_world_end(&t);
+}
+
+/* So many look like all that the server shows of more. */
+static void a_full_window_costs_one_small_search_too(void **state)
+{
+    (void)state;
+    struct fake_world t =
+        fake_world_begin((struct imap_fake_config){.capabilities = "ESEARCH"}, WINDOW);
+    sync_anew(&t);
+    assert_int_not_equal(t.w->m->window_floor, 0);
+    assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 1);
+    assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
+    assert_in_range(imap_fake_bytes(t.fake, true), 1, KIB);
+    imap_fake_flags(t.fake, WINDOW - 3, IMAP_FLAG_FLAGGED, false);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
     fake_world_end(&t);
 }
 
@@ -206,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_new_costs_one_small_search),
+        cmocka_unit_test(a_full_window_costs_one_small_search_too),
         cmocka_unit_test(each_flag_that_comes_or_goes_is_found),
         cmocka_unit_test(a_keyword_that_permanentflags_does_not_name_is_found),
         cmocka_unit_test(other_news_do_not_hide_a_flag),
