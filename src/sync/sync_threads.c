@@ -184,6 +184,9 @@ static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct sync_threads *t = ctx;
     t->fetch = NULL;
+    if (!op_is_running(&t->op)) {
+        return;
+    }
     /* NO: what the server cannot show has no headers that could be read. */
     if (err->code != ERR_OK && err->code != ERR_NO) {
         op_fail_err(&t->op, err);
@@ -224,6 +227,9 @@ static void on_scanned(struct store_scan *op ATTR_UNUSED, const struct err *err,
 {
     struct sync_threads *t = ctx;
     t->scan = NULL;
+    if (!op_is_running(&t->op)) {
+        return;
+    }
     if (err->code != ERR_OK) {
         op_fail_err(&t->op, err);
     } else if (t->count > 0) {
