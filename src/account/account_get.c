@@ -43,9 +43,8 @@ struct getting {
     struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
-    bool asks_thread, asked_ahead; /* for the thread: by what is kept of its row */
-    bool has_thread;
-    uint64_t thread;
+    bool asked_ahead; /* for the thread, by what is kept of its row */
+    uint64_t thread;  /* what the store knows; 0 = nothing */
 };
 
 static void parts_drop(struct getting *g)
@@ -197,7 +196,8 @@ static json_t *texts_json(struct getting *g, struct str made)
 static void answer_message(struct account_call *c)
 {
     struct getting *g = c->detail;
-    if (g->asks_thread && g->has_thread) {
+    bool told = json_object_get(g->message, "threadId") != NULL; /* by the server */
+    if (!told && g->thread != 0) {
         account_thread_put(g->message, &g->thread, 1);
     }
     call_complete(c, json_incref(g->message));
@@ -206,7 +206,6 @@ static void answer_message(struct account_call *c)
 static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
 {
     struct getting *g = c->detail;
-    g->has_thread = count > 0;
     g->thread = count > 0 ? threads[0] : 0;
 }
 
@@ -224,8 +223,7 @@ static void answer(struct account_call *c, struct str made)
         json_decref(decoded);
     }
     struct thread_query query;
-    g->asks_thread = account_thread_query_json(c->a, g->message, &query);
-    if (g->asks_thread && !g->asked_ahead) {
+    if (!g->asked_ahead && account_thread_query_json(c->a, g->message, &query)) {
         call_ask_threads(c, &query, 1, on_told);
     }
     call_await_threads(c, answer_message);

@@ -490,15 +490,6 @@ void render_listed_live(struct buf *out, const struct mailbox *m,
     put_live(&(struct json_out){.text = out}, m, row);
 }
 
-void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row)
-{
-    struct json_out object = {.text = out};
-    json_out_open(&object, NULL, '{');
-    render_listed_live(out, m, row);
-    render_listed_fixed(out, m, row);
-    json_out_close(&object, '}');
-}
-
 json_t *render_message(const struct mailbox *m, const struct imap_row *row)
 {
     struct rendering r = {.row = row, .whole = true};

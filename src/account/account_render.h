@@ -16,12 +16,10 @@ enum {
 
 /* Ids, flags, envelope, attachments, text ids. */
 json_t *render_message(const struct mailbox *m, const struct imap_row *row);
-/* The same as an entry of a listing, which has no `sender` and no `bcc`: appends its JSON. */
-void render_listed(struct buf *out, const struct mailbox *m, const struct imap_row *row);
-/* Its members in two parts, without braces, so that they can be kept apart: those that may
- * change while a message has its UID (flags, labels, thread, the mailbox's path and use),
- * never none, and the others. A comma goes in front of the first unless the buffer is empty
- * or ends with a bracket. */
+/* The members of the same as an entry of a listing, which has no `sender` and no `bcc`, in two
+ * parts without braces, so that they can be kept apart: those that may change while a message has
+ * its UID (flags, labels, thread, the mailbox's path and use), never none, and the others. A comma
+ * goes in front of the first unless the buffer is empty or ends with a bracket. */
 void render_listed_live(struct buf *out, const struct mailbox *m,
                         const struct imap_row *row);
 void render_listed_fixed(struct buf *out, const struct mailbox *m,

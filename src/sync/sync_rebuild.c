@@ -98,15 +98,6 @@ void sync_rebuild_free(struct sync_rebuild **rp)
     mem_free(r);
 }
 
-static void *grow(void *items, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap) {
-        return items;
-    }
-    *cap = *cap > 0 ? *cap * 2 : 64;
-    return mem_realloc(items, *cap * size);
-}
-
 /* --- LOAD, COUNT --- */
 
 /* Whatever its date, a message that such an index did not have was never told: it never
@@ -184,11 +175,11 @@ static void take_new(struct sync_pass *p, const struct msg_row *row)
     r->new_rows++;
     const struct msg_row *former = sync_match_take(&r->old, key, row);
     if (former == NULL) {
-        r->fresh = grow(r->fresh, r->fresh_count, &r->fresh_cap, sizeof *r->fresh);
+        r->fresh = sync_grow(r->fresh, r->fresh_count, &r->fresh_cap, sizeof *r->fresh);
         r->fresh[r->fresh_count++] = row->uid;
     } else if (!sync_same_flags(former, row)) {
         r->changes =
-            grow(r->changes, r->change_count, &r->change_cap, sizeof *r->changes);
+            sync_grow(r->changes, r->change_count, &r->change_cap, sizeof *r->changes);
         struct sync_change *change = &r->changes[r->change_count++];
         change->before = keep_row(r, former);
         change->after = keep_row(r, row);

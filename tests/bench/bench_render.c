@@ -63,7 +63,10 @@ static void on_response(void *ctx, const struct imap_resp *resp)
         buf_clear(&w->reply);
     }
     if (w->stage->lists) {
-        render_listed(&w->reply, w->m, &resp->row);
+        (void)buf_put_byte(&w->reply, '{');
+        render_listed_live(&w->reply, w->m, &resp->row);
+        render_listed_fixed(&w->reply, w->m, &resp->row);
+        (void)buf_put_byte(&w->reply, '}');
     }
     if (w->stage->shows) {
         json_decref(render_message(w->m, &resp->row));
