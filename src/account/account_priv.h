@@ -397,7 +397,7 @@ struct account {
     struct account_news *news; /* events that go with the next one; NULL: none */
     /* work */
     struct work_conn *work[ACCOUNT_WORK_MAX];
-    struct list requests[3];   /* per lane */
+    struct list requests[ACCOUNT_LANE_COUNT];
     size_t work_users;         /* account_work objects that exist */
     size_t calls;              /* account_call objects that exist: they use the table */
     struct list listing_calls; /* those that wait for a listing */

@@ -2,10 +2,10 @@
  *
  *   borrow ──► [STRUCTURE or SIZE] ──► [MEASURE] ──► BODY ──► end
  *
- * A part is fetched in pieces, and the connection is given back between them, so that many slow
- * clients share few connections; the pieces grow while the client keeps up. A whole raw message is
- * one FETCH: its literal alone tells its size for sure (servers err in RFC822.SIZE). MEASURE reads
- * an encoded part without giving it to anyone, since a range needs to know the decoded size. */
+ * All is fetched in pieces, and the connection is given back between them, so that many slow
+ * clients share few connections; the pieces grow while the client keeps up. The size of a raw
+ * message that is more than a piece is not told: servers err in RFC822.SIZE. MEASURE reads an
+ * encoded part without giving it to anyone, since a range needs to know the decoded size. */
 #include "account_call.h"
 #include "account_measure.h"
 
@@ -51,9 +51,9 @@ struct account_stream {
     struct account_measuring measuring;
     uint64_t measured;
     /* the piece on its way */
-    bool whole; /* one FETCH of everything */
     uint64_t at, chunk, got;
     bool was_paused;
+    enum account_lane lane;
     struct list waiting; /* for the consumer, without a connection: in a->streams */
     unsigned kept_up;    /* pieces in a row that the consumer took as they came */
     /* decoded bytes */
@@ -105,8 +105,7 @@ static void stream_borrow(struct account_stream *s);
 /* A piece of the least size is taken anyway: that frees the connection for others. */
 static bool holds_back(const struct account_stream *s)
 {
-    return s->fetch != NULL && s->state == STREAM_BODY &&
-           (s->whole || s->chunk > CHUNK_MIN);
+    return s->fetch != NULL && s->state == STREAM_BODY && s->chunk > CHUNK_MIN;
 }
 
 void account_stream_pause(struct account_stream *s)
@@ -225,8 +224,9 @@ static bool on_body_begin(struct imap_fetch *op ATTR_UNUSED,
     struct account_stream *s = ctx;
     s->found = true;
     if (!s->begun && s->state == STREAM_BODY && op_is_running(&s->op)) {
-        begin(s, (struct account_stream_info){.size = s->whole ? (int64_t)literal->size
-                                                               : -1});
+        bool is_all = s->path.ptr == NULL && literal->size != s->chunk;
+        begin(s,
+              (struct account_stream_info){.size = is_all ? (int64_t)literal->size : -1});
     }
     return true;
 }
@@ -271,6 +271,7 @@ static void measure_end(struct account_stream *s)
 static void next_piece(struct account_stream *s)
 {
     s->kept_up = s->was_paused ? 0 : s->kept_up + 1;
+    s->lane = s->was_paused ? ACCOUNT_LANE_SLOW : ACCOUNT_LANE_BULK;
     if (s->was_paused) {
         s->chunk = CHUNK_MIN;
     } else if (s->kept_up > 1 && s->chunk < CHUNK_MAX) {
@@ -287,8 +288,8 @@ static void next_piece(struct account_stream *s)
 static void piece_end(struct account_stream *s)
 {
     /* A server that does not know of partial FETCH gives everything. */
-    bool ended = s->whole || s->got != s->chunk;
-    if (s->got > s->chunk && !s->whole && s->at > 0) {
+    bool ended = s->got != s->chunk;
+    if (s->got > s->chunk && s->at > 0) {
         op_fail(&s->op, ERR_PROTOCOL,
                 "the server gave more of a part than was asked for");
         return;
@@ -349,7 +350,7 @@ static void fetch_piece(struct account_stream *s)
                                        .sections = &section,
                                        .section_count = 1,
                                        .partial_offset = s->at,
-                                       .partial_bytes = s->whole ? 0 : s->chunk};
+                                       .partial_bytes = s->chunk};
     s->found = false;
     s->got = 0;
     s->was_paused = false;
@@ -496,7 +497,7 @@ static void stream_go(struct account_stream *s)
         fetch_piece(s);
     } else if (s->known) {
         body_or_measure(s);
-    } else if (s->whole) {
+    } else if (s->path.ptr == NULL && !s->has_range) {
         s->state = STREAM_BODY;
         fetch_piece(s);
     } else {
@@ -533,8 +534,7 @@ static void stream_borrow(struct account_stream *s)
     account_work_end(&s->work, false);
     s->conn = NULL;
     op_extend(&s->op, CALL_COMMAND_MS);
-    s->work =
-        account_work_start(s->a, ACCOUNT_LANE_BULK, s->box, CALL_COMMAND_MS, on_work, s);
+    s->work = account_work_start(s->a, s->lane, s->box, CALL_COMMAND_MS, on_work, s);
 }
 
 static struct account_stream *
@@ -551,8 +551,8 @@ stream_start(struct account *a, struct str id, struct str path,
     s->path = arena_str(&s->op.arena, path);
     s->has_range = range != NULL;
     s->range = range != NULL ? *range : (struct account_range){0};
-    s->whole = path.ptr == NULL && range == NULL;
     s->chunk = CHUNK_MIN;
+    s->lane = ACCOUNT_LANE_BULK;
     s->left = UINT64_MAX;
     buf_init(&s->piece, PIECE_MAX);
     if (message_id_parse(id, &s->number, &s->uid)) {
@@ -563,7 +563,7 @@ stream_start(struct account *a, struct str id, struct str path,
         return s;
     }
     s->box = m->box;
-    s->work = account_work_start(a, ACCOUNT_LANE_BULK, s->box, deadline_ms, on_work, s);
+    s->work = account_work_start(a, s->lane, s->box, deadline_ms, on_work, s);
     return s;
 }
 

@@ -4,7 +4,7 @@
  *   request:    waiting (per lane) ──► [select the mailbox] ──► granted ──► account_work_end
  *   connection: opening ──► free ◄──► selecting / lent ──► closed
  *
- * Lanes in order: interactive, sync, bulk; bulk leaves one connection for the others. */
+ * Lanes in order: interactive, sync, slow, bulk (account_lane). */
 #include "account_call.h"
 
 #include "postrider/base/check.h"
@@ -329,21 +329,32 @@ static void assign(struct work_conn *wc, struct account_work *w)
 }
 
 /* A free connection, best with the mailbox selected already. */
-static struct work_conn *find_free(struct account *a, uint32_t box, size_t *free_out)
+static struct work_conn *find_free(struct account *a, uint32_t box)
 {
     struct work_conn *best = NULL;
-    size_t vacant = 0, count = 0, limit = account_work_limit(a);
     for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
         struct work_conn *wc = a->work[i];
-        count += wc != NULL ? 1 : 0;
-        vacant += wc != NULL && wc->state == WORK_STATE_FREE ? 1 : 0;
         if (wc != NULL && wc->state == WORK_STATE_FREE &&
             (best == NULL || wc->box == box)) {
             best = wc;
         }
     }
-    *free_out = vacant + (limit > count ? limit - count : 0);
     return best;
+}
+
+/* Has the lane its share already? A server that must prepare the piece of each of many slow
+ * clients at once is slower for everyone. */
+static bool is_full(const struct account *a, enum account_lane lane)
+{
+    size_t limit = account_work_limit(a), busy = 0, slow = 0;
+    for (size_t i = 0; i < ACCOUNT_WORK_MAX; i++) {
+        const struct work_conn *wc = a->work[i];
+        busy += wc != NULL && wc->state != WORK_STATE_FREE;
+        slow += wc != NULL && wc->user != NULL && wc->user->lane == ACCOUNT_LANE_SLOW;
+    }
+    bool leaves_none = limit > 1 && busy + 1 >= limit;
+    return (lane == ACCOUNT_LANE_SLOW && (slow > 0 || leaves_none)) ||
+           (lane == ACCOUNT_LANE_BULK && leaves_none);
 }
 
 static size_t opening_count(const struct account *a)
@@ -361,11 +372,10 @@ static void work_dispatch(struct account *a)
     for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
         list_foreach (node, &a->requests[lane]) {
             struct account_work *w = container_of(node, struct account_work, node);
-            size_t vacant;
-            struct work_conn *wc = find_free(a, w->box, &vacant);
-            if (w->lane == ACCOUNT_LANE_BULK && vacant <= 1) {
+            if (is_full(a, w->lane)) {
                 break;
             }
+            struct work_conn *wc = find_free(a, w->box);
             if (wc != NULL) {
                 assign(wc, w);
             } else if (++wanted > opening_count(a)) {
@@ -458,7 +468,7 @@ void account_work_end(struct account_work **wp, bool broken)
     loop_undefer(&w->tell);
     list_remove(&w->node);
     bool brief =
-        w->lane == ACCOUNT_LANE_BULK || (w->lane == ACCOUNT_LANE_SYNC && !a->settled);
+        w->lane >= ACCOUNT_LANE_SLOW || (w->lane == ACCOUNT_LANE_SYNC && !a->settled);
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {

@@ -190,6 +190,20 @@ def test_subconnections_come_and_go_with_the_record_without_a_new_login_of_the_r
     assert first.open and d.account(user)["state"] == "connected"
 
 
+def test_requests_need_no_more_than_the_one_connection_subconnections_leave(make_daemon, redis, consumer, servers, user):
+    server = servers("STATUS")
+    server.append(user, "INBOX", mail.rich(attachments=[("a.bin", "application/octet-stream", mail.binary(600_000))]))
+    boxes = ["Archive", "Sent", "Trash"]
+    d = start(make_daemon, redis, consumer, server, user, SLOW, subconnections=boxes)
+    for n, box in enumerate(boxes):  # once it is told of, it has its connection
+        server.append(user, box, mail.plain(n))
+        consumer.wait("messageNew", user, path=box)
+    row = d.messages(user)[0]
+    entry = [a for a in d.get(f"/v1/account/{user}/message/{row['id']}")["attachments"] if not a.get("inline")][0]
+    for path in (f"attachment/{entry['id']}", f"message/{row['id']}/source"):
+        assert d.request("GET", f"/v1/account/{user}/{path}", seconds=10).status == 200, path
+
+
 def test_only_the_mailboxes_of_path_are_indexed(make_daemon, redis, consumer, servers, user):
     server = servers("NOTIFY")
     for n in range(5):

@@ -167,13 +167,15 @@ void account_mailboxes_refresh(struct account *a);
 
 /* --- work connections
  * ------------------------------------------------------------------------------
- * Interactive work goes before bulk work; a bulk lease never takes the last free
- * connection. */
+ * In this order, each with a bound on what it takes at once: SLOW and BULK together leave one
+ * connection to the others, if there may be more than one; SLOW never takes more than one. */
 
 enum account_lane {
     ACCOUNT_LANE_INTERACTIVE,
     ACCOUNT_LANE_SYNC,
-    ACCOUNT_LANE_BULK
+    ACCOUNT_LANE_SLOW, /* the next piece for a client that takes less than the server gives */
+    ACCOUNT_LANE_BULK,
+    ACCOUNT_LANE_COUNT
 };
 
 struct account_work;
