@@ -214,7 +214,8 @@ struct work_conn {
     uint64_t
         version; /* of the mailbox record when the connection was last asked for news */
     struct timer idle;
-    bool doomed; /* close when given back */
+    int64_t keep_until_ms; /* for its next user, on loop_now_ms */
+    bool doomed;           /* close when given back */
 };
 
 enum work_req_state {

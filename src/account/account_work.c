@@ -129,6 +129,17 @@ static void on_idle_timer(struct timer *t)
     conn_drop(container_of(t, struct work_conn, idle));
 }
 
+/* Brief work does not cut short the time that a request before it asked for. */
+static void rest(struct work_conn *wc, int64_t ms)
+{
+    struct loop *loop = wc->c.account->as->loop;
+    int64_t now_ms = loop_now_ms(loop);
+    if (wc->keep_until_ms < now_ms + ms) {
+        wc->keep_until_ms = now_ms + ms;
+    }
+    timer_set(loop, &wc->idle, wc->keep_until_ms - now_ms, on_idle_timer);
+}
+
 static void requests_fail(struct account *a, const struct err *err)
 {
     for (size_t lane = 0; lane < ARRAY_LEN(a->requests); lane++) {
@@ -179,7 +190,7 @@ static void on_opened(struct imap_open *op ATTR_UNUSED, const struct err *err,
     }
     account_conn_attach(&wc->c, conn);
     wc->state = WORK_STATE_FREE;
-    timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
+    rest(wc, BRIEF_MS);
     work_dispatch(a);
 }
 
@@ -262,7 +273,7 @@ static void on_ready(struct work_conn *wc, const struct err *ready_err,
         if (!imap_conn_is_open(wc->c.conn)) {
             conn_drop(wc);
         } else {
-            timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
+            rest(wc, BRIEF_MS);
         }
         work_dispatch(a);
         return;
@@ -306,7 +317,7 @@ static void assign(struct work_conn *wc, struct account_work *w)
     }
     if (m == NULL) {
         wc->user = NULL;
-        timer_set(a->as->loop, &wc->idle, ACCOUNT_WORK_IDLE_MS, on_idle_timer);
+        rest(wc, BRIEF_MS);
         struct err err = {0};
         (void)err_set(&err, ERR_NO_MAILBOX, "the mailbox does not exist any more");
         request_end(w, &err);
@@ -483,8 +494,7 @@ void account_work_end(struct account_work **wp, bool broken)
     if (broken || wc->doomed || !imap_conn_is_open(wc->c.conn)) {
         conn_drop(wc);
     } else {
-        timer_set(a->as->loop, &wc->idle, brief ? BRIEF_MS : ACCOUNT_WORK_IDLE_MS,
-                  on_idle_timer);
+        rest(wc, brief ? BRIEF_MS : ACCOUNT_WORK_IDLE_MS);
     }
     work_dispatch(a);
 }
