@@ -3,9 +3,10 @@
  *   borrow ──► [STRUCTURE or SIZE] ──► [MEASURE] ──► BODY ──► end
  *
  * All is fetched in pieces, and the connection is given back between them, so that many slow
- * clients share few connections; the pieces grow while the client keeps up. The size of a raw
- * message that is more than a piece is not told: servers err in RFC822.SIZE. MEASURE reads an
- * encoded part without giving it to anyone, since a range needs to know the decoded size. */
+ * clients share few connections. A piece is always taken whole, however slow the client is:
+ * its buffer has room for one. The size of a raw message that is more than a piece is not
+ * told: servers err in RFC822.SIZE. MEASURE reads an encoded part without giving it to anyone,
+ * since a range needs to know the decoded size. */
 #include "account_call.h"
 #include "account_measure.h"
 
@@ -14,9 +15,9 @@
 #include <stdio.h>
 
 enum {
-    PIECE_MAX = 512 * 1024,
-    CHUNK_MIN = 256 * 1024, /* of a slow client, whose buffer takes that much */
-    CHUNK_MAX = 4 * 1024 * 1024
+    DECODED_MAX = 512 * 1024,
+    /* Larger ones are hardly faster, but make others wait longer for the server. */
+    PIECE_BYTES = 256 * 1024
 };
 
 enum stream_state {
@@ -51,11 +52,10 @@ struct account_stream {
     struct account_measuring measuring;
     uint64_t measured;
     /* the piece on its way */
-    uint64_t at, chunk, got;
+    uint64_t at, got;
     bool was_paused;
     enum account_lane lane;
     struct list waiting; /* for the consumer, without a connection: in a->streams */
-    unsigned kept_up;    /* pieces in a row that the consumer took as they came */
     /* decoded bytes */
     uint64_t skip, left; /* left: UINT64_MAX = all there are */
 };
@@ -102,18 +102,9 @@ void account_stream_cancel(struct account_stream *s)
 
 static void stream_borrow(struct account_stream *s);
 
-/* A piece of the least size is taken anyway: that frees the connection for others. */
-static bool holds_back(const struct account_stream *s)
-{
-    return s->fetch != NULL && s->state == STREAM_BODY && s->chunk > CHUNK_MIN;
-}
-
 void account_stream_pause(struct account_stream *s)
 {
     s->paused = s->was_paused = true;
-    if (holds_back(s)) {
-        imap_fetch_pause(s->fetch);
-    }
 }
 
 void account_stream_resume(struct account_stream *s)
@@ -122,8 +113,6 @@ void account_stream_resume(struct account_stream *s)
     if (!list_is_empty(&s->waiting)) {
         list_remove(&s->waiting);
         stream_borrow(s);
-    } else if (holds_back(s)) {
-        imap_fetch_resume(s->fetch);
     }
 }
 
@@ -224,7 +213,7 @@ static bool on_body_begin(struct imap_fetch *op ATTR_UNUSED,
     struct account_stream *s = ctx;
     s->found = true;
     if (!s->begun && s->state == STREAM_BODY && op_is_running(&s->op)) {
-        bool is_all = s->path.ptr == NULL && literal->size != s->chunk;
+        bool is_all = s->path.ptr == NULL && literal->size != PIECE_BYTES;
         begin(s,
               (struct account_stream_info){.size = is_all ? (int64_t)literal->size : -1});
     }
@@ -263,20 +252,12 @@ static void measure_end(struct account_stream *s)
                                                   : 0};
     account_measures_put(&s->a->measures, s->number, s->uid, s->path, &m);
     mime_decoder_free(&s->decoder);
-    s->chunk = CHUNK_MIN;
-    s->kept_up = 0;
     s->state = STREAM_ASK;
 }
 
 static void next_piece(struct account_stream *s)
 {
-    s->kept_up = s->was_paused ? 0 : s->kept_up + 1;
     s->lane = s->was_paused ? ACCOUNT_LANE_SLOW : ACCOUNT_LANE_BULK;
-    if (s->was_paused) {
-        s->chunk = CHUNK_MIN;
-    } else if (s->kept_up > 1 && s->chunk < CHUNK_MAX) {
-        s->chunk *= 2;
-    }
     if (s->paused) {
         list_append(&s->a->streams, &s->waiting);
         account_work_end(&s->work, false);
@@ -288,8 +269,8 @@ static void next_piece(struct account_stream *s)
 static void piece_end(struct account_stream *s)
 {
     /* A server that does not know of partial FETCH gives everything. */
-    bool ended = s->got != s->chunk;
-    if (s->got > s->chunk && s->at > 0) {
+    bool ended = s->got != PIECE_BYTES;
+    if (s->got > PIECE_BYTES && s->at > 0) {
         op_fail(&s->op, ERR_PROTOCOL,
                 "the server gave more of a part than was asked for");
         return;
@@ -350,14 +331,11 @@ static void fetch_piece(struct account_stream *s)
                                        .sections = &section,
                                        .section_count = 1,
                                        .partial_offset = s->at,
-                                       .partial_bytes = s->chunk};
+                                       .partial_bytes = PIECE_BYTES};
     s->found = false;
     s->got = 0;
     s->was_paused = false;
     s->fetch = imap_fetch_start(s->conn, &params, CALL_COMMAND_MS, &events, s);
-    if (s->paused && holds_back(s)) {
-        imap_fetch_pause(s->fetch);
-    }
 }
 
 /* --- ranges --- */
@@ -551,10 +529,9 @@ stream_start(struct account *a, struct str id, struct str path,
     s->path = arena_str(&s->op.arena, path);
     s->has_range = range != NULL;
     s->range = range != NULL ? *range : (struct account_range){0};
-    s->chunk = CHUNK_MIN;
     s->lane = ACCOUNT_LANE_BULK;
     s->left = UINT64_MAX;
-    buf_init(&s->piece, PIECE_MAX);
+    buf_init(&s->piece, DECODED_MAX);
     if (message_id_parse(id, &s->number, &s->uid)) {
         m = mailbox_table_by_number(&a->table, s->number);
     }
