@@ -73,6 +73,7 @@ void account_free(struct account **ap)
     timer_stop(&a->move_round);
     mailbox_table_fini(&a->table);
     sync_moves_fini(&a->moves);
+    sync_learned_fini(&a->learned);
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
