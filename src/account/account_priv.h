@@ -362,6 +362,7 @@ struct account {
     bool status_listed; /* listings tell STATUS */
     bool fast;          /* as the record says */
     int64_t born_at_ms; /* its table was loaded first */
+    struct account_doubt doubt;
     struct account_poll poll;
     struct account_health health;
     struct account_threads threads;
