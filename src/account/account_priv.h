@@ -313,6 +313,7 @@ struct account {
     bool authenticated; /* the last login succeeded, and that was told */
     struct account_traffic traffic;
     json_t *record;
+    struct buf shown; /* of the record; empty until somebody asks */
     struct mailbox_table table;
     struct sync_learned learned;
     bool lost; /* it was initialized, and its mailboxes are gone from the store */
