@@ -528,6 +528,9 @@ enum step sync_apply_commit(struct op *op)
         sync_pass_run(p);
         return STEP_DONE;
     }
+    if (!sync_behind_may_store(p)) {
+        return STEP_DONE;
+    }
     if (waits_for_removal(p)) {
         return STEP_WAIT;
     }

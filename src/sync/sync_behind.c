@@ -14,6 +14,12 @@
  *       │                                    what it recognises, else UIDs are compared
  *       └─ any SELECT that shows no such thing ► forgotten
  *
+ * HIGHESTMODSEQ may go back alone, without UIDNEXT: the cursor is worth nothing then, because
+ * CHANGEDSINCE would miss what changed below it. All flags and UIDs are compared, and if nothing
+ * differs the lower cursor is taken: an index that the server built anew, or a replica that lags
+ * in nothing that shows. Where something differs, it is believed at once if there are messages
+ * that came since, which no older state has; else as above, before any of it is stored.
+ *
  * To wait loses nothing: what is missed meanwhile is found by the pass that comes through. */
 #include "sync_priv.h"
 
@@ -74,7 +80,7 @@ bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selec
     const struct mailbox *m = p->m;
     bool false_uid_next = is_uid_next_false(p);
     if (!uid_next_went_back(p, selected->uid_next)) {
-        return false;
+        return modseq_went_back(p);
     }
     if (p->highest_modseq == 0 || m->highest_modseq == 0) {
         return selected->exists < m->exists && !false_uid_next;
@@ -172,14 +178,17 @@ static void follow(struct sync_pass *p)
     }
 }
 
+static void wait_for_another(struct sync_pass *p);
+
 static void decide(struct sync_pass *p)
 {
-    const struct sync_doubt *d = &p->doubt;
+    struct sync_doubt *d = &p->doubt;
     if (d->other > 0 && d->same == 0) {
         follow(p);
         return;
     }
-    if (d->beyond) {
+    if (d->beyond || !uid_next_went_back(p, p->uid_next)) {
+        d->cursor = modseq_went_back(p) ? p->m->highest_modseq : 0;
         sync_selected(p);
         return;
     }
@@ -191,6 +200,11 @@ static void decide(struct sync_pass *p)
         }
         return;
     }
+    wait_for_another(p);
+}
+
+static void wait_for_another(struct sync_pass *p)
+{
     struct err err = {0};
     log_at(LOG_INFO, "sync", "the server shows an older state of a mailbox",
            LOG_S("account", p->sc.acct->name), LOG_I("box", p->m->box),
@@ -205,7 +219,8 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
 {
     struct sync_pass *p = ctx;
     struct sync_doubt *d = &p->doubt;
-    d->beyond = d->beyond || ((row->has & IMAP_ITEM_UID) != 0 && row->uid >= p->uid_next);
+    d->beyond = d->beyond || ((row->has & IMAP_ITEM_UID) != 0 && p->uid_next != 0 &&
+                              row->uid >= p->uid_next);
     for (size_t i = 0; i < d->count; i++) {
         if ((row->has & IMAP_ITEM_UID) != 0 && d->rows[i].uid == row->uid) {
             enum sync_likeness like = sync_row_compare(&d->rows[i], row);
@@ -265,7 +280,7 @@ static void on_stored(struct store_rank *op ATTR_UNUSED, const struct err *err,
         return;
     }
     for (size_t i = 0; i < count && d->count < SYNC_DOUBT_ROWS; i++) {
-        if (rows[i].uid < p->uid_next) {
+        if (rows[i].uid < p->uid_next || p->uid_next == 0) {
             struct msg_row *row = &d->rows[d->count++];
             *row = rows[i];
             row->email_id = arena_str(&p->op.arena, rows[i].email_id);
@@ -295,4 +310,28 @@ enum step sync_behind_step(struct op *op)
     p->rank =
         store_rank_start(p->sc.store, p->sc.acct, p->m, 0, SYNC_DOUBT_ROWS, on_stored, p);
     return STEP_WAIT;
+}
+
+/* --- HIGHESTMODSEQ alone --- */
+
+/* Messages came that were not there when it was looked at before. */
+static bool shows_more(const struct sync_pass *p)
+{
+    const struct mailbox *m = p->m;
+    bool more = p->uid_next > p->first_new_uid && p->uid_next > m->srv_uid_next;
+    for (size_t i = 0; i < p->prior.new_count && !more; i++) {
+        more = p->prior.news[i].row.uid >= p->first_new_uid;
+    }
+    return more || m->last_uid >= p->first_new_uid;
+}
+
+bool sync_behind_may_store(struct sync_pass *p)
+{
+    bool differs = p->diff.change_count + p->diff.delete_count + p->prior.new_count > 0;
+    if (p->doubt.cursor == 0 || !differs || shows_more(p) || is_confirmed(p)) {
+        return true;
+    }
+    p->m->highest_modseq = p->doubt.cursor; /* also if it was given up meanwhile */
+    wait_for_another(p);
+    return false;
 }

@@ -330,7 +330,8 @@ struct sync_doubt {
     struct msg_row rows[SYNC_DOUBT_ROWS]; /* email ids in op.arena */
     size_t count;
     size_t same, other;
-    bool beyond; /* it shows a UID that UIDNEXT has yet to give */
+    bool beyond;     /* it shows a UID that UIDNEXT has yet to give */
+    uint64_t cursor; /* from where HIGHESTMODSEQ went back; 0: it did not */
 };
 
 /* What one FETCH of an initial index brings. */
@@ -469,6 +470,9 @@ void sync_behind_not(struct sync_pass *p);
 /* A message that was known before SELECT is there: did that tell a UIDNEXT above it? */
 void sync_behind_row(struct sync_pass *p, uint32_t uid);
 enum step sync_behind_step(struct op *op);
+/* Before a commit of what was compared: false, and the pass has failed, if it may be that only
+ * an older state differs. */
+bool sync_behind_may_store(struct sync_pass *p);
 
 /* sync_numbers.c: flags of which the server told the number of the message only */
 

@@ -128,6 +128,17 @@ void imap_fake_trade(struct imap_fake *f)
     unlock(f);
 }
 
+void imap_fake_rewind(struct imap_fake *f)
+{
+    lock(f);
+    f->modseq = 1;
+    f->gone_count = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        f->messages[i].modseq = f->modseq;
+    }
+    unlock(f);
+}
+
 uint32_t imap_fake_add(struct imap_fake *f, size_t count)
 {
     lock(f);

@@ -73,6 +73,8 @@ void imap_fake_replace(struct imap_fake *f);
 void imap_fake_keep(struct imap_fake *f);
 /* … to be shown instead, as by a replica that lags; the other way round the next time. */
 void imap_fake_trade(struct imap_fake *f);
+/* MODSEQ begins anew, as if its index had been lost: all messages have the same. */
+void imap_fake_rewind(struct imap_fake *f);
 uint32_t imap_fake_add(struct imap_fake *f, size_t count); /* returns the last UID */
 void imap_fake_expunge(struct imap_fake *f, uint32_t lo, uint32_t hi);
 void imap_fake_flags(struct imap_fake *f, uint32_t uid, uint8_t flags, bool keyword);
