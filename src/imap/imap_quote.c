@@ -84,7 +84,7 @@ static bool is_atom_char(char c)
     return c > 0x20 && c < 0x7f && strchr("(){%*\"\\", c) == NULL;
 }
 
-static bool is_atom(struct str s)
+bool imap_is_atom(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         if (!is_atom_char(s.ptr[i])) {
@@ -106,7 +106,7 @@ void imap_cmd_put_flags(struct imap_cmd *cmd, const struct imap_flags *flags)
         }
     }
     for (size_t i = 0; i < flags->keyword_count; i++) {
-        if (!is_atom(flags->keywords[i])) {
+        if (!imap_is_atom(flags->keywords[i])) {
             imap_cmd_refuse(cmd, "a keyword holds a character that IMAP does not allow");
             return;
         }
@@ -119,7 +119,7 @@ void imap_cmd_put_flags(struct imap_cmd *cmd, const struct imap_flags *flags)
 
 bool imap_label_is_system(struct str label)
 {
-    return label.len > 1 && label.ptr[0] == '\\' && is_atom(str_tail(label, 1));
+    return label.len > 1 && label.ptr[0] == '\\' && imap_is_atom(str_tail(label, 1));
 }
 
 void imap_cmd_put_labels(struct imap_cmd *cmd, const struct str *labels, size_t count)

@@ -41,14 +41,15 @@ const struct imap_selected *imap_mailbox_selected(const struct imap_mailbox *m)
     return &m->selected;
 }
 
-/* Both values of the arena are copied anew, so that a server that repeats itself does not
+/* All values of the arena are copied anew, so that a server that repeats itself does not
  * make it grow. */
-static void set_values(struct imap_mailbox *m, const struct imap_flags *flags,
-                       struct str mailbox_id)
+static void set_values(struct imap_mailbox *m, const struct imap_selected *values)
 {
     struct arena fresh = {0};
-    m->selected.permanent_flags = imap_flags_dup(&fresh, flags);
-    m->selected.mailbox_id = arena_str(&fresh, mailbox_id);
+    m->selected = *values;
+    m->selected.flags = imap_flags_dup(&fresh, &values->flags);
+    m->selected.permanent_flags = imap_flags_dup(&fresh, &values->permanent_flags);
+    m->selected.mailbox_id = arena_str(&fresh, values->mailbox_id);
     arena_fini(&m->arena);
     m->arena = fresh;
 }
@@ -57,14 +58,13 @@ static void set_values(struct imap_mailbox *m, const struct imap_flags *flags,
 static struct imap_mailbox *mailbox_dup(const struct imap_mailbox *m)
 {
     struct imap_mailbox *copy = MEM_NEW(struct imap_mailbox);
-    copy->selected = m->selected;
-    set_values(copy, &m->selected.permanent_flags, m->selected.mailbox_id);
+    set_values(copy, &m->selected);
     return copy;
 }
 
 static bool apply_code(struct imap_mailbox *m, const struct imap_code *code)
 {
-    struct imap_selected *s = &m->selected;
+    struct imap_selected *s = &m->selected, values = *s;
     uint32_t n32 = code->number <= UINT32_MAX ? (uint32_t)code->number : 0;
     switch ((int)code->kind) {
     case IMAP_CODE_UIDVALIDITY:
@@ -85,15 +85,25 @@ static bool apply_code(struct imap_mailbox *m, const struct imap_code *code)
         s->read_only = code->kind == IMAP_CODE_READ_ONLY;
         return true;
     case IMAP_CODE_PERMANENTFLAGS:
-        s->keywords_allowed = code->flags_wildcard;
-        set_values(m, &code->flags, s->mailbox_id);
+        values.keywords_allowed = code->flags_wildcard;
+        values.permanent_flags = code->flags;
+        set_values(m, &values);
         return true;
     case IMAP_CODE_MAILBOXID:
-        set_values(m, &s->permanent_flags, code->id);
+        values.mailbox_id = code->id;
+        set_values(m, &values);
         return true;
     default:
         return code->kind == IMAP_CODE_UNSEEN;
     }
+}
+
+static bool apply_flags(struct imap_mailbox *m, const struct imap_flags *flags)
+{
+    struct imap_selected values = m->selected;
+    values.flags = *flags;
+    set_values(m, &values);
+    return true;
 }
 
 static bool apply_expunges(struct imap_mailbox *m, uint64_t count)
@@ -119,6 +129,7 @@ bool imap_mailbox_apply(struct imap_mailbox *m, const struct imap_resp *resp)
     case IMAP_RESP_TAGGED:
         return apply_code(m, &resp->code);
     case IMAP_RESP_FLAGS:
+        return apply_flags(m, &resp->flags);
     case IMAP_RESP_RECENT:
         return true;
     default:

@@ -161,26 +161,44 @@ static void next_search(struct sync_flag_search *f)
     f->search = imap_search_start(f->conn, &params, FLAG_SEARCH_MS, on_found, f);
 }
 
+/* Names that the dictionary does not have yet; false: one of them cannot be searched for. */
+static bool add_keywords(struct mailbox *m, const struct imap_flags *flags,
+                         uint8_t ids[SYNC_FLAG_KEYWORDS], size_t *count)
+{
+    for (size_t i = 0; i < flags->keyword_count; i++) {
+        struct str name = flags->keywords[i];
+        if (mailbox_keyword_id(m, name, false) >= 0) {
+            continue;
+        }
+        if (!imap_is_atom(name) || *count == SYNC_FLAG_KEYWORDS) {
+            return false;
+        }
+        int id = mailbox_keyword_id(m, name, true);
+        if (id >= 0) {
+            ids[(*count)++] = (uint8_t)id;
+        }
+    }
+    return true;
+}
+
 size_t sync_flag_keywords(const struct imap_selected *now, struct mailbox *m,
                           uint8_t ids[SYNC_FLAG_KEYWORDS])
 {
-    size_t count = 0, lasting = now->permanent_flags.keyword_count;
-    if (lasting > SYNC_FLAG_KEYWORDS) {
-        return lasting;
-    }
-    for (size_t i = 0; i < lasting; i++) {
-        (void)mailbox_keyword_id(m, now->permanent_flags.keywords[i], true);
-    }
+    const size_t too_many = SYNC_FLAG_KEYWORDS + 1;
+    size_t count = 0;
     for (size_t i = 0; i < m->keyword_count; i++) {
         if (sync_is_label(m, (uint8_t)i)) {
             continue;
         }
-        if (count == SYNC_FLAG_KEYWORDS) {
-            return SYNC_FLAG_KEYWORDS + 1;
+        if (!imap_is_atom(str_of(m->keywords[i])) || count == SYNC_FLAG_KEYWORDS) {
+            return too_many;
         }
         ids[count++] = (uint8_t)i;
     }
-    return count;
+    return add_keywords(m, &now->permanent_flags, ids, &count) &&
+                   add_keywords(m, &now->flags, ids, &count)
+               ? count
+               : too_many;
 }
 
 struct sync_flag_search *sync_flag_search_start(struct imap_conn *conn, struct mailbox *m,

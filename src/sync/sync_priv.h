@@ -215,9 +215,10 @@ struct sync_flag_sets {
 /* Is that less than to fetch them all? */
 bool sync_flag_search_is_worth(struct imap_conn *conn, const struct sync_ctx *sc,
                                struct mailbox *m);
-/* Ids of those that can be on a message: what the server keeps for good, and what was seen on
- * one, for PERMANENTFLAGS need not name all (RFC 9051 §7.1). More than there is room for
- * cannot be searched. */
+/* Ids of those that can be on a message: what was seen on one, and what the server names,
+ * because somebody may have set it since; PERMANENTFLAGS need not name all, nor does FLAGS
+ * (RFC 9051 §7.1, §7.3.5). More than SYNC_FLAG_KEYWORDS: not all can be searched for, as one
+ * whose name is no atom cannot. */
 size_t sync_flag_keywords(const struct imap_selected *now, struct mailbox *m,
                           uint8_t ids[SYNC_FLAG_KEYWORDS]);
 struct sync_flag_search;

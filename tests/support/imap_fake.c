@@ -426,9 +426,10 @@ static void do_select(struct imap_fake *f, const char *tag, const char *args)
     f->view_count = 0;
     refresh(f, false);
     buf_printf(&f->out,
-               "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha)\r\n"
+               "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft alpha%s)\r\n"
                "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft%s "
                "\\*)] ok\r\n* %zu EXISTS\r\n* OK [UIDVALIDITY %u] ok\r\n",
+               f->config.more_flags != NULL ? f->config.more_flags : "",
                (f->config.quirks & FAKE_KEEPS_NO_KEYWORD) != 0 ? "" : " alpha",
                f->view_count, f->uid_validity);
     if ((f->config.quirks & FAKE_NO_UIDNEXT) == 0) {
@@ -619,6 +620,9 @@ static bool matches(struct keys *k)
     }
     if (took(k, "UNKEYWORD alpha")) {
         return !k->m->keyword;
+    }
+    if (took(k, "KEYWORD beta")) {
+        return false;
     }
     return took(k, "ALL") || took_flag(k);
 }

@@ -52,6 +52,7 @@ struct imap_fake_config {
     size_t chop;                /* bytes a send; 0 = all */
     size_t window;              /* only so many of the newest are shown; 0 = all */
     const char *refuses_select; /* text behind NO, or NULL */
+    const char *more_flags;     /* " word word" at the end of FLAGS, or NULL */
     /* Before each command, on the server's thread, unlocked. */
     void (*hook)(struct imap_fake *f, const char *command, void *ctx);
     /* Behind the rows of a UID FETCH, before the news that come with its end; unlocked. */

@@ -61,6 +61,9 @@ struct imap_flags {
 /* Bit for "\Seen" …, case-insensitive; 0 if it is not a system flag. */
 uint8_t imap_flag_from_name(struct str name) ATTR_PURE;
 const char *imap_flag_name(uint8_t bit) ATTR_PURE; /* "\\Seen" */
+/* Can it stand where IMAP wants an atom, as a keyword does in STORE and SEARCH? Servers tell
+ * others, too. */
+bool imap_is_atom(struct str s) ATTR_PURE;
 
 /* --- ENVELOPE, BODYSTRUCTURE --- */
 
@@ -213,6 +216,7 @@ struct imap_selected {
     uint32_t exists, uid_next, uid_validity; /* 0 = not given (exists: none) */
     uint64_t highest_modseq;                 /* 0 = not given */
     bool no_modseq, read_only;
+    struct imap_flags flags; /* what FLAGS names: it can be on a message */
     struct imap_flags permanent_flags;
     bool keywords_allowed; /* \* among PERMANENTFLAGS, or none were given */
     struct str mailbox_id;

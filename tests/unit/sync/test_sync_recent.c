@@ -1,5 +1,6 @@
 /* Flags of the newest messages on servers without MODSEQ: one search says whether they changed. */
 #include "fake_world.h"
+#include "sync_priv.h"
 
 #include "postrider/base/clock.h"
 
@@ -103,6 +104,47 @@ static void each_flag_that_comes_or_goes_is_found(void **state)
         fake_world_check(&t, 1);
     }
     fake_world_end(&t);
+}
+
+/* Somebody may have set it since. */
+static void a_keyword_that_no_message_had_is_found(void **state)
+{
+    static const uint32_t quirks[] = {0, FAKE_KEEPS_NO_KEYWORD};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(quirks); i++) {
+        struct fake_world t = begin("ESEARCH", quirks[i]);
+        imap_fake_config(t.fake)->more_flags = " beta";
+        for (size_t k = 0; k < 2; k++) { /* among the newest, among all */
+            imap_fake_flags(t.fake, k == 0 ? COUNT - 7 : 3, 0, true);
+            fake_world_reconnect(&t);
+            t.w->m->last_full_ms = k == 0 ? clock_wall_ms() : 0;
+            world_sync(t.w);
+            fake_world_check(&t, 1);
+            assert_int_equal(t.w->result.updated, 1);
+            assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
+        }
+        fake_world_end(&t);
+    }
+}
+
+/* Too many, or with a name that no search can hold. The dictionary keeps none of the rest. */
+static void keywords_that_cannot_be_searched_for_are_fetched(void **state)
+{
+    static const char *const rows[] = {" k1 k2 k3 k4 k5 k6 k7 k8", " \"two words\"",
+                                       " per%cent", " \\Strange"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake_world t = begin("ESEARCH", FAKE_KEEPS_NO_KEYWORD);
+        imap_fake_config(t.fake)->more_flags = rows[i];
+        imap_fake_flags(t.fake, COUNT - 7, 0, true);
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        assert_int_equal(t.w->result.updated, 1);
+        assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), 0);
+        assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 1);
+        assert_in_range(t.w->m->keyword_count, 1, SYNC_FLAG_KEYWORDS);
+        fake_world_end(&t);
+    }
 }
 
 /* It is among FLAGS, and was seen on one message, which is not among the newest. */
@@ -226,6 +268,8 @@ int main(void)
         cmocka_unit_test(nothing_new_costs_one_small_search),
         cmocka_unit_test(a_full_window_costs_one_small_search_too),
         cmocka_unit_test(each_flag_that_comes_or_goes_is_found),
+        cmocka_unit_test(a_keyword_that_no_message_had_is_found),
+        cmocka_unit_test(keywords_that_cannot_be_searched_for_are_fetched),
         cmocka_unit_test(a_keyword_that_permanentflags_does_not_name_is_found),
         cmocka_unit_test(other_news_do_not_hide_a_flag),
         cmocka_unit_test(flags_without_order_are_fetched),
