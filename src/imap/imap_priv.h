@@ -55,6 +55,7 @@ enum imap_order {
     IMAP_ORDER_LIST, /* NOTIFY, LIST, and what is asked right after authentication: beside
                          others of its kind, whose answers cannot be mistaken for its own */
     IMAP_ORDER_UID,  /* beside others of its kind */
+    IMAP_ORDER_TAG,  /* the same: its answers hold its tag */
     IMAP_ORDER_SEQ   /* beside others of its kind: an EXPUNGE that a UID command lets
                          through would shift its numbers */
 };

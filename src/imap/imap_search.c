@@ -1,6 +1,8 @@
 /* imap_search: SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731).
  * ESEARCH is asked for where it is offered, and either answer is taken whichever was
- * asked for. It stands alone on the wire: a SEARCH answer does not say whose it is. */
+ * asked for. It stands alone on the wire, because a SEARCH answer does not say whose it is,
+ * unless others are to be beside it: then only one with its tag is taken, which must come
+ * even if nothing is found (RFC 4731 §3.1). */
 #include "imap_priv.h"
 
 #include "postrider/base/mem.h"
@@ -15,6 +17,7 @@ struct imap_search {
     struct imap_op base;
     struct imap_search_result result;
     size_t cap; /* of the ranges, which are freed with the operation */
+    bool answered;
     imap_search_cb *cb;
     void *ctx;
 };
@@ -43,7 +46,8 @@ static bool is_ours(const struct imap_cmd *cmd, const struct imap_resp *resp)
 {
     char tag[16];
     (void)snprintf(tag, sizeof tag, "A%u", cmd->tag);
-    return resp->search_tag.len == 0 || str_ieq_c(resp->search_tag, tag);
+    return resp->search_tag.len == 0 ? cmd->type->order != IMAP_ORDER_TAG
+                                     : str_ieq_c(resp->search_tag, tag);
 }
 
 /* Servers may answer in pieces, and repeat themselves: room grows only for what is left once
@@ -82,6 +86,7 @@ static bool search_untagged(struct imap_op *base, struct imap_cmd *cmd,
         return false;
     }
     imap_op_progress(base);
+    op->answered = true;
     if (!take_ranges(op, &resp->set)) {
         struct err err = {0};
         (void)err_set(&err, ERR_PROTOCOL, "the answer to a search does not end");
@@ -101,18 +106,23 @@ static bool search_untagged(struct imap_op *base, struct imap_cmd *cmd,
 static void search_end(struct imap_op *base, struct imap_cmd *cmd,
                        const struct imap_resp *resp, const struct err *err)
 {
-    (void)cmd;
     (void)resp;
+    struct err own = *err;
+    if (err->code == ERR_OK && cmd->type->order == IMAP_ORDER_TAG &&
+        !SEARCH(base)->answered) {
+        (void)err_set(&own, ERR_NO, "no answer to a search says whose it is");
+    }
     imap_set_normalize(&SEARCH(base)->result.set);
-    imap_op_end_with(base, err);
+    imap_op_end_with(base, &own);
 }
 
-static const struct imap_cmd_type search_cmd = {.name = "SEARCH",
-                                                .order = IMAP_ORDER_ALONE,
-                                                .context = IMAP_CONTEXT_OTHER,
-                                                .leads = true,
-                                                .on_untagged = search_untagged,
-                                                .on_end = search_end};
+#define SEARCH_CMD(order_)                                                               \
+    {                                                                                    \
+        .name = "SEARCH", .order = order_, .context = IMAP_CONTEXT_OTHER, .leads = true, \
+        .on_untagged = search_untagged, .on_end = search_end                             \
+    }
+static const struct imap_cmd_type alone_cmd = SEARCH_CMD(IMAP_ORDER_ALONE);
+static const struct imap_cmd_type beside_cmd = SEARCH_CMD(IMAP_ORDER_TAG);
 
 struct imap_search *imap_search_start(struct imap_conn *c,
                                       const struct imap_search_params *params,
@@ -121,7 +131,8 @@ struct imap_search *imap_search_start(struct imap_conn *c,
     struct imap_search *op = imap_op_new(c, &search_type, deadline_ms);
     op->cb = cb;
     op->ctx = ctx;
-    struct imap_cmd *cmd = imap_cmd_new(&op->base, &search_cmd);
+    struct imap_cmd *cmd =
+        imap_cmd_new(&op->base, params->beside ? &beside_cmd : &alone_cmd);
     imap_cmd_put(cmd, params->by_uid ? "UID SEARCH " : "SEARCH ");
     if (imap_conn_has(c, IMAP_CAP_ESEARCH)) {
         imap_cmd_put(cmd, params->count ? "RETURN (COUNT) " : "RETURN (ALL) ");

@@ -107,14 +107,14 @@ static bool changed_params(struct sync_pass *p, char set[40],
             return false;
         }
         if (p->full_flags) {
-            p->recent_uids = STR_NULL; /* they became due behind that search */
+            p->recent.uids = STR_NULL; /* they became due behind that search */
             next_flags(p, set);
         } else {
             newest(p, SYNC_RECENT_MAX, set);
-            out->by_uid = p->recent_uids.len > 0;
+            out->by_uid = p->recent.uids.len > 0;
         }
     }
-    out->set = p->recent_uids.len > 0 ? p->recent_uids : str_of(set);
+    out->set = p->recent.uids.len > 0 ? p->recent.uids : str_of(set);
     return true;
 }
 

@@ -51,6 +51,7 @@ static void pass_abort(struct op *op)
     imap_fetch_cancel(p->fetch);
     sync_walk_cancel(p);
     imap_search_cancel(p->search);
+    sync_recent_cancel(&p->recent);
     sync_probe_cancel(p->probe);
     sync_flag_search_cancel(p->flag_search);
     sync_rescue_cancel(p->rescue);
@@ -146,6 +147,7 @@ static void pass_fini(struct op *op)
     sync_move_plan_fini(&p->moved);
     sync_rebuild_free(&p->rebuild);
     sync_floor_fini(&p->floor);
+    sync_recent_fini(&p->recent);
 }
 
 static const struct op_type pass_type = {"sync pass", sizeof(struct sync_pass),
@@ -163,7 +165,7 @@ void sync_pass_cancel(struct sync_pass *p)
 bool sync_pass_asks_last(const struct sync_pass *p)
 {
     bool asks = p->state == PASS_STATE_RECENT
-                    ? p->search != NULL
+                    ? sync_recent_waits(&p->recent)
                     : p->state == PASS_STATE_CHANGED && p->fetch != NULL &&
                           !(p->full_flags && p->flags_hi > 0);
     return asks && p->selects && sync_live_is_empty(p->live) &&

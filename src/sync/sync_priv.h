@@ -4,6 +4,7 @@
 #include "postrider/loop/op.h"
 #include "postrider/sync/sync.h"
 #include "sync_move_priv.h"
+#include "sync_recent.h"
 
 enum {
     SYNC_COMMAND_MS = 60000,
@@ -361,15 +362,13 @@ struct sync_pass {
     bool flags_failed; /* by search: they are fetched */
     bool flags_again;  /* the search is tried a second time */
     bool has_flag_sets;
-    bool recent_done;       /* PASS_STATE_RECENT was there */
-    struct str recent_uids; /* of what it found */
-    bool proved;            /* none of those that were said to be gone is found */
-    bool probed;            /* ranks of what is gone were asked for */
-    bool searched;          /* the index was compared UID by UID */
-    bool compared;          /* what is gone is known for certain: by either */
-    bool late_done;         /* messages that appeared late were fetched */
-    bool late_more;         /* there are more of them */
-    bool refused; /* the server answered a FETCH with NO: something is missing … */
+    bool proved;    /* none of those that were said to be gone is found */
+    bool probed;    /* ranks of what is gone were asked for */
+    bool searched;  /* the index was compared UID by UID */
+    bool compared;  /* what is gone is known for certain: by either */
+    bool late_done; /* messages that appeared late were fetched */
+    bool late_more; /* there are more of them */
+    bool refused;   /* the server answered a FETCH with NO: something is missing … */
     bool refused_changes; /* … of what changed: the cursor stays */
     uint32_t late_added;
     bool agrees;        /* the index will have as many messages as the server */
@@ -399,6 +398,7 @@ struct sync_pass {
     size_t new_at, change_at, delete_at; /* what of prior and diff is committed */
     struct sync_window window;
     struct sync_floor floor;
+    struct sync_recent recent;
     bool flushing;     /* prior is on its way to the store, the fetch goes on */
     bool unordered;    /* rows do not come in rising UID order: no partial commits */
     bool must_search;  /* something was seen that only a comparison of UIDs can explain */
@@ -494,17 +494,6 @@ void sync_pass_fetched(struct imap_fetch *op, const struct err *err, void *ctx);
 
 /* sync_flags.c: one stored row against what was told of it and what was searched for. */
 void sync_flags_compare(struct sync_pass *p, const struct msg_row *row);
-
-/* sync_recent.c: have the newest messages other flags? */
-enum {
-    SYNC_RECENT_MAX = 200 /* whose flags are looked at without MODSEQ */
-};
-enum step sync_recent_step(struct op *op);
-/* Can it be searched for? Else the flags are fetched. */
-bool sync_recent_is_worth(const struct sync_pass *p);
-/* What finds those of the rows that have other flags now; false: too much to ask. */
-bool sync_recent_criteria(struct sync_pass *p, const struct msg_row *rows, size_t count,
-                          struct buf *out);
 
 /* sync_compare.c: what is there, when the count does not agree */
 enum step sync_compare_flags(struct op *op);

@@ -9,6 +9,7 @@ LEAST = "IMAP4rev1 LITERAL+ IDLE ENABLE UIDPLUS MOVE NAMESPACE CHILDREN SPECIAL-
 OFFERS = {"everything": None, "no QRESYNC, no NOTIFY": LEAST + " CONDSTORE", "nor CONDSTORE": LEAST}
 BOXES = ("Drafts", "Sent", "Trash", "Junk", "Archive")  # and INBOX
 USER = "wire"
+NEWEST = 200  # whose flags are looked at without CONDSTORE
 QUIET_S = 1.5
 WAIT_S = 60
 HEADS = (b"* LIST ", b"* STATUS ")
@@ -24,8 +25,12 @@ def size_of(flights):
     return sum(len(data) for _, data in flights)
 
 
-def lines_of_listing(flights):
-    return [line + b"\n" for client, data in flights if not client for line in data.split(b"\n") if line.startswith(HEADS)]
+def size_of_listing(flights):
+    return sum(len(line) + 1 for client, data in flights if not client for line in data.split(b"\n") if line.startswith(HEADS))
+
+
+def rest_of(flights):
+    return size_of(flights[2:]) - size_of_listing(flights)
 
 
 class Run:
@@ -86,11 +91,17 @@ class Run:
         self.quiet()
         return self.total() - before
 
+    def read_most(self):
+        """Of the newest, where every second was unread, one in twenty is left so."""
+        newest = range(max(self.size - NEWEST, 0) + 1, self.size)
+        self.server.store(USER, [uid for uid in newest if uid % 2 == 1 and uid % 20 != 1], "+FLAGS (\\Seen)")
+
     def measure(self):
+        mixed = self.come_back()
+        self.come_back(self.read_most)
         quiet = self.come_back()
-        listing = lines_of_listing(quiet)
-        out = {"trips": sum(1 for client, _ in quiet if client), "listing_each": sum(map(len, listing)) / (1 + len(BOXES)),
-               "session": size_of(quiet[:2]), "rest": size_of(quiet[2:]) - sum(map(len, listing)), "flag": self.live(self.flag, "messageUpdated"),
+        out = {"trips": sum(1 for client, _ in mixed if client), "listing_each": size_of_listing(mixed) / (1 + len(BOXES)),
+               "session": size_of(mixed[:2]), "mixed": rest_of(mixed), "rest": rest_of(quiet), "flag": self.live(self.flag, "messageUpdated"),
                "delete": self.live(self.delete, "messageDeleted")}
         for name, change in (("missed_flag", self.flag), ("missed_delete", self.delete)):
             out[name] = size_of(self.come_back(change)) - size_of(quiet)
@@ -107,6 +118,6 @@ def suite(w, rig):
         rows[name] = run.measure()
         run.close()
     table(f"Bytes on the way, both directions, {size} messages in INBOX, {1 + len(BOXES)} mailboxes",
-          ("the server offers", "round trips after login", "bytes of a mailbox in the listing", "of ID, NAMESPACE, ENABLE", "of all else, INBOX selected",
-           "a flag", "a deletion", "a flag missed", "a deletion missed"), [(name, *r.values()) for name, r in rows.items()])
+          ("the server offers", "round trips after login", "bytes of a mailbox in the listing", "of ID, NAMESPACE, ENABLE", "of all else, INBOX selected, every second message read",
+           "one in twenty unread", "a flag", "a deletion", "a flag missed", "a deletion missed"), [(name, *r.values()) for name, r in rows.items()])
     return {"size": size, "rows": rows}

@@ -7,7 +7,7 @@
  *   list [status]           status NAME            quota NAME
  *   fetch SET KEY …         uid items=flags,size,… section=NAME stream partial=OFFSET.BYTES
  *                           changed=N vanished
- *   search CRITERIA         utf8-search CRITERIA
+ *   search CRITERIA         utf8-search CRITERIA      beside-search CRITERIA
  *   store SET +\Seen,word   copy SET NAME      move SET NAME      expunge SET
  *   append NAME TEXT        TEXT with escapes
  *   noop   create NAME   delete NAME   rename A,B   subscribe NAME   unsubscribe NAME
@@ -414,14 +414,14 @@ static void cancel_search(void *op)
     imap_search_cancel(op);
 }
 
-static bool search(struct client *cl, bool utf8)
+static bool search(struct client *cl, bool utf8, bool beside)
 {
     struct buf text = BUF_INIT(PEER_TEXT_MAX);
     if (!peer_unescape(&text, cl->rest)) {
         return false;
     }
     struct imap_search_params p = {
-        .criteria = buf_str(&text), .by_uid = true, .utf8 = utf8};
+        .criteria = buf_str(&text), .by_uid = true, .utf8 = utf8, .beside = beside};
     cl->last = imap_search_start(cl->conn, &p, cl->deadline_ms, on_search, cl);
     cl->last_cancel = cancel_search;
     buf_fini(&text);
@@ -430,12 +430,17 @@ static bool search(struct client *cl, bool utf8)
 
 static bool do_search(struct client *cl)
 {
-    return search(cl, false);
+    return search(cl, false, false);
 }
 
 static bool do_utf8_search(struct client *cl)
 {
-    return search(cl, true);
+    return search(cl, true, false);
+}
+
+static bool do_beside_search(struct client *cl)
+{
+    return search(cl, false, true);
 }
 
 static void on_store(struct imap_store *op, const struct err *err, void *ctx)
@@ -716,6 +721,7 @@ struct command_row {
 };
 
 static const struct command_row commands[] = {{"append", do_append, true},
+                                              {"beside-search", do_beside_search, true},
                                               {"cancel", do_cancel, false},
                                               {"close", do_close, false},
                                               {"copy", do_copy, true},

@@ -652,7 +652,9 @@ static void do_search(struct imap_fake *f, const char *tag, const char *args)
     uint32_t last = f->view_count > 0 ? f->view[f->view_count - 1] : 0;
     uint32_t lo = 0, hi = 0;
     const char *before = " ALL ";
-    if (extended || counts) {
+    if (extended && (f->config.quirks & FAKE_SEARCHES_UNTAGGED) != 0) {
+        buf_put_c(&f->out, "* ESEARCH UID");
+    } else if (extended || counts) {
         buf_printf(&f->out, "* ESEARCH (TAG \"%s\") UID", tag);
     } else {
         buf_put_c(&f->out, "* SEARCH");

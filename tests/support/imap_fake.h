@@ -37,7 +37,8 @@ enum fake_quirk {
     FAKE_TELLS_APART = 1 << 5,      /* what went and what came: one at a time */
     FAKE_TELLS_FLAGS = 1 << 6,      /* flags that changed, when it tells the rest */
     FAKE_KEEPS_NO_KEYWORD = 1 << 7, /* by PERMANENTFLAGS, which names none */
-    FAKE_STICKS_UIDNEXT = 1 << 8    /* it never rises above FAKE_STUCK_AT */
+    FAKE_STICKS_UIDNEXT = 1 << 8,   /* it never rises above FAKE_STUCK_AT */
+    FAKE_SEARCHES_UNTAGGED = 1 << 9 /* ESEARCH does not say to which search it is */
 };
 
 enum {

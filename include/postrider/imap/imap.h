@@ -277,6 +277,9 @@ struct imap_search_params {
     bool utf8;           /* holds non-ASCII literals/quoted strings: CHARSET UTF-8 */
     bool by_uid;
     bool count; /* how many: has_count, or the whole set where there is no ESEARCH */
+    /* Sent before others of this kind are answered; needs ESEARCH. ERR_NO: no answer said
+     * that it was to this one. */
+    bool beside;
 };
 struct imap_search_result {
     struct imap_set set; /* normalized */

@@ -19,6 +19,8 @@ enum {
     KIB = 1024
 };
 
+static const uint8_t all_flags = IMAP_FLAG_SEEN | IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED |
+                                 IMAP_FLAG_DELETED | IMAP_FLAG_DRAFT;
 static const uint8_t system_flags[] = {IMAP_FLAG_SEEN, IMAP_FLAG_ANSWERED,
                                        IMAP_FLAG_FLAGGED, IMAP_FLAG_DELETED,
                                        IMAP_FLAG_DRAFT};
@@ -191,14 +193,97 @@ static void other_news_do_not_hide_a_flag(void **state)
     fake_world_end(&t);
 }
 
+/* Every second one, so that it takes a name each. */
+static struct fake_world begin_mixed(uint8_t flags, bool keyword, uint32_t quirks)
+{
+    struct fake_world t = begin("ESEARCH", quirks);
+    for (uint32_t uid = COUNT - 199; uid <= COUNT; uid += 2) {
+        imap_fake_flags(t.fake, uid, flags, keyword);
+    }
+    fake_world_reconnect(&t);
+    t.w->m->last_full_ms = 0;
+    world_sync(t.w);
+    fake_world_check(&t, 1);
+    return t;
+}
+
+/* The answer names them, once; the others are asked for in one search as before. */
+static void a_flag_without_order_is_searched_for_by_itself(void **state)
+{
+    static const struct {
+        uint8_t flags;
+        bool keyword;
+        size_t searches;
+    } rows[] = {{IMAP_FLAG_SEEN, false, 2},
+                {IMAP_FLAG_FLAGGED, false, 2},
+                {0, true, 2},
+                {IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT, false, 3}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake_world t = begin_mixed(rows[i].flags, rows[i].keyword, 0);
+        sync_anew(&t);
+        assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), rows[i].searches);
+        assert_int_equal(imap_fake_commands(t.fake, "UID"), 0);
+        /* Login and SELECT included. */
+        assert_in_range(imap_fake_bytes(t.fake, true), 1,
+                        KIB + 512 * (rows[i].searches - 2));
+        imap_fake_flags(t.fake, COUNT - 101, 0, false);
+        imap_fake_flags(t.fake, COUNT - 50, rows[i].flags, rows[i].keyword);
+        imap_fake_flags(t.fake, COUNT - 40, IMAP_FLAG_ANSWERED, false);
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        assert_int_equal(t.w->result.updated, 3);
+        assert_int_equal(imap_fake_commands(t.fake, "UID"), 1);
+        assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 0);
+        fake_world_end(&t);
+    }
+}
+
+/* Who is not in the answer because it went has no other flags. */
+static void what_went_and_came_is_not_taken_for_a_flag(void **state)
+{
+    (void)state;
+    struct fake_world t = begin_mixed(IMAP_FLAG_SEEN, false, 0);
+    imap_fake_expunge(t.fake, COUNT - 91, COUNT - 90);
+    imap_fake_expunge(t.fake, COUNT - 1, COUNT);
+    imap_fake_add(t.fake, 3);
+    imap_fake_flags(t.fake, COUNT + 1, IMAP_FLAG_SEEN, false);
+    imap_fake_flags(t.fake, COUNT - 11, 0, false);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    world_read_log(t.w);
+    assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 4);
+    assert_int_equal(t.w->events[EVENT_MESSAGE_UPDATED], 100 + 1);
+    fake_world_end(&t);
+}
+
+/* Whose answer it is cannot be told, or there is none: the flags are fetched, and searched for
+ * no more. */
+static void searches_side_by_side_that_fail_are_made_good(void **state)
+{
+    static const uint32_t quirks[] = {FAKE_SEARCHES_UNTAGGED, FAKE_REFUSES_SEARCH};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(quirks); i++) {
+        struct fake_world t = begin_mixed(IMAP_FLAG_SEEN, false, 0);
+        imap_fake_config(t.fake)->quirks = quirks[i];
+        for (uint32_t k = 0; k < 2; k++) {
+            imap_fake_flags(t.fake, COUNT - 7 - k, IMAP_FLAG_FLAGGED, false);
+            sync_anew(&t);
+            fake_world_check(&t, 1);
+            assert_int_equal(imap_fake_commands(t.fake, "SEARCH"), k == 0 ? 2 : 0);
+            assert_int_equal(imap_fake_commands(t.fake, "FETCH"), 1);
+        }
+        fake_world_end(&t);
+    }
+}
+
 /* So mixed that to ask for them is shorter. */
 static void flags_without_order_are_fetched(void **state)
 {
     (void)state;
     struct fake_world t = begin("ESEARCH", 0);
     for (uint32_t uid = 802; uid <= COUNT; uid += 2) {
-        imap_fake_flags(t.fake, uid,
-                        IMAP_FLAG_SEEN | IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED, false);
+        imap_fake_flags(t.fake, uid, all_flags, true);
     }
     sync_anew(&t);
     imap_fake_flags(t.fake, COUNT - 1, IMAP_FLAG_DRAFT, false);
@@ -272,6 +357,9 @@ int main(void)
         cmocka_unit_test(keywords_that_cannot_be_searched_for_are_fetched),
         cmocka_unit_test(a_keyword_that_permanentflags_does_not_name_is_found),
         cmocka_unit_test(other_news_do_not_hide_a_flag),
+        cmocka_unit_test(a_flag_without_order_is_searched_for_by_itself),
+        cmocka_unit_test(what_went_and_came_is_not_taken_for_a_flag),
+        cmocka_unit_test(searches_side_by_side_that_fail_are_made_good),
         cmocka_unit_test(flags_without_order_are_fetched),
         cmocka_unit_test(a_server_that_cannot_search_is_asked_for_flags),
         cmocka_unit_test(all_flags_that_became_due_meanwhile_are_fetched),
