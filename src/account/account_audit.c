@@ -149,7 +149,7 @@ static bool is_allowed(const struct account *a)
 static bool has_pass_before_it(const struct account *a, const struct mailbox *m)
 {
     if (m->box == a->sync_box || account_pending_has(a, m->box) ||
-        account_subs_are_behind(a, m->box)) {
+        account_doubt_holds(a, m) || account_subs_are_behind(a, m->box)) {
         return true;
     }
     return (m == account_main(a) || m->box == a->watch_box) &&

@@ -42,10 +42,10 @@ static bool is_worth_it(const struct account *a)
 {
     const struct mailbox *m = account_main(a);
     return a->phase == ACCOUNT_PHASE_ONLINE && a->watch.live.changes > 0 && m != NULL &&
-           m->highest_modseq != 0 && m->box == a->watch_box &&
-           m->phase == MAILBOX_PHASE_LIVE && !account_watch_is_working(a) &&
-           !a->as->held && imap_conn_is_open(a->watch.conn) &&
-           store_owns(a->as->store, a->acct.shard);
+           !account_doubt_holds(a, m) && m->highest_modseq != 0 &&
+           m->box == a->watch_box && m->phase == MAILBOX_PHASE_LIVE &&
+           !account_watch_is_working(a) && !a->as->held &&
+           imap_conn_is_open(a->watch.conn) && store_owns(a->as->store, a->acct.shard);
 }
 
 void account_close(struct account *a, account_close_fn *then)

@@ -284,7 +284,8 @@ static json_t *mailbox_json(const struct account *a, const struct mailbox *m)
     json_put(out, "path", json_str_repaired(str_of(m->path)));
     json_put_cstr(out, "phase", mailbox_phase_name(m->phase));
     json_put_bool(out, "watched",
-                  m->box == a->watch_box || account_subs_serve(a, m->box));
+                  (m->box == a->watch_box && !account_doubt_holds(a, m)) ||
+                      account_subs_serve(a, m->box));
     json_put_bool(out, "pending",
                   account_pending_has(a, m->box) || m->box == a->sync_box);
     json_put_int(out, "messages", m->count);

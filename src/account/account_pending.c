@@ -59,7 +59,8 @@ static void boxes_remove(struct pending_boxes *set, size_t at)
 
 bool account_pending_has(const struct account *a, uint32_t box)
 {
-    return boxes_have(&a->pending, box) || boxes_have(&a->held, box);
+    return boxes_have(&a->pending, box) || boxes_have(&a->held, box) ||
+           account_doubt_waits(a, box);
 }
 
 void account_pending_add(struct account *a, uint32_t box)
@@ -88,7 +89,7 @@ static void on_hold_end(struct timer *t)
 static void hold_box(struct account *a, uint32_t box)
 {
     static const struct backoff_policy policy = {2000, 10 * 60 * 1000, 200, 20};
-    if (box == 0 || boxes_have(&a->held, box)) {
+    if (box == 0 || account_doubt_again(a, box) || boxes_have(&a->held, box)) {
         return;
     }
     boxes_add(&a->held, box, 0);
@@ -150,7 +151,7 @@ static void pass_failed(struct account *a, const struct err *err)
         /* Gone or forbidden: the listing will tell; trying again at once would not. What is
          * parked has a time of its own, or comes back with a listing that shows it. */
         a->list_due = true;
-        if (m != NULL && !sync_is_parked(m)) {
+        if (m != NULL && (account_doubt_holds(a, m) || !sync_is_parked(m))) {
             hold_box(a, m->box);
         }
         sync_finish(a, false);
@@ -185,6 +186,7 @@ static void pass_ended(struct account *a, struct mailbox *m,
         backoff_reset(&a->hold_backoff);
     }
     sync_finish(a, false);
+    (void)account_doubt_over(a, box);
     if (again) {
         account_pending_add(a, box);
     } else if (a->pending.count == 0 && (a->probe_box = account_poll_probe(a)) != 0) {
@@ -232,7 +234,10 @@ static void on_sync_work(struct account_work *w ATTR_UNUSED, const struct err *e
         if (err->code != ERR_OK) {
             log_at(LOG_DEBUG, "account", "no connection to sync with",
                    LOG_S("account", a->acct.name), LOG_ERR_FIELDS(err));
-            hold_box(a, a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0);
+            uint32_t box = a->phase == ACCOUNT_PHASE_ONLINE ? a->sync_box : 0;
+            if (!account_doubt_over(a, box)) {
+                hold_box(a, box);
+            }
         }
         account_walk_ended(a); /* others need not wait until it can be had */
         sync_finish(a, false);

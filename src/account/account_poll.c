@@ -166,11 +166,12 @@ bool account_poll_is_behind(const struct account *a, const struct mailbox *m)
 }
 
 /* The stored cursor must not lag too far behind what the connection said, and without
- * MODSEQ only a pass finds flags that changed while nobody looked. */
+ * MODSEQ only a pass finds flags that changed while nobody looked. A mailbox whose
+ * UIDVALIDITY changed too often is selected as soon as it rested. */
 static bool must_catch_up(const struct account *a)
 {
     const struct mailbox *m = account_main(a);
-    return m == NULL || m->highest_modseq == 0 ||
+    return m == NULL || m->highest_modseq == 0 || sync_must_select(a->watch.conn, m) ||
            (a->watch.live.changes > 0 && now_ms(a) - a->online_since_ms >= CATCH_UP_MS);
 }
 

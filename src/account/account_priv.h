@@ -313,6 +313,7 @@ struct account {
     bool authenticated; /* the last login succeeded, and that was told */
     struct account_traffic traffic;
     json_t *record;
+    struct buf shown; /* of the record; empty until somebody asks */
     struct mailbox_table table;
     struct sync_learned learned;
     bool lost; /* it was initialized, and its mailboxes are gone from the store */
@@ -362,6 +363,7 @@ struct account {
     bool status_listed; /* listings tell STATUS */
     bool fast;          /* as the record says */
     int64_t born_at_ms; /* its table was loaded first */
+    struct account_doubt doubt;
     struct account_poll poll;
     struct account_health health;
     struct account_threads threads;

@@ -265,7 +265,8 @@ static bool is_wanted(const struct account *a, const struct mailbox *m)
 {
     return m != NULL && account_can_idle(a) && a->notify_scope < IMAP_NOTIFY_FLAGS &&
            m->phase == MAILBOX_PHASE_LIVE && m != account_main(a) && !sync_is_parked(m) &&
-           account_syncs(a, m) && account_names(a, "subconnections", m);
+           m->rest_until_ms <= clock_wall_ms() && account_syncs(a, m) &&
+           account_names(a, "subconnections", m);
 }
 
 static bool has_sub(const struct account *a, uint32_t box)

@@ -90,7 +90,7 @@ static bool may_select(void *ctx)
         m->last_full_ms = 0; /* its flags are read again instead */
     }
     live->box = 0;
-    a->watch_box = 0;
+    a->watch_box = a->watch_box == a->doubt.box ? a->watch_box : 0;
     return true;
 }
 
@@ -242,9 +242,14 @@ static void on_watch_pass(struct sync_pass *op ATTR_UNUSED, const struct err *er
     account_walk_ended(a);
     account_close_passed(a);
     if (err->code != ERR_OK) {
-        account_fail(a, err);
+        if (account_doubt_take(a, err, result)) {
+            next_soon(a);
+        } else {
+            account_fail(a, err);
+        }
         return;
     }
+    a->doubt.tried = false;
     account_health_proved(a, result);
     if (m != NULL) {
         account_take_result(a, m, result);
@@ -320,14 +325,24 @@ static void watch_idle(struct account *a)
 
 /* --- what is due --- */
 
+static void show_syncing(struct account *a)
+{
+    bool refused = a->doubt.refused && account_doubt_holds(a, account_main(a));
+    account_set_state(a, refused ? "connectError" : "syncing");
+}
+
 /* Everything is indexed and watched: say so. */
 static void settle(struct account *a)
 {
+    if (account_doubt_holds(a, account_main(a))) {
+        show_syncing(a);
+        return;
+    }
     for (size_t i = 0; i < a->table.count; i++) {
         const struct mailbox *m = a->table.items[i];
         if (account_syncs(a, m) && m->phase != MAILBOX_PHASE_LIVE &&
             m->phase != MAILBOX_PHASE_PARKED && m->phase != MAILBOX_PHASE_GONE) {
-            account_set_state(a, "syncing");
+            show_syncing(a);
             return;
         }
     }
@@ -350,6 +365,14 @@ void account_watch_catch_up(struct account *a)
     watch_pass(a, account_main(a), true);
 }
 
+/* The one that this connection is for; NULL: not now. */
+static struct mailbox *to_watch(const struct account *a)
+{
+    struct mailbox *m = account_main(a);
+    bool apart = m != NULL && (account_doubt_holds(a, m) || m->box == a->sync_box);
+    return apart ? NULL : m;
+}
+
 void account_watch_next(struct account *a)
 {
     if (a->phase != ACCOUNT_PHASE_ONLINE || account_is_full(a) ||
@@ -361,7 +384,7 @@ void account_watch_next(struct account *a)
         idle_behind_pass(a);
         return;
     }
-    struct mailbox *m = account_main(a);
+    struct mailbox *m = to_watch(a);
     if (a->notify_due) {
         notify_start(a);
     }
@@ -375,7 +398,7 @@ void account_watch_next(struct account *a)
         }
         watch_pass(a, m, true);
     } else if (m != NULL && a->list == NULL && !sync_live_is_empty(&a->watch.live)) {
-        watch_pass(a, m, false);
+        watch_pass(a, m, sync_must_select(a->watch.conn, m));
     } else if (m != NULL && a->list == NULL && account_poll_is_behind(a, m)) {
         watch_pass(a, m, true);
     }
@@ -388,7 +411,7 @@ void account_watch_next(struct account *a)
         settle(a);
         account_threads_run(a);
     } else if (strcmp(a->state, "connected") != 0) {
-        account_set_state(a, "syncing");
+        show_syncing(a);
     }
 }
 
@@ -421,7 +444,7 @@ static bool on_watch_row(struct account_conn *c, const struct imap_row *row)
     struct account *a = c->account;
     const struct mailbox *m = mailbox_table_by_box(&a->table, a->watch_box);
     struct sync_ctx sc = account_sync_ctx(a);
-    return a->told_items != 0 && m != NULL &&
+    return a->told_items != 0 && m != NULL && !account_doubt_holds(a, m) &&
            sync_live_arrival(&c->live, &sc, m, a->told_items, row);
 }
 
@@ -472,6 +495,7 @@ void account_watch_rest(struct account *a)
     account_threads_end(a);
     account_subs_end(a);
     account_pending_end(a);
+    account_doubt_end(a);
     timer_stop(&a->move_round);
     sync_list_cancel(a->list);
     sync_pass_cancel(a->pass);

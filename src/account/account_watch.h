@@ -2,6 +2,7 @@
  * Shape    account_watch.c   the watching connection: listing, INBOX, NOTIFY, IDLE
  *          account_pending.c mailboxes that need a pass, one after the other on a work
  *                            connection
+ *          account_doubt.c   the watched mailbox, refused or shown as it was before
  *          account_poll.c    when to look at what nobody tells of
  *          account_health.c  does IDLE tell what happens?
  *          account_sub.c     connections of their own for named mailboxes
@@ -53,7 +54,7 @@ struct pending_boxes {
 };
 
 void account_pending_add(struct account *a, uint32_t box);
-/* A pass over it waits, or was held back. */
+/* A pass over it waits, or is held back. */
 bool account_pending_has(const struct account *a, uint32_t box);
 void account_pending_run(struct account *a);
 void account_pending_end(struct account *a);
@@ -62,6 +63,31 @@ void account_take_status(struct account *a, const struct imap_status *status);
 /* What a pass found. */
 void account_take_result(struct account *a, struct mailbox *m,
                          const struct sync_pass_result *result);
+
+/* --- the watched mailbox in doubt (account_doubt.c) --- */
+
+struct account_doubt {
+    uint32_t box; /* 0: none is */
+    bool refused; /* it cannot be selected; else it was shown in an older state */
+    bool tried;   /* it ended, and on the same connection no pass has ended well since */
+    struct timer timer;
+    struct backoff backoff;
+};
+
+/* A pass of the watching connection failed. False: the connection is to be given up. */
+bool account_doubt_take(struct account *a, const struct err *err,
+                        const struct sync_pass_result *result);
+/* It is not to be selected on the watching connection; m may be NULL. */
+bool account_doubt_holds(const struct account *a, const struct mailbox *m);
+/* Nobody is to look at it yet. */
+bool account_doubt_waits(const struct account *a, uint32_t box);
+/* A pass of it on a work connection failed: the next one comes later. False: it is not in
+ * doubt. */
+bool account_doubt_again(struct account *a, uint32_t box);
+/* Such a pass ended well, or there is no connection for it: the watching one looks again.
+ * False: it was not in doubt. */
+bool account_doubt_over(struct account *a, uint32_t box);
+void account_doubt_end(struct account *a);
 
 /* --- looking (account_poll.c) --- */
 

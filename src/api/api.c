@@ -181,7 +181,9 @@ static void on_verdict(void *arg, const struct api_auth_answer *answer)
     } else if (!binding_holds(frame, answer->who)) {
         api_reply_err(&frame->call, &foreign);
     } else {
-        frame->call.who = *answer->who;
+        frame->call.who = (struct api_identity){
+            .token_id = arena_strdup(frame->call.arena, answer->who->token_id),
+            .account = arena_strdup(frame->call.arena, answer->who->account)};
         begin_body(frame);
     }
 }
@@ -271,6 +273,7 @@ static struct api_call_frame *new_frame(struct api *api, struct httpd_req *req,
                                     .route = entry->route,
                                     .req = req,
                                     .arena = arena,
+                                    .who = {.token_id = "", .account = ""},
                                     .services = api->config.services};
     httpd_req_set_user(req, frame);
     return frame;

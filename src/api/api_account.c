@@ -206,8 +206,8 @@ static void on_quota(struct account_call *op ATTR_UNUSED, const struct err *err,
 }
 
 enum {
-    TEXT_USUAL = 2048,
-    TEXT_MAX = 64 * 1024 * 1024 /* a record is smaller by far */
+    TEXT_USUAL = 1000, /* of a record with a server or two */
+    TEXT_MAX = ACCOUNT_SHOWN_MAX + 64 * 1024
 };
 
 void api_account_get(struct api_call *call)
@@ -228,7 +228,7 @@ void api_account_get(struct api_call *call)
     } else if (record != NULL) {
         struct buf text = BUF_INIT(TEXT_MAX);
         (void)buf_reserve(&text, TEXT_USUAL);
-        api_account_put(&(struct json_out){.text = &text}, entry->id, record, a, entry);
+        api_account_put_text(&text, a, entry);
         api_reply_text(call, 200, &text);
     } else {
         struct api_task *task = api_task_new(call, cancel_account);

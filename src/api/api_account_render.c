@@ -140,12 +140,10 @@ static bool is_told(const char *key)
     return false;
 }
 
-void api_account_put(struct json_out *out, const char *id, json_t *record,
-                     const struct account *a, const struct account_entry *entry)
+static void put_record(struct json_out *out, const char *id, json_t *record)
 {
     const char *key;
     json_t *value;
-    json_out_open(out, NULL, '{');
     json_out_str(out, "account", str_of(id));
     json_out_str(out, "type", str_of(type_of(record)));
     json_object_foreach(record, key, value)
@@ -156,10 +154,35 @@ void api_account_put(struct json_out *out, const char *id, json_t *record,
             json_out_json(out, key, value);
         }
     }
+}
+
+static void put_rest(struct json_out *out, const struct account *a,
+                     const struct account_entry *entry)
+{
     put_state(out, a, entry);
     json_out_int(out, "connections",
                  a != NULL ? (int64_t)account_connection_count(a) : 0);
     json_out_close(out, '}');
+}
+
+void api_account_put(struct json_out *out, const char *id, json_t *record,
+                     const struct account *a, const struct account_entry *entry)
+{
+    json_out_open(out, NULL, '{');
+    put_record(out, id, record);
+    put_rest(out, a, entry);
+}
+
+void api_account_put_text(struct buf *out, struct account *a,
+                          const struct account_entry *entry)
+{
+    struct buf *shown = account_shown(a);
+    if (shown->len == 0) {
+        (void)buf_put_byte(shown, '{');
+        put_record(&(struct json_out){.text = shown}, entry->id, account_record(a));
+    }
+    (void)buf_put_str(out, buf_str(shown));
+    put_rest(&(struct json_out){.text = out}, a, entry);
 }
 
 json_t *api_account_row(const struct account_entry *entry, const struct account *a)

@@ -16,6 +16,11 @@ static bool has_param(const struct api_route *route, struct str name)
     return field_walk_find(&walk, name) != NULL;
 }
 
+static uint32_t literal_bit(size_t segment)
+{
+    return 1u << (31 - segment);
+}
+
 /* A row whose path and parameter table differ is a mistake that every start shows. */
 static void fill_entry(struct api_entry *entry, const struct api_route *route)
 {
@@ -28,14 +33,41 @@ static void fill_entry(struct api_entry *entry, const struct api_route *route)
     entry->route = route;
     while (str_split(&rest, '/', &piece)) {
         CHECK(piece.len > 0 && entry->segment_count < API_SEGMENTS_MAX);
-        entry->segments[entry->segment_count++] = piece;
         struct str name = api_segment_name(piece);
         if (name.ptr != NULL) {
             CHECK(has_param(route, name));
             names++;
+        } else {
+            entry->rank |= literal_bit(entry->segment_count);
         }
+        entry->segments[entry->segment_count++] = piece;
     }
     CHECK(names == field_rows_count(route->params, route->param_count));
+}
+
+/* What a request without arguments asks for; nothing where some are required. */
+static json_t *plain_query(const struct api_route *route)
+{
+    struct spec_errors errs = {0};
+    json_t *query = NULL;
+    (void)spec_validate(route->query, route->query_count, NULL, &query, &errs);
+    spec_errors_fini(&errs);
+    return query;
+}
+
+/* Rows of equal length stay in the order of the tables: so does the header Allow. */
+static void sort_entries(struct api_index *index, struct api_entry *all)
+{
+    size_t n = 0;
+    for (size_t count = 0; count <= API_SEGMENTS_MAX; count++) {
+        index->first[count] = n;
+        for (size_t i = 0; i < index->count; i++) {
+            if (all[i].segment_count == count) {
+                index->entries[n++] = all[i];
+            }
+        }
+    }
+    index->first[API_SEGMENTS_MAX + 1] = n;
 }
 
 void api_index_init(struct api_index *index, const struct api_table *tables,
@@ -45,40 +77,39 @@ void api_index_init(struct api_index *index, const struct api_table *tables,
     for (size_t i = 0; i < table_count; i++) {
         total += tables[i].count;
     }
-    index->entries = mem_array(total > 0 ? total : 1, sizeof *index->entries);
+    struct api_entry *all = mem_array(total, sizeof *all);
+    index->entries = mem_array(total, sizeof *index->entries);
     index->count = 0;
     for (size_t i = 0; i < table_count; i++) {
         for (size_t j = 0; j < tables[i].count; j++) {
-            fill_entry(&index->entries[index->count++], &tables[i].rows[j]);
+            struct api_entry *entry = &all[index->count++];
+            fill_entry(entry, &tables[i].rows[j]);
+            entry->plain_query = plain_query(entry->route);
         }
     }
+    sort_entries(index, all);
+    mem_free(all);
 }
 
 void api_index_fini(struct api_index *index)
 {
+    for (size_t i = 0; i < index->count; i++) {
+        json_decref(index->entries[i].plain_query);
+    }
     mem_free(index->entries);
     *index = (struct api_index){0};
 }
 
-/* Bit n counted from the top is set where segment n is literal, so that the greater rank
- * is the better match; the lowest bit is set for every match. */
-static uint32_t rank(const struct api_entry *entry, const struct str *segments,
-                     size_t count)
+/* Of as many segments: each literal one is the same. */
+static bool fits(const struct api_entry *entry, const struct str *segments)
 {
-    uint32_t bits = 1;
-    if (entry->segment_count != count) {
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (api_segment_name(entry->segments[i]).ptr != NULL) {
-            continue;
+    for (size_t i = 0; i < entry->segment_count; i++) {
+        if ((entry->rank & literal_bit(i)) != 0 &&
+            !str_eq(entry->segments[i], segments[i])) {
+            return false;
         }
-        if (!str_eq(entry->segments[i], segments[i])) {
-            return 0;
-        }
-        bits |= 1u << (31 - i);
     }
-    return bits;
+    return true;
 }
 
 static void add_method(struct buf *allow, const char *method)
@@ -94,21 +125,22 @@ enum api_match api_index_find(const struct api_index *index, const char *method,
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const struct api_entry *best = NULL;
-    uint32_t best_rank = 0;
-    for (size_t i = 0; i < index->count; i++) {
+    size_t first = count <= API_SEGMENTS_MAX ? index->first[count] : 0;
+    size_t end = count <= API_SEGMENTS_MAX ? index->first[count + 1] : 0;
+    for (size_t i = first; i < end; i++) {
         const struct api_entry *entry = &index->entries[i];
-        uint32_t r = rank(entry, segments, count);
-        if (r > best_rank && strcmp(entry->route->method, wanted) == 0) {
+        bool is_better = best == NULL || entry->rank > best->rank;
+        if (is_better && strcmp(entry->route->method, wanted) == 0 &&
+            fits(entry, segments)) {
             best = entry;
-            best_rank = r;
         }
     }
     if (best != NULL) {
         *entry_out = best;
         return API_MATCH_FOUND;
     }
-    for (size_t i = 0; i < index->count; i++) {
-        if (rank(&index->entries[i], segments, count) > 0) {
+    for (size_t i = first; i < end; i++) {
+        if (fits(&index->entries[i], segments)) {
             add_method(allow, index->entries[i].route->method);
         }
     }

@@ -13,16 +13,17 @@ struct str api_path_value(const struct api_call_frame *frame, const char *name)
     return STR_NULL;
 }
 
-static json_t *raw_params(const struct api_call_frame *frame)
+static void check_params(struct api_call_frame *frame, struct spec_errors *errs)
 {
-    json_t *out = json_object();
     struct field_walk walk;
     const struct field_spec *row;
+    frame->call.params = json_object();
     field_walk_init(&walk, frame->entry->route->params, frame->entry->route->param_count);
     while ((row = field_walk_next(&walk)) != NULL) {
-        json_put_str(out, row->name, api_path_value(frame, row->name));
+        json_t *raw = json_str_repaired(api_path_value(frame, row->name));
+        (void)spec_validate_member(row, raw, frame->call.params, errs);
+        json_decref(raw);
     }
-    return out;
 }
 
 /* A name that comes twice makes a list. */
@@ -54,6 +55,10 @@ static json_t *raw_query(const struct api_call_frame *frame)
 static void check_query(struct api_call_frame *frame, struct spec_errors *errs)
 {
     const struct api_route *route = frame->entry->route;
+    if (httpd_req_arg_count(frame->call.req) == 0 && frame->entry->plain_query != NULL) {
+        frame->call.query = json_incref(frame->entry->plain_query);
+        return;
+    }
     json_t *raw ATTR_CLEANUP(json_cleanup) = raw_query(frame);
     if (route->query_count == 0 && (route->flags & API_PUBLIC) != 0) {
         frame->call.query = json_incref(raw); /* probes add what they like */
@@ -118,12 +123,9 @@ static void check_timeout(struct api_call_frame *frame, struct spec_errors *errs
 
 bool api_input_read(struct api_call_frame *frame)
 {
-    const struct api_route *route = frame->entry->route;
     struct spec_errors errs = {0};
     struct err err = {.code = ERR_OK};
-    json_t *params ATTR_CLEANUP(json_cleanup) = raw_params(frame);
-    (void)spec_validate(route->params, route->param_count, params, &frame->call.params,
-                        &errs);
+    check_params(frame, &errs);
     check_query(frame, &errs);
     check_timeout(frame, &errs);
     bool parsed = check_body(frame, &errs, &err);

@@ -19,11 +19,16 @@ struct api_entry {
     const struct api_route *route;
     struct str segments[API_SEGMENTS_MAX]; /* "{name}" stands for any one */
     size_t segment_count;
+    /* Bit n counted from the top is set where segment n is literal: of two rows that fit,
+     * the greater is the better match. */
+    uint32_t rank;
+    json_t *plain_query; /* of a request without arguments; NULL: it cannot be without */
 };
 
 struct api_index {
-    struct api_entry *entries;
+    struct api_entry *entries; /* by their number of segments */
     size_t count;
+    size_t first[API_SEGMENTS_MAX + 2]; /* of each number, and the end of all */
 };
 
 void api_index_init(struct api_index *index, const struct api_table *tables,

@@ -3,8 +3,6 @@
 #include "postrider/base/map.h"
 #include "postrider/base/mem.h"
 
-#include <stdio.h>
-
 enum {
     RETRY_S = 10
 };
@@ -59,8 +57,10 @@ bool api_stream_open(struct api_stream *s, struct api_call *call, api_stream_end
         map_put(streams->counts, token, count);
     }
     count->open++;
-    *s = (struct api_stream){.streams = streams, .call = call, .end = end};
-    (void)snprintf(s->token_id, sizeof s->token_id, "%s", call->who.token_id);
+    *s = (struct api_stream){.streams = streams,
+                             .call = call,
+                             .token_id = mem_strdup(call->who.token_id),
+                             .end = end};
     list_init(&s->node);
     list_append(&streams->open, &s->node);
     return true;
@@ -77,6 +77,7 @@ void api_stream_close(struct api_stream *s)
     if (--count->open == 0) {
         (void)map_remove(streams->counts, token);
     }
+    mem_free(s->token_id);
     list_remove(&s->node);
     s->streams = NULL;
 }

@@ -16,7 +16,7 @@ struct api_stream {
     struct list node;
     struct api_streams *streams; /* NULL = not open */
     struct api_call *call;       /* NULL: the client left, or all is said */
-    char token_id[80];
+    char *token_id;              /* its own: it may outlive the call */
     api_stream_end *end;
 };
 

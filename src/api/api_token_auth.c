@@ -7,11 +7,9 @@
 #include "postrider/base/mem.h"
 #include "postrider/store/store_settings.h"
 
-#include <stdio.h>
-
 struct verdict {
     struct err err;
-    struct api_identity who;
+    struct api_identity who; /* of the record */
     json_t *details;
     struct api_rate rate;
 };
@@ -26,13 +24,12 @@ struct token_query {
     struct store_token_op *op;
 };
 
-static void fill_identity(const json_t *record, struct api_identity *who)
+static struct api_identity identity_of(const json_t *record)
 {
     const char *id = json_get_cstr(record, "id");
     const char *account = json_get_cstr(record, "account");
-    (void)snprintf(who->token_id, sizeof who->token_id, "%s", id != NULL ? id : "");
-    (void)snprintf(who->account, sizeof who->account, "%s",
-                   account != NULL ? account : "");
+    return (struct api_identity){.token_id = id != NULL ? id : "",
+                                 .account = account != NULL ? account : ""};
 }
 
 /* Whether the token may be used so and how often; what is wrong goes into the verdict. */
@@ -51,7 +48,7 @@ static void apply_rules(struct api_services *services, const json_t *record,
         (void)err_set(&v->err, ERR_RATE_LIMITED, "Too many requests with this token");
         return;
     }
-    fill_identity(record, &v->who);
+    v->who = identity_of(record);
 }
 
 static void judge(struct api_services *services, const json_t *record,

@@ -11,7 +11,7 @@ enum {
     MS_PER_S = 1000
 };
 
-/* --- the rules --- */
+/* --- the rules: one that refuses may make the details --- */
 
 static bool list_has(const json_t *list, const char *text)
 {
@@ -28,7 +28,7 @@ static bool list_has(const json_t *list, const char *text)
 }
 
 static bool is_valid_now(const json_t *record, const struct api_token_use *use,
-                         json_t *details ATTR_UNUSED, struct err *err)
+                         json_t **details ATTR_UNUSED, struct err *err)
 {
     int64_t expires_ms = 0;
     if (!json_has(record, "expires") ||
@@ -39,21 +39,22 @@ static bool is_valid_now(const json_t *record, const struct api_token_use *use,
 }
 
 static bool has_scope(const json_t *record, const struct api_token_use *use,
-                      json_t *details, struct err *err)
+                      json_t **details, struct err *err)
 {
     const char *scope = use->route->scope;
     const json_t *scopes = json_get_arr(record, "scopes");
     if (scope == NULL || list_has(scopes, scope) || list_has(scopes, "*")) {
         return true;
     }
-    json_put_cstr(details, "requestedScope", scope);
+    *details = json_object();
+    json_put_cstr(*details, "requestedScope", scope);
     return err_set(err, ERR_FORBIDDEN, "The token does not have the needed scope");
 }
 
 /* A narrowed token never reaches the group admin, even if it names no groups; nor what else
  * would give it more than it has. */
 static bool has_permission(const json_t *record, const struct api_token_use *use,
-                           json_t *details, struct err *err)
+                           json_t **details, struct err *err)
 {
     const struct api_route *route = use->route;
     const json_t *permissions = json_get_obj(record, "permissions");
@@ -70,12 +71,13 @@ static bool has_permission(const json_t *record, const struct api_token_use *use
     json_t *needed = json_object();
     json_put_cstr(needed, "action", route->action);
     json_put_cstr(needed, "group", route->group);
-    json_put(details, "requiredPermission", needed);
+    *details = json_object();
+    json_put(*details, "requiredPermission", needed);
     return err_set(err, ERR_FORBIDDEN, "The token does not permit this operation");
 }
 
 static bool address_fits(const json_t *record, const struct api_token_use *use,
-                         json_t *details, struct err *err)
+                         json_t **details, struct err *err)
 {
     const json_t *restrictions = json_get_obj(record, "restrictions");
     const json_t *list = json_get_arr(restrictions, "addresses");
@@ -92,12 +94,13 @@ static bool address_fits(const json_t *record, const struct api_token_use *use,
             return true;
         }
     }
-    json_put_cstr(details, "remoteAddress", use->remote);
+    *details = json_object();
+    json_put_cstr(*details, "remoteAddress", use->remote);
     return err_set(err, ERR_FORBIDDEN, "The token may not be used from this address");
 }
 
 static bool referrer_fits(const json_t *record, const struct api_token_use *use,
-                          json_t *details ATTR_UNUSED, struct err *err)
+                          json_t **details ATTR_UNUSED, struct err *err)
 {
     const json_t *restrictions = json_get_obj(record, "restrictions");
     const json_t *list = json_get_arr(restrictions, "referrers");
@@ -120,17 +123,14 @@ bool api_token_allows(const json_t *record, const struct api_token_use *use,
                       json_t **details_out, struct err *err)
 {
     typedef bool rule(const json_t *record, const struct api_token_use *use,
-                      json_t *details, struct err *err);
+                      json_t **details, struct err *err);
     static rule *const rules[] = {is_valid_now, has_scope, has_permission, address_fits,
                                   referrer_fits};
-    json_t *details = json_object();
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-        if (!rules[i](record, use, details, err)) {
-            *details_out = details;
+        if (!rules[i](record, use, details_out, err)) {
             return false;
         }
     }
-    json_decref(details);
     return true;
 }
 

@@ -8,15 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    BLOCK_MIN = 256,
-    BLOCK_MAX = 64 * 1024
-};
-
 struct arena_block {
     struct arena_block *next;
     size_t cap, used;
     alignas(max_align_t) unsigned char bytes[];
+};
+
+enum {
+    /* With their heads: the sizes in which the C library keeps what was freed. */
+    BLOCK_MIN = 256 - sizeof(struct arena_block),
+    BLOCK_MAX = 64 * 1024
 };
 
 void arena_init(struct arena *a)
@@ -59,7 +60,7 @@ static struct arena_block *block_new(struct arena *a, size_t need)
 {
     /* Doubling keeps the chain short for big users and the first block small for the
      * many. */
-    size_t cap = a->head != NULL ? a->head->cap * 2 : BLOCK_MIN;
+    size_t cap = a->head != NULL ? a->head->cap * 2 + sizeof *a->head : BLOCK_MIN;
     cap = cap > BLOCK_MAX ? BLOCK_MAX : cap;
     cap = cap < need ? need : cap;
     struct arena_block *block = mem_alloc(sizeof *block + cap);
@@ -67,6 +68,14 @@ static struct arena_block *block_new(struct arena *a, size_t need)
     block->next = a->head;
     a->head = block;
     return block;
+}
+
+void arena_reserve(struct arena *a, size_t n)
+{
+    CHECK(n <= SIZE_MAX / 2);
+    if (a->head == NULL || a->head->cap - a->head->used < n) {
+        (void)block_new(a, n);
+    }
 }
 
 static inline void *take(struct arena *a, struct arena_block *block, size_t n)

@@ -52,21 +52,39 @@ const char *httpd_status_text(int status)
     return "Error";
 }
 
-/* A value may hold text from a message, so control bytes are replaced: they could end the
- * header. */
-static void add_header(struct httpd_req *req, const char *name, const char *value)
+static bool is_control(char c)
 {
-    char *clean = arena_strdup(&req->arena, value);
-    for (char *c = clean; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            *c = ' ';
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+/* Nothing to replace, and no space at an end. */
+static bool is_clean(struct str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (is_control(value.ptr[i])) {
+            return false;
         }
     }
-    struct str trimmed = str_trim(str_of(clean));
-    if (trimmed.len > 0) {
-        CHECK(MHD_add_response_header(
-                  req->response, name,
-                  arena_strndup(&req->arena, trimmed.ptr, trimmed.len)) == MHD_YES);
+    return str_trim(value).len == value.len;
+}
+
+/* A value may hold text from a message, so control bytes are replaced: they could end the
+ * header. */
+static const char *cleaned(struct arena *arena, const char *value)
+{
+    char *copy = arena_strdup(arena, value);
+    for (char *c = copy; *c != '\0'; c++) {
+        *c = is_control(*c) ? ' ' : *c;
+    }
+    struct str trimmed = str_trim(str_of(copy));
+    return arena_strndup(arena, trimmed.ptr, trimmed.len);
+}
+
+static void add_header(struct httpd_req *req, const char *name, const char *value)
+{
+    const char *clean = is_clean(str_of(value)) ? value : cleaned(&req->arena, value);
+    if (*clean != '\0') {
+        CHECK(MHD_add_response_header(req->response, name, clean) == MHD_YES);
     }
 }
 

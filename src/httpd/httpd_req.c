@@ -6,9 +6,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum {
+    ARENA_USUAL = 992 /* most requests need no second block */
+};
+
 struct httpd_req *req_new(struct httpd_conn *conn, const char *uri)
 {
     struct httpd_req *req = MEM_NEW(struct httpd_req);
+    arena_reserve(&req->arena, ARENA_USUAL);
     req->magic = HTTPD_REQ_MAGIC;
     req->h = conn->h;
     req->conn = conn;

@@ -50,11 +50,22 @@ static bool is_dots(struct str s)
     return str_eq_c(s, ".") || str_eq_c(s, "..");
 }
 
+/* How many pieces a split would give, at most `max`. */
+static size_t count_pieces(struct str s, char sep, size_t max)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < s.len && n < max; i++) {
+        n += s.ptr[i] == sep ? 1 : 0;
+    }
+    return n;
+}
+
 static const char *parse_path(struct httpd_req *req)
 {
     struct str rest = str_tail(req->raw_path, 1);
     struct str piece;
-    req->segments = ARENA_ARRAY(&req->arena, struct str, HTTPD_SEGMENTS_MAX);
+    req->segments =
+        ARENA_ARRAY(&req->arena, struct str, count_pieces(rest, '/', HTTPD_SEGMENTS_MAX));
     while (str_split(&rest, '/', &piece)) {
         if (piece.len == 0 && rest.ptr == NULL) {
             break; /* a slash at the end */
@@ -79,7 +90,8 @@ static const char *parse_path(struct httpd_req *req)
 static const char *parse_query(struct httpd_req *req, struct str query)
 {
     struct str piece;
-    req->args = ARENA_ARRAY(&req->arena, struct httpd_arg, HTTPD_ARGS_MAX);
+    req->args = ARENA_ARRAY(&req->arena, struct httpd_arg,
+                            count_pieces(query, '&', HTTPD_ARGS_MAX));
     while (str_split(&query, '&', &piece)) {
         if (piece.len == 0) {
             continue;

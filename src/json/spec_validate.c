@@ -26,15 +26,21 @@ static struct str text_of(const json_t *v)
 
 /* --- the path --- */
 
+static void path_add(struct spec_walk *w, struct str s)
+{
+    size_t room = sizeof w->path - 1 - w->path_len;
+    size_t n = s.len < room ? s.len : room;
+    memcpy(w->path + w->path_len, s.ptr, n);
+    w->path_len += n;
+    w->path[w->path_len] = '\0';
+}
+
+/* Not by printf: every member of every body comes by. */
 static size_t path_push(struct spec_walk *w, const char *name)
 {
     size_t before = w->path_len;
-    int n = snprintf(w->path + before, sizeof w->path - before, "%s%s",
-                     before > 0 ? "." : "", name);
-    w->path_len += n > 0 ? (size_t)n : 0;
-    if (w->path_len >= sizeof w->path) {
-        w->path_len = sizeof w->path - 1;
-    }
+    path_add(w, before > 0 ? STR(".") : STR(""));
+    path_add(w, str_of(name));
     return before;
 }
 
@@ -73,11 +79,13 @@ static json_t *loose_boolean(const struct field_spec *spec, json_t *in)
     return NULL;
 }
 
+/* NULL: it is so already. */
 static json_t *cased_string(const struct field_spec *spec, struct str s)
 {
+    size_t before = s.len;
     s = has(spec, FIELD_TRIM) ? str_trim(s) : s;
     if (!has(spec, FIELD_LOWER) && !has(spec, FIELD_UPPER)) {
-        return json_str_repaired(s);
+        return s.len != before ? json_str_repaired(s) : NULL;
     }
     char *copy = mem_strndup(s.ptr, s.len);
     for (size_t i = 0; i < s.len; i++) {
@@ -259,8 +267,9 @@ static bool check_array(struct spec_walk *w, const struct field_spec *spec,
 struct object_walk {
     const struct field_spec *spec;
     json_t *in;
-    json_t *done;   /* normal forms so far */
-    json_t *failed; /* raw values that did not validate: present for conditions */
+    json_t *done; /* normal forms so far */
+    json_t
+        *failed; /* raw values that did not validate: present for conditions; or NULL */
     bool ok;
 };
 
@@ -268,12 +277,16 @@ static void check_member(struct spec_walk *w, struct object_walk *o,
                          const struct field_spec *row, const char *name, json_t *in)
 {
     struct field_spec resolved;
-    spec_resolve_when(row, o->done, o->failed, &resolved);
+    if (row->when_count > 0) {
+        spec_resolve_when(row, o->done, o->failed, &resolved);
+        row = &resolved;
+    }
     size_t before = path_push(w, name);
     json_t *out = NULL;
-    if (!check_value(w, &resolved, in, &out)) {
+    if (!check_value(w, row, in, &out)) {
         o->ok = false;
         if (in != NULL) {
+            o->failed = o->failed != NULL ? o->failed : json_object();
             json_put(o->failed, name, json_incref(in));
         }
     }
@@ -316,7 +329,6 @@ static bool check_object(struct spec_walk *w, const struct field_spec *spec,
     }
     struct object_walk o = {.spec = spec, .in = *value, .ok = true};
     o.done = json_object();
-    o.failed = json_object();
     for (int conditional = 0; conditional <= 1; conditional++) {
         struct field_walk walk;
         const struct field_spec *row;
@@ -488,4 +500,14 @@ bool spec_validate(const struct field_spec *fields, size_t count, json_t *in,
     bool ok = spec_validate_value(&body, in != NULL ? in : empty, out, errs);
     json_decref(empty);
     return ok;
+}
+
+bool spec_validate_member(const struct field_spec *spec, json_t *in, json_t *done,
+                          struct spec_errors *errs)
+{
+    struct spec_walk w = {.errs = errs};
+    struct object_walk o = {.done = done, .ok = true};
+    check_member(&w, &o, spec, spec->name, in);
+    json_decref(o.failed);
+    return o.ok;
 }

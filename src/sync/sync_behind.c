@@ -9,7 +9,7 @@
  *   DOUBT: some rows that we have, by UID ──┬─ they are other messages ─► another mailbox
  *                                           └─ the same, or none is there
  *       ├─ UIDs above UIDNEXT are there ─────► the server does not move UIDNEXT: never mind
- *       ├─ not seen for long yet ──────────► the pass fails, and the connection with it
+ *       ├─ not seen for long yet ──────────► the pass fails
  *       ├─ seen before, and still so ──────► it is so: with HIGHESTMODSEQ a reset, which keeps
  *       │                                    what it recognises, else UIDs are compared
  *       └─ any SELECT that shows no such thing ► forgotten
@@ -19,6 +19,7 @@
 
 #include "postrider/base/buf.h"
 #include "postrider/base/log.h"
+#include "postrider/base/mem.h"
 
 enum {
     FORGET_S = 30 * 60 /* passes that fail are tried again much sooner */
@@ -86,9 +87,16 @@ bool sync_behind_is(const struct sync_pass *p, const struct imap_selected *selec
 
 /* --- for how long? --- */
 
+void sync_learned_fini(struct sync_learned *l)
+{
+    mem_free(l->behind);
+    l->behind = NULL;
+    l->behind_count = l->behind_cap = 0;
+}
+
 static struct sync_behind *find(struct sync_learned *learned, uint32_t box)
 {
-    for (size_t i = 0; i < SYNC_BEHIND_MAX; i++) {
+    for (size_t i = 0; i < learned->behind_count; i++) {
         if (learned->behind[i].box == box) {
             return &learned->behind[i];
         }
@@ -96,12 +104,20 @@ static struct sync_behind *find(struct sync_learned *learned, uint32_t box)
     return NULL;
 }
 
+static void forget(struct sync_learned *learned, struct sync_behind *known)
+{
+    *known = learned->behind[--learned->behind_count];
+    if (learned->behind_count == 0) {
+        sync_learned_fini(learned);
+    }
+}
+
 void sync_behind_forget(struct sync_pass *p)
 {
     struct sync_learned *learned = p->sc.learned;
     struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
     if (known != NULL) {
-        known->box = 0;
+        forget(learned, known);
     }
 }
 
@@ -113,25 +129,37 @@ void sync_behind_not(struct sync_pass *p)
     sync_behind_forget(p);
 }
 
-/* Seen by an earlier pass, on another connection, and so long ago? Where there is no room to
- * note it, it is not: others make room when they are settled. */
+/* Also what nobody asks for any more: the mailbox was deleted. */
+static void forget_old(struct sync_learned *learned, uint32_t now_s)
+{
+    for (size_t i = learned->behind_count; i > 0; i--) {
+        if (now_s - learned->behind[i - 1].seen_s >= FORGET_S) {
+            forget(learned, &learned->behind[i - 1]);
+        }
+    }
+}
+
+/* Seen by an earlier pass, on another connection, and so long ago? */
 static bool is_confirmed(const struct sync_pass *p)
 {
     struct sync_learned *learned = p->sc.learned;
     uint32_t now_s = (uint32_t)(loop_now_ms(imap_conn_loop(p->conn)) / 1000);
-    struct sync_behind *known = learned != NULL ? find(learned, p->m->box) : NULL;
-    if (known != NULL && now_s - known->seen_s < FORGET_S) {
+    if (learned == NULL) {
+        return true;
+    }
+    forget_old(learned, now_s);
+    struct sync_behind *known = find(learned, p->m->box);
+    if (known != NULL) {
         known->seen_s = now_s;
         return (now_s - known->since_s) * (int64_t)1000 >= p->sc.delete_confirm_ms;
     }
-    for (size_t i = 0; known == NULL && learned != NULL && i < SYNC_BEHIND_MAX; i++) {
-        struct sync_behind *b = &learned->behind[i];
-        known = b->box == 0 || now_s - b->seen_s >= FORGET_S ? b : NULL;
+    if (learned->behind_count < SYNC_MAILBOXES_MAX) {
+        learned->behind = sync_grow(learned->behind, learned->behind_count,
+                                    &learned->behind_cap, sizeof *learned->behind);
+        learned->behind[learned->behind_count++] =
+            (struct sync_behind){p->m->box, now_s, now_s};
     }
-    if (known != NULL) {
-        *known = (struct sync_behind){p->m->box, now_s, now_s};
-    }
-    return learned == NULL;
+    return false;
 }
 
 /* --- the state --- */
@@ -168,6 +196,7 @@ static void decide(struct sync_pass *p)
            LOG_S("account", p->sc.acct->name), LOG_I("box", p->m->box),
            LOG_I("uidnext", p->uid_next), LOG_I("last", p->m->last_uid));
     (void)err_set(&err, ERR_CLOSED, "the server shows an older state than before");
+    p->result.doubted = true;
     sync_pass_fail(p, &err, "select mailbox");
 }
 

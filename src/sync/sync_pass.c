@@ -482,6 +482,7 @@ struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx 
                                   sync_pass_cb *cb, void *ctx)
 {
     struct sync_pass *p = op_new(imap_conn_loop(conn), &pass_type, SYNC_PASS_MS);
+    select = select || sync_must_select(conn, m);
     p->conn = conn;
     p->sc = *sc;
     if (p->sc.batch_messages > STORE_COMMIT_EVENTS) {

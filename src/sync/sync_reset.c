@@ -27,6 +27,14 @@ bool sync_reset_rests(const struct mailbox *m)
     return m->rest_until_ms != 0 && clock_wall_ms() < m->rest_until_ms;
 }
 
+bool sync_must_select(const struct imap_conn *conn, const struct mailbox *m)
+{
+    const struct imap_selected *now = imap_conn_selected(conn);
+    bool agrees = now != NULL && (now->uid_validity == 0 || m->uid_validity == 0 ||
+                                  now->uid_validity == m->uid_validity);
+    return !agrees && !sync_reset_rests(m);
+}
+
 static bool is_too_often(const struct sync_ctx *sc, const struct mailbox *m)
 {
     uint32_t allowed = sc->resets_per_day > 0 ? sc->resets_per_day : RESETS_A_DAY;
@@ -59,9 +67,14 @@ static void begin_rest(struct sync_pass *p)
 bool sync_reset_follow(struct sync_pass *p)
 {
     struct mailbox *m = p->m;
+    const struct imap_selected *now = imap_conn_selected(p->conn);
     if (is_too_often(&p->sc, m)) {
         begin_rest(p);
         return false;
+    }
+    if (now != NULL && now->mailbox_id.ptr != NULL) {
+        mem_free(m->mailbox_id);
+        m->mailbox_id = mem_strndup(now->mailbox_id.ptr, now->mailbox_id.len);
     }
     if (m->rebuild > 1 || m->rebuild_told > 0) {
         /* Part of what the change before this one did is told: the rest has to be. */
@@ -96,10 +109,6 @@ bool sync_reset_believe(struct sync_pass *p, const struct imap_selected *selecte
         sync_pass_enter(p, PASS_STATE_DOUBT);
         sync_pass_run(p);
         return false;
-    }
-    if (selected->mailbox_id.ptr != NULL) {
-        mem_free(m->mailbox_id);
-        m->mailbox_id = mem_strndup(selected->mailbox_id.ptr, selected->mailbox_id.len);
     }
     return sync_reset_follow(p);
 }

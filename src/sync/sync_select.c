@@ -8,6 +8,11 @@ static struct sync_pass *pass_of(struct op *op)
 
 void sync_selected(struct sync_pass *p)
 {
+    if (p->proves) {
+        /* Without a cursor all flags are read; the UIDs are compared in any case. */
+        p->m->highest_modseq = 0;
+        p->m->last_full_ms = 0;
+    }
     if (p->m->phase != MAILBOX_PHASE_LIVE || !sync_cursor_is_usable(p)) {
         p->resynced = false;
     }
@@ -29,6 +34,7 @@ static void on_selected(struct imap_select *op ATTR_UNUSED, const struct err *er
     p->select = NULL;
     if (err->code != ERR_OK) {
         sync_park(p->m, err, p->sc.delete_confirm_ms);
+        p->result.doubted = err->code == ERR_NO || err->code == ERR_NO_MAILBOX;
         sync_pass_fail(p, err, "select mailbox");
         return;
     }
@@ -100,15 +106,10 @@ enum step sync_select_step(struct op *op)
 {
     struct sync_pass *p = pass_of(op);
     struct mailbox *m = p->m;
-    if (m->suspect) {
-        /* Without a cursor all flags are read; the UIDs are compared in any case. */
-        p->proves = p->must_search = true;
-        m->highest_modseq = 0;
-        m->last_full_ms = 0;
-    }
-    p->resynced = m->phase == MAILBOX_PHASE_LIVE && m->highest_modseq != 0 &&
-                  m->uid_validity != 0 && m->last_uid != 0 && m->count > 0 &&
-                  sync_trusts_vanished(p);
+    p->proves = p->must_search = m->suspect;
+    p->resynced = !m->suspect && m->phase == MAILBOX_PHASE_LIVE &&
+                  m->highest_modseq != 0 && m->uid_validity != 0 && m->last_uid != 0 &&
+                  m->count > 0 && sync_trusts_vanished(p);
     struct imap_select_params params = {.mailbox = str_from(m->wire, m->wire_len),
                                         .condstore = true,
                                         .qresync = p->resynced,

@@ -55,6 +55,10 @@ def test_account_is_shown_without_its_password(shared, dovecot, user):
     assert a["imap"]["auth"]["user"] == user and a["imap"]["port"] == dovecot.imaps
     row = [r for r in shared.get("/v1/accounts", pageSize=1000)["accounts"] if r["account"] == user]
     assert len(row) == 1 and row[0]["state"] == "connected"
+    # With the quota it is made anew, else its settings come from a text that is kept.
+    made = shared.get(f"/v1/account/{user}", quota="true")
+    moving = {"quota", "syncTime", "counters", "connections"}
+    assert {k: v for k, v in made.items() if k not in moving} == {k: v for k, v in a.items() if k not in moving}
 
 
 def test_account_shows_its_last_look_its_events_and_its_connections(daemon, dovecot, consumer, user):
@@ -91,8 +95,9 @@ def test_account_can_be_updated_and_deleted(daemon, dovecot, consumer, user):
     daemon.wait_state(user, "authenticationError")
     daemon.put(f"/v1/account/{user}", {"imap": imap_object(user, dovecot.imaps)})
     daemon.wait_state(user)
-    daemon.put(f"/v1/account/{user}", {"name": "Another Name"})
-    assert daemon.account(user)["name"] == "Another Name"
+    for name in ("Another Name", "Yet Another"):
+        daemon.put(f"/v1/account/{user}", {"name": name})
+        assert [daemon.account(user)["name"] for _ in range(10)] == [name] * 10
     reply = daemon.delete(f"/v1/account/{user}")
     assert reply["deleted"] is True
     assert daemon.request("GET", f"/v1/account/{user}").status == 404

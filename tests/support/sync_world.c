@@ -204,6 +204,7 @@ void sync_world_free(struct sync_world **wp)
     imap_conn_close(&w->other);
     sync_live_fini(&w->live);
     sync_moves_fini(&w->moves);
+    sync_learned_fini(&w->learned);
     replay_free(&w->replay);
     mailbox_table_fini(&w->table);
     store_acct_fini(&w->acct);

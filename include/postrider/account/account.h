@@ -25,7 +25,8 @@ enum {
     ACCOUNT_WORK_MAX = 3,
     ACCOUNT_SUB_MAX =
         3, /* subconnections; a work connection less for each from the 2nd */
-    ACCOUNT_WORK_IDLE_MS = 60000
+    ACCOUNT_WORK_IDLE_MS = 60000,
+    ACCOUNT_SHOWN_MAX = 1024 * 1024 /* a record has a quarter of that at most */
 };
 
 struct accounts;
@@ -141,6 +142,9 @@ size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
+/* Where a text that is made of the record alone may stay: empty again when the record has
+ * changed. Holds ACCOUNT_SHOWN_MAX bytes. */
+struct buf *account_shown(struct account *a);
 /* What is known of the account, for who looks for a fault (API.md, diagnose). */
 json_t *account_diagnose(const struct account *a) ATTR_RETURNS_NONNULL;
 /* The same of an account without an actor here, as far as the store has it. `state` may be

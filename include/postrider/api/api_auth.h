@@ -17,13 +17,13 @@
 struct api_route;
 
 enum {
-    API_TOKEN_MAX = 256,
-    API_ACCOUNT_MAX = 256
+    API_TOKEN_MAX = 256
 };
 
+/* Never NULL. */
 struct api_identity {
-    char token_id[80];                     /* for audit; "" = nobody (public rows) */
-    char account[API_ACCOUNT_MAX * 4 + 1]; /* the account the token is bound to, or "" */
+    const char *token_id; /* for audit; "" = nobody (public rows) */
+    const char *account;  /* the account the token is bound to, or "" */
 };
 
 /* How much of a token's limit is left; limit 0 = it has none. */

@@ -97,8 +97,8 @@ struct api_call {
     struct httpd_req *req;
     struct arena *arena; /* of the request */
     json_t *params;      /* normal forms; objects, never NULL in a handler */
-    json_t *query;
-    json_t *body; /* NULL if the row takes none; an absent body counts as {} */
+    json_t *query;       /* not to be changed: other calls may share it */
+    json_t *body;        /* NULL if the row takes none; an absent body counts as {} */
     struct api_identity who;
     int64_t timeout_ms; /* for the operations of this call */
     void *services;     /* what api_new was given: ports of the handlers */

@@ -30,6 +30,8 @@ void arena_reset(struct arena *a);
  * filled and emptied at a high rate. */
 void arena_recycle(struct arena *a);
 
+/* Room for n bytes in one block: where about so much is sure to be needed. */
+void arena_reserve(struct arena *a, size_t n);
 void *arena_alloc(struct arena *a, size_t n) ATTR_MALLOC ATTR_RETURNS_NONNULL;
 /* Inline: the size is nearly always a constant, and then there is nothing to divide. */
 static inline void *arena_calloc(struct arena *a, size_t count, size_t size)

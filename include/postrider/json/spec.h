@@ -251,6 +251,10 @@ bool spec_validate(const struct field_spec *fields, size_t count, json_t *in,
  * permits absence. */
 bool spec_validate_value(const struct field_spec *spec, json_t *in, json_t **out,
                          struct spec_errors *errs);
+/* Same for one member of an object, NULL if it is absent; its normal form is put into `done`,
+ * where the conditions of its row find its siblings. */
+bool spec_validate_member(const struct field_spec *spec, json_t *in, json_t *done,
+                          struct spec_errors *errs);
 
 /* Whether s has the form: a sequence of characters, `.` and `[classes]`, each with an
  * optional `?`, `*`, `+`, `{n}` or `{m,n}`; `\` quotes; an outer ^…$ is implied; a

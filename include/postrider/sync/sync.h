@@ -68,12 +68,9 @@ enum sync_quirk {
 /* By capability words, ID and greeting; enum sync_quirk bits. */
 uint32_t sync_quirks(const struct imap_conn *conn);
 
-/* Mailboxes that were seen in an older state than before, and not otherwise since. */
-enum {
-    SYNC_BEHIND_MAX = 8
-};
+/* A mailbox that was seen in an older state than before, and not otherwise since. */
 struct sync_behind {
-    uint32_t box;             /* 0: none */
+    uint32_t box;
     uint32_t since_s, seen_s; /* for the first time and the last: loop time in seconds */
 };
 
@@ -83,9 +80,11 @@ struct sync_learned {
     uint32_t false_vanished;      /* times that VANISHED proved wrong */
     int64_t qresync_off_until_ms; /* loop time */
     int64_t flag_search_off_until_ms;
-    bool false_uid_next; /* it told a UIDNEXT below a UID that it showed */
-    struct sync_behind behind[SYNC_BEHIND_MAX];
+    bool false_uid_next;        /* it told a UIDNEXT below a UID that it showed */
+    struct sync_behind *behind; /* at most SYNC_MAILBOXES_MAX */
+    size_t behind_count, behind_cap;
 };
+void sync_learned_fini(struct sync_learned *l);
 
 /* Marks in list_attrs, set by a listing beside enum imap_list_attr. */
 enum sync_list_mark {
@@ -246,6 +245,9 @@ void sync_gone_not(struct mailbox *m);
 struct sync_pass_result {
     uint32_t added, updated, deleted;
     bool was_initial;
+    /* It failed because SELECT was refused, or showed an older state of the mailbox. Nothing
+     * was changed, and others can be selected on the connection as before. */
+    bool doubted;
 };
 struct sync_pass;
 typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
@@ -257,6 +259,10 @@ typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
 struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   struct mailbox *m, struct sync_live *live, bool select,
                                   sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+/* Nothing is selected, or under another UIDVALIDITY than that of the index: what the connection
+ * says is not of what is indexed, and the next pass begins with SELECT. Not so while a mailbox
+ * is left alone because its UIDVALIDITY changes too often. */
+bool sync_must_select(const struct imap_conn *conn, const struct mailbox *m);
 /* It waits for an answer that is the last it needs, unless that tells of changes: what comes
  * next on the connection may be sent already. */
 bool sync_pass_asks_last(const struct sync_pass *p);

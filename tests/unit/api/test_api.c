@@ -32,12 +32,12 @@ struct world {
 
 static void answer(struct str token, api_auth_cb *cb, void *arg)
 {
-    struct api_identity who = {.token_id = "t1"};
+    struct api_identity who = {.token_id = "t1", .account = ""};
     struct err err = {0};
     if (str_eq_c(token, "good")) {
         cb(arg, &(struct api_auth_answer){.who = &who});
     } else if (str_eq_c(token, "bound")) {
-        memcpy(who.account, "a", 2);
+        who.account = "a";
         cb(arg, &(struct api_auth_answer){.who = &who});
     } else if (str_eq_c(token, "limited")) {
         cb(arg, &(struct api_auth_answer){

@@ -37,10 +37,24 @@ static void allocations_are_aligned_zeroed_and_apart(void **state)
     arena_fini(&a);
 }
 
+static void reserved_room_is_one_piece(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    arena_reserve(&a, 5000);
+    char *first = arena_alloc(&a, 16);
+    assert_ptr_equal(arena_alloc(&a, 4000), first + 16);
+    arena_reserve(&a, 900); /* there is that much */
+    assert_ptr_equal(arena_alloc(&a, 900), first + 4016);
+    assert_int_equal(a.used_bytes, 16 + 4000 + 912);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocations_are_aligned_zeroed_and_apart),
+        cmocka_unit_test(reserved_room_is_one_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,12 +29,16 @@ static bool is(struct httpd_req *req, const char *name)
 
 static void reply_text(struct httpd_req *req, int status, struct str text)
 {
-    const struct httpd_header headers[] = {{"X-Method", httpd_req_method(req)}};
+    struct str argument =
+        httpd_req_arg_count(req) > 0 ? httpd_req_arg(req, 0)->value : STR("");
+    const struct httpd_header headers[] = {
+        {"X-Argument", arena_str(httpd_req_arena(req), argument).ptr},
+        {"X-Method", httpd_req_method(req)}};
     httpd_reply(req, &(struct httpd_reply){.status = status,
                                            .content_type = "text/plain",
                                            .body = text,
                                            .headers = headers,
-                                           .header_count = 1});
+                                           .header_count = ARRAY_LEN(headers)});
 }
 
 static void on_headers(struct httpd_req *req, void *ctx)
@@ -223,6 +227,11 @@ struct exchange {
 
 static const struct exchange exchanges[] = {
     {"get", "GET /a" H "\r\n", "200 OK", false},
+    {"header_without_a_value", "GET /a?v=+%09" H "\r\n",
+     "text/plain\r\nX-Method: GET\r\n", false},
+    {"header_as_it_is", "GET /a?v=a+b" H "\r\n", "X-Argument: a b\r\nX-Method", false},
+    {"header_with_control_bytes", "GET /a?v=+a%0d%0aX:b%7fc%0a" H "\r\n",
+     "X-Argument: a  X:b c\r\nX-Method", false},
     {"reply_from_a_timer", "GET /later" H "\r\n", "\r\n\r\nlater", false},
     {"body_comes_back", "POST /echo" H "Content-Length: 5\r\n\r\nhello", "\r\n\r\nhello",
      false},

@@ -283,6 +283,31 @@ static void long_paths_are_cut(void **state)
     spec_errors_fini(&errs);
 }
 
+static const struct field_spec level_row = F_INT("level", 0, F_RANGE(1, 9));
+static const struct field_spec secret_row =
+    F_STR("secret", FIELD_TRIM, F_WHEN({.field = "level", .then = {WHEN_REQUIRED}}));
+
+static void members_are_validated_one_by_one(void **state)
+{
+    (void)state;
+    json_t *done ATTR_CLEANUP(json_cleanup) = json_object();
+    json_t *five ATTR_CLEANUP(json_cleanup) = json_string("5");
+    json_t *text ATTR_CLEANUP(json_cleanup) = json_string(" x ");
+    json_t *ten ATTR_CLEANUP(json_cleanup) = json_integer(10);
+    json_t *want ATTR_CLEANUP(json_cleanup) = parse("{'level':5,'secret':'x'}");
+    struct spec_errors errs = {0};
+    assert_true(spec_validate_member(&secret_row, NULL, done, &errs));
+    assert_int_equal(json_object_size(done), 0);
+    assert_true(spec_validate_member(&level_row, five, done, &errs));
+    assert_false(spec_validate_member(&secret_row, NULL, done, &errs));
+    assert_string_equal(errs.items[0].message, "\"secret\" is required");
+    assert_true(spec_validate_member(&secret_row, text, done, &errs));
+    assert_false(spec_validate_member(&level_row, ten, done, &errs));
+    assert_string_equal(errs.items[1].key, "level");
+    assert_true(json_equal(done, want));
+    spec_errors_fini(&errs);
+}
+
 static void pattern_rows(void **state)
 {
     (void)state;
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(invalid_rows_tell_everything),
         cmocka_unit_test(errors_are_capped_and_serialized),
         cmocka_unit_test(long_paths_are_cut),
+        cmocka_unit_test(members_are_validated_one_by_one),
         cmocka_unit_test(pattern_rows),
         cmocka_unit_test(schema_says_what_the_table_says),
     };

@@ -15,7 +15,8 @@
 enum {
     COUNT = 20,
     MORE = 5,
-    LONG_MS = 3600 * 1000
+    LONG_MS = 3600 * 1000,
+    FORGET_S = 30 * 60
 };
 
 /* The server keeps the state with COUNT messages; MORE came since, one went, one was read. */
@@ -56,16 +57,78 @@ static void a_replica_that_lags_costs_no_event(void **state)
                 assert_int_equal(look(&t), ERR_CLOSED);
             }
             assert_int_equal(t.w->m->version, version);
+            assert_int_equal(t.w->learned.behind_count, 1);
             assert_int_equal(t.w->learned.behind[0].box, t.w->m->box);
             imap_fake_trade(t.fake);
             fake_world_again(&t);
-            assert_int_equal(t.w->learned.behind[0].box, 0);
+            assert_int_equal(t.w->learned.behind_count, 0);
             fake_world_check(&t, 1);
             fake_world_told(&t, COUNT + MORE - 1, 2, 1);
             assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 0);
             fake_world_end(&t);
         }
     }
+}
+
+/* The one that lags has more of them, for many went since. */
+static void a_suspect_mailbox_is_no_reason_to_believe_a_replica_that_lags(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_SERVERS; i++) {
+        struct fake_world t = begin(fake_servers[i], LONG_MS);
+        if (strstr(fake_servers[i], "CONDSTORE") != NULL) {
+            imap_fake_expunge(t.fake, 5, COUNT);
+            fake_world_again(&t);
+            size_t gone = t.w->events[EVENT_MESSAGE_DELETED];
+            t.w->m->suspect = true;
+            imap_fake_trade(t.fake);
+            uint64_t modseq = t.w->m->highest_modseq;
+            for (unsigned k = 0; k < 3; k++) {
+                assert_int_equal(look(&t), ERR_CLOSED);
+                assert_true(t.w->result.doubted && t.w->m->highest_modseq == modseq);
+            }
+            imap_fake_trade(t.fake);
+            fake_world_again(&t);
+            fake_world_check(&t, 1);
+            assert_true(gone == t.w->events[EVENT_MESSAGE_DELETED] && !t.w->m->suspect);
+        }
+        fake_world_end(&t);
+    }
+}
+
+/* As after a backup of the whole server was put back. */
+static void any_number_of_mailboxes_is_in_doubt_at_a_time(void **state)
+{
+    (void)state;
+    enum {
+        OTHERS = 50
+    };
+    struct fake_world t = begin(fake_servers[0], 0);
+    uint32_t box = t.w->m->box;
+    imap_fake_trade(t.fake);
+    for (unsigned k = 1; k <= OTHERS; k++) {
+        t.w->m->box = box + k;
+        assert_int_equal(look(&t), ERR_CLOSED);
+        assert_int_equal(t.w->learned.behind_count, k);
+    }
+    t.w->m->box = box;
+    assert_int_equal(look(&t), ERR_CLOSED);
+    assert_int_equal(look(&t), ERR_OK);
+    assert_int_equal(t.w->learned.behind_count, OTHERS);
+    fake_world_check(&t, 1);
+    /* Of what is deleted meanwhile nobody asks again. */
+    for (unsigned k = 0; k < OTHERS; k++) {
+        t.w->learned.behind[k].seen_s -= FORGET_S;
+    }
+    imap_fake_expunge(t.fake, 1, 2);
+    fake_world_again(&t);
+    imap_fake_keep(t.fake);
+    imap_fake_add(t.fake, MORE);
+    fake_world_again(&t);
+    imap_fake_trade(t.fake);
+    assert_int_equal(look(&t), ERR_CLOSED);
+    assert_int_equal(t.w->learned.behind_count, 1);
+    fake_world_end(&t);
 }
 
 /* Now this one answers, now that one. */
@@ -148,6 +211,47 @@ static void another_mailbox_is_known_by_its_id(void **state)
     fake_world_end(&t);
 }
 
+/* Its messages may be the ones that were there, or others: both changes tell of one reset. */
+static void mailboxid_and_uidvalidity_that_change_together_are_one_reset(void **state)
+{
+    (void)state;
+    for (unsigned others = 0; others < 2; others++) {
+        struct fake_world t = begin("CONDSTORE QRESYNC ESEARCH OBJECTID", LONG_MS);
+        t.w->m->mailbox_id = mem_strdup("M0");
+        imap_fake_keep(t.fake);
+        imap_fake_replace(t.fake);
+        imap_fake_reset(t.fake, 77);
+        if (others) {
+            uint32_t last = imap_fake_add(t.fake, COUNT + MORE + 2);
+            imap_fake_expunge(t.fake, 1, last - 2); /* EMAILID goes with the UID */
+        } else {
+            imap_fake_trade(t.fake);
+        }
+        assert_int_equal(look(&t), ERR_OK);
+        assert_string_equal(t.w->m->mailbox_id, "M1");
+        fake_world_check(&t, 1);
+        fake_world_told(&t, COUNT + MORE - 1 + 2 * others,
+                        2 + others * (COUNT + MORE - 1 - 2), 1);
+        assert_int_equal(t.w->events[EVENT_MAILBOX_RESET], 1);
+        uint64_t version = t.w->m->version;
+        assert_int_equal(look(&t), ERR_OK);
+        assert_int_equal(t.w->m->version, version);
+        fake_world_end(&t);
+    }
+}
+
+/* What was taken for another mailbox is not taken for one again because of its id. */
+static void the_id_of_a_mailbox_that_was_followed_is_known(void **state)
+{
+    (void)state;
+    struct fake_world t = begin("CONDSTORE QRESYNC ESEARCH OBJECTID", 0);
+    imap_fake_replace(t.fake);
+    assert_int_equal(look(&t), ERR_CLOSED);
+    assert_int_equal(look(&t), ERR_OK);
+    assert_string_equal(t.w->m->mailbox_id, "M1");
+    fake_world_end(&t);
+}
+
 /* The same messages, and fewer of them. */
 static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **state)
 {
@@ -162,7 +266,7 @@ static void an_old_copy_that_was_put_back_is_believed_the_second_time(void **sta
         world_read_log(t.w);
         assert_int_equal(
             t.w->events[EVENT_MESSAGE_NEW] - t.w->events[EVENT_MESSAGE_DELETED], COUNT);
-        assert_int_equal(t.w->learned.behind[0].box, 0); /* there is room for others */
+        assert_int_equal(t.w->learned.behind_count, 0);
         fake_world_end(&t);
     }
 }
@@ -224,10 +328,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replica_that_lags_costs_no_event),
+        cmocka_unit_test(a_suspect_mailbox_is_no_reason_to_believe_a_replica_that_lags),
+        cmocka_unit_test(any_number_of_mailboxes_is_in_doubt_at_a_time),
         cmocka_unit_test(what_was_seen_long_before_proves_nothing),
         cmocka_unit_test(an_empty_mailbox_in_its_place_is_believed_the_second_time),
         cmocka_unit_test(an_empty_mailbox_in_place_of_an_empty_one_is_noticed),
         cmocka_unit_test(another_mailbox_is_known_by_its_id),
+        cmocka_unit_test(mailboxid_and_uidvalidity_that_change_together_are_one_reset),
+        cmocka_unit_test(the_id_of_a_mailbox_that_was_followed_is_known),
         cmocka_unit_test(an_old_copy_that_was_put_back_is_believed_the_second_time),
         cmocka_unit_test(another_mailbox_is_known_by_its_messages),
         cmocka_unit_test(a_uidnext_that_never_moves_proves_nothing),

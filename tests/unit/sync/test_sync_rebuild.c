@@ -289,6 +289,34 @@ static void nothing_is_due_of_a_mailbox_that_rests(void **state)
     fake_world_end(&t);
 }
 
+/* What the connection tells meanwhile is of messages that have other UIDs. */
+static void a_mailbox_that_rested_is_selected_before_it_is_looked_at(void **state)
+{
+    (void)state;
+    struct fake_world t = begin(servers[0], 5);
+    t.w->sc.resets_per_day = 1;
+    for (uint32_t validity = ANOTHER; validity <= YET_ANOTHER; validity++) {
+        imap_fake_reset(t.fake, validity);
+        fake_world_again(&t);
+    }
+    assert_int_equal(t.w->m->uid_validity, ANOTHER);
+    assert_true(t.w->m->rest_until_ms > clock_wall_ms());
+    imap_fake_add(t.fake, 1);
+    world_listen(t.w);
+    assert_false(sync_must_select(t.w->conn, t.w->m));
+    world_pass(t.w, false);
+    assert_int_equal(t.w->m->count, 5);
+    t.w->sc.resets_per_day = 2;
+    t.w->m->rest_until_ms = clock_wall_ms() - 1;
+    assert_true(sync_must_select(t.w->conn, t.w->m));
+    imap_fake_add(t.fake, 1);
+    world_listen(t.w);
+    world_sync_live(t.w);
+    assert_int_equal(t.w->m->uid_validity, YET_ANOTHER);
+    expect(&t, 5 + 2, 0);
+    fake_world_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_was_told_before_a_crash_is_not_told_again),
         cmocka_unit_test(a_reset_within_a_comparison_loses_nothing),
         cmocka_unit_test(nothing_is_due_of_a_mailbox_that_rests),
+        cmocka_unit_test(a_mailbox_that_rested_is_selected_before_it_is_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
