@@ -56,7 +56,8 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
 {
     char key[ROW_KEY_MAX];
     struct accounts *as = a->as;
-    if (row->fixed.len > ROW_MAX) {
+    size_t cost = row->fixed.len + ROW_OVERHEAD;
+    if (row->fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes) {
         return;
     }
     if (as->rows == NULL) {
@@ -65,7 +66,7 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
     struct kept_row *copy = mem_alloc(sizeof *copy + row->fixed.len);
     *copy = *row;
     copy->fixed.ptr = memcpy(copy + 1, row->fixed.ptr, row->fixed.len);
-    lru_put(as->rows, row_key(a, number, uid, key), copy, row->fixed.len + ROW_OVERHEAD);
+    lru_put(as->rows, row_key(a, number, uid, key), copy, cost);
 }
 
 const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid)

@@ -130,7 +130,7 @@ bool call_goes_on_past_no(struct account_call *c, const struct err *err)
     return err->code == ERR_NO ? op_is_running(&c->op) : call_goes_on(c, err);
 }
 
-static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
+static void on_threads(struct store_threads *op, const struct err *err,
                        const uint64_t *threads, size_t count, void *ctx)
 {
     struct account_call *c = ctx;
@@ -139,6 +139,7 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
         return;
     }
     if (err->code == ERR_OK) {
+        c->a->threads.buckets = store_threads_buckets(op);
         c->told(c, threads, count);
     }
     if (c->then != NULL) {
@@ -146,21 +147,38 @@ static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *e
     }
 }
 
-void call_ask_threads(struct account_call *c, const struct thread_query *queries,
-                      size_t count,
-                      void (*told)(struct account_call *c, const uint64_t *threads,
-                                   size_t count))
+static void begin_threads(struct account_call *c, size_t expected)
 {
-    c->told = told;
-    c->then = NULL;
-    c->threads = account_threads_ask(c->a, queries, count, on_threads, c);
+    if (!c->asks_threads) {
+        c->asks_threads = true;
+        c->threads = account_threads_begin(c->a, expected, on_threads, c);
+    }
 }
 
-void call_await_threads(struct account_call *c, void (*then)(struct account_call *c))
+void call_expect_threads(struct account_call *c, size_t count)
 {
+    if (count > 0 && account_has_threads(c->a)) {
+        begin_threads(c, count);
+    }
+}
+
+size_t call_ask_thread(struct account_call *c, const struct thread_query *query)
+{
+    begin_threads(c, 0);
+    bool asked = c->threads != NULL && store_threads_add(c->threads, query);
+    c->threads_asked += asked ? 1 : 0;
+    return asked ? c->threads_asked : 0;
+}
+
+void call_await_threads(struct account_call *c, call_told_fn *told,
+                        void (*then)(struct account_call *c))
+{
+    c->told = told;
     c->then = then;
     if (c->threads == NULL) {
         then(c);
+    } else {
+        store_threads_end(c->threads);
     }
 }
 
@@ -199,6 +217,12 @@ json_t *account_call_value(struct account_call *c)
 {
     bool there = c->op.err.code == ERR_OK && c->text.len > 0;
     return there ? json_of_own(buf_str(&c->text)) : NULL;
+}
+
+void call_return(struct account_call *c)
+{
+    c->conn = NULL;
+    account_work_end(&c->work, false);
 }
 
 struct mailbox *call_mailbox(struct account_call *c)

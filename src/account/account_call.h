@@ -23,6 +23,9 @@ enum {
                               IMAP_ITEM_GM_LABELS
 };
 
+struct account_call;
+typedef void call_told_fn(struct account_call *c, const uint64_t *threads, size_t count);
+
 struct account_call {
     struct op op;
     struct account *a;
@@ -62,8 +65,9 @@ struct account_call {
     struct picks *picks; /* account_pick.c */
     struct account_call *sub;
     struct store_threads *threads;
-    /* What the store knows of the threads that were asked for; not called if it knows nothing. */
-    void (*told)(struct account_call *c, const uint64_t *threads, size_t count);
+    bool asks_threads; /* or did, and the store failed */
+    size_t threads_asked;
+    call_told_fn *told;
     void (*then)(struct account_call *c);
     void *asking;          /* account_row.c */
     struct safe_job *safe; /* account_safe.c */
@@ -95,14 +99,17 @@ void call_fail_err(struct account_call *c, const struct err *err);
  * server may refuse some of what was asked. */
 bool call_goes_on(struct account_call *c, const struct err *err);
 bool call_goes_on_past_no(struct account_call *c, const struct err *err);
-/* Asks for threads, perhaps while something else is asked, too. */
-void call_ask_threads(struct account_call *c, const struct thread_query *queries,
-                      size_t count,
-                      void (*told)(struct account_call *c, const uint64_t *threads,
-                                   size_t count));
-/* Goes on when that was answered; whatever the answer, without the store the rest can still
- * be shown. */
-void call_await_threads(struct account_call *c, void (*then)(struct account_call *c));
+/* Threads are asked for while something else is, too: what so many questions will need can
+ * be read before the first of them is known. */
+void call_expect_threads(struct account_call *c, size_t count);
+/* The number of the question, from 1; 0 = nobody knows. */
+size_t call_ask_thread(struct account_call *c, const struct thread_query *query);
+/* Tells what the store knows, by the numbers of the questions, if it knows anything; then goes
+ * on: without the store the rest can still be shown. */
+void call_await_threads(struct account_call *c, call_told_fn *told,
+                        void (*then)(struct account_call *c));
+/* The connection is not needed any more: who waits for one gets it. */
+void call_return(struct account_call *c);
 /* Success; takes the result. */
 void call_complete(struct account_call *c, json_t *result);
 /* Success with c->text, unless there is too much of it. */

@@ -224,9 +224,9 @@ static void answer(struct account_call *c, struct str made)
     }
     struct thread_query query;
     if (!g->asked_ahead && account_thread_query_json(c->a, g->message, &query)) {
-        call_ask_threads(c, &query, 1, on_told);
+        (void)call_ask_thread(c, &query);
     }
-    call_await_threads(c, answer_message);
+    call_await_threads(c, on_told, answer_message);
 }
 
 static void getting_complete(struct account_call *c)
@@ -557,7 +557,7 @@ static void ask_thread_ahead(struct account_call *c)
         g->headers ? account_row_kept(c->a, c->number, c->uid) : NULL;
     g->asked_ahead = kept != NULL && kept->query.own != 0;
     if (g->asked_ahead) {
-        call_ask_threads(c, &kept->query, 1, on_told);
+        (void)call_ask_thread(c, &kept->query);
     }
 }
 

@@ -198,6 +198,21 @@ static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 
 static void rank_start(struct account_call *c);
 
+static void show_uids(struct account_call *c, const struct mailbox *m,
+                      const uint32_t *uids, size_t count)
+{
+    struct listing *l = c->detail;
+    picks_init(&l->picks, &c->op.arena, count);
+    l->picks.strict = true;
+    for (size_t i = 0; i < count; i++) {
+        l->picks.items[i] =
+            (struct pick){.box = m->box, .number = m->number, .uid = uids[i], .at = i};
+    }
+    l->rows = l->picks.rows;
+    l->count = count;
+    picks_fetch(c, &l->picks, listing_answer);
+}
+
 static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
                       const struct msg_row *rows, size_t count, void *ctx)
 {
@@ -219,15 +234,11 @@ static void on_ranked(struct store_rank *op ATTR_UNUSED, const struct err *err,
     if (m == NULL) {
         return;
     }
-    picks_init(&l->picks, &c->op.arena, count);
-    l->picks.strict = true;
+    uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
     for (size_t i = 0; i < count; i++) {
-        l->picks.items[i] = (struct pick){
-            .box = m->box, .number = m->number, .uid = rows[i].uid, .at = i};
+        uids[i] = rows[i].uid;
     }
-    l->rows = l->picks.rows;
-    l->count = count;
-    picks_fetch(c, &l->picks, listing_answer);
+    show_uids(c, m, uids, count);
 }
 
 /* The page's part of all messages, counted from the oldest; false: it is empty. */
@@ -253,6 +264,12 @@ static void rank_start(struct account_call *c)
     l->total = m->count;
     if (!page_range(l, &first, &end)) {
         listing_complete(c);
+        return;
+    }
+    call_expect_threads(c, end - first);
+    uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, end - first);
+    if (mailbox_uids_known(m, first, end - first, uids)) {
+        show_uids(c, m, uids, end - first);
         return;
     }
     c->rank = store_rank_start(c->a->as->store, &c->a->acct, m, first, end - first,
@@ -292,6 +309,7 @@ static void numbered_fetch(struct account_call *c)
     l->count = end - first;
     l->rows = ARENA_ARRAY(&c->op.arena, struct shown_row, l->count);
     struct imap_fetch_params params = {.set = str_of(set), .items = CALL_LISTING_ITEMS};
+    call_expect_threads(c, l->count);
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 

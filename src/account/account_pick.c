@@ -139,5 +139,6 @@ void picks_fetch(struct account_call *c, struct picks *p,
         qsort(p->items, p->count, sizeof *p->items, pick_cmp);
     }
     p->from = p->to = 0;
+    call_expect_threads(c, p->count);
     next_mailbox(c);
 }

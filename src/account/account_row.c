@@ -15,6 +15,20 @@ static bool may_keep(const struct account *a, const struct mailbox *m,
     return account_indexes(a, m) && m->uid_validity != 0 && (row->has & needed) == needed;
 }
 
+/* The server does not tell its thread. */
+static bool asks(const struct account_call *c, const struct imap_row *row)
+{
+    return row->thread_id.ptr == NULL && account_keeps_threads(c->a);
+}
+
+static void ask(struct account_call *c, const struct imap_row *row, struct shown_row *out)
+{
+    const struct thread_query *query = &out->kept.query;
+    if (asks(c, row) && query->own != 0) {
+        out->asked = call_ask_thread(c, query);
+    }
+}
+
 static void make_fixed(struct account_call *c, const struct mailbox *m,
                        const struct imap_row *row, struct buf *text,
                        struct shown_row *out)
@@ -22,7 +36,7 @@ static void make_fixed(struct account_call *c, const struct mailbox *m,
     size_t from = text->len;
     struct kept_row made = {.fixed = STR_NULL, .size = row->size};
     render_listed_fixed(text, m, row);
-    if (out->asks) {
+    if (asks(c, row)) {
         made.query = out->kept.query = account_thread_query(c->a, m, row);
     }
     made.fixed = str_tail(buf_str(text), from);
@@ -42,7 +56,6 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     (void)buf_reserve(&text, USUAL_BYTES);
     (void)buf_put_byte(&text, '{');
     render_listed_live(&text, m, row);
-    out->asks = row->thread_id.ptr == NULL && account_keeps_threads(c->a);
     if (out->kept.fixed.ptr != NULL) {
         (void)buf_put_str(&text, out->kept.fixed);
     } else {
@@ -52,6 +65,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     c->text.overflow = c->text.overflow || text.overflow;
     if (!text.overflow) { /* what was cut off is no JSON any more */
         out->text = arena_str(&c->op.arena, buf_str(&text));
+        ask(c, row, out);
     }
     c->shown_bytes += text.len;
     buf_fini(&text);
@@ -75,18 +89,13 @@ struct asking {
     size_t count;
 };
 
-static bool asks(const struct shown_row *row)
-{
-    return row->text.ptr != NULL && row->asks && row->kept.query.own != 0;
-}
-
 static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
 {
-    struct asking *asking = c->asking;
-    size_t n = 0;
-    for (size_t i = 0; i < asking->count && n < count; i++) {
-        if (asks(&asking->rows[i])) {
-            asking->rows[i].thread = threads[n++];
+    const struct asking *asking = c->asking;
+    for (size_t i = 0; i < asking->count; i++) {
+        size_t asked = asking->rows[i].asked;
+        if (asked > 0 && asked <= count) {
+            asking->rows[i].thread = threads[asked - 1];
         }
     }
 }
@@ -95,17 +104,10 @@ void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size
                             void (*then)(struct account_call *c))
 {
     struct asking *asking = ARENA_NEW(&c->op.arena, struct asking);
-    struct thread_query *queries = ARENA_ARRAY(&c->op.arena, struct thread_query, count);
-    size_t n = 0;
     *asking = (struct asking){.rows = rows, .count = count};
-    for (size_t i = 0; i < count; i++) {
-        if (asks(&rows[i])) {
-            queries[n++] = rows[i].kept.query;
-        }
-    }
     c->asking = asking;
-    call_ask_threads(c, queries, n, on_told);
-    call_await_threads(c, then);
+    call_return(c);
+    call_await_threads(c, on_told, then);
 }
 
 /* --- out --- */

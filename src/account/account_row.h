@@ -20,7 +20,7 @@ struct kept_row {
 struct shown_row {
     struct str text;      /* absent: the message is not there (any more) */
     struct kept_row kept; /* fixed absent: not kept */
-    bool asks;            /* the server tells no thread of it */
+    size_t asked;         /* number of the question for its thread; 0 = there is none */
     uint64_t thread;      /* what the store knows; 0 = nothing */
 };
 
@@ -29,7 +29,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
 /* Takes what is kept of the row of that message; false: nothing. */
 bool shown_row_recall(struct account_call *c, uint32_t number, uint32_t uid,
                       struct shown_row *out);
-/* Asks the store for the threads of all rows, then goes on. */
+/* All rows are there: goes on when the store has told their threads. */
 void shown_rows_put_threads(struct account_call *c, struct shown_row *rows, size_t count,
                             void (*then)(struct account_call *c));
 /* Appends it to the list that is open; one that is not there is left out. */

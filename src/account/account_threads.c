@@ -210,6 +210,15 @@ bool account_thread_query_json(struct account *a, const json_t *message,
     return true;
 }
 
+struct store_threads *account_threads_begin(struct account *a, size_t expected,
+                                            store_threads_cb *cb, void *ctx)
+{
+    return account_keeps_threads(a)
+               ? store_threads_begin(a->as->store, &a->acct, expected, a->threads.buckets,
+                                     cb, ctx)
+               : NULL;
+}
+
 struct store_threads *account_threads_ask(struct account *a,
                                           const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx)

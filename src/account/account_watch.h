@@ -208,6 +208,7 @@ struct account_threads {
     struct sync_threads *op;
     struct thread_done *done; /* mailboxes with nothing left */
     size_t done_count, done_cap;
+    uint32_t buckets; /* of the map in the store, when it was last read */
 };
 
 /* Finds them out itself, as its server tells none. */
@@ -226,6 +227,8 @@ struct thread_query account_thread_query(struct account *a, const struct mailbox
 bool account_thread_query_json(struct account *a, const json_t *message,
                                struct thread_query *out);
 /* NULL: there is nothing to ask, and no callback. */
+struct store_threads *account_threads_begin(struct account *a, size_t expected,
+                                            store_threads_cb *cb, void *ctx);
 struct store_threads *account_threads_ask(struct account *a,
                                           const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx);

@@ -99,6 +99,7 @@ struct httpd_req {
     bool recall;   /* suspended at the headers: the next empty call repeats that stage */
     bool at_final; /* all of the request is read */
     bool discarding;
+    struct timer gone_wait; /* until a suspended one is watched */
     struct io_watch *gone_watch;
     int gone_fd;
     struct deferred body_due;

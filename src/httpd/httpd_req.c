@@ -50,8 +50,14 @@ void req_free(struct httpd_req **reqp)
 
 /* --- suspension --- */
 
+enum {
+    UNWATCHED_MS =
+        20 /* most answers are there before; watching takes eight system calls */
+};
+
 static void unwatch(struct httpd_req *req)
 {
+    timer_stop(&req->gone_wait);
     io_watch_free(&req->gone_watch);
     if (req->gone_fd >= 0) {
         (void)close(req->gone_fd);
@@ -71,8 +77,9 @@ static void on_gone(struct io_watch *w ATTR_UNUSED, unsigned events ATTR_UNUSED,
 /* libmicrohttpd does not look at a suspended connection, so its client's leaving is
  * watched on a second descriptor of the socket. Without descriptors the request only
  * loses this early notice. */
-static void watch(struct httpd_req *req)
+static void watch(struct timer *t)
 {
+    struct httpd_req *req = container_of(t, struct httpd_req, gone_wait);
     req->gone_fd = fcntl(req->conn->fd, F_DUPFD_CLOEXEC, 3);
     if (req->gone_fd < 0) {
         log_at(LOG_WARN, "httpd", "no descriptor left to watch a waiting client");
@@ -90,7 +97,7 @@ void req_suspend(struct httpd_req *req)
         req->phase != REQ_PHASE_STREAM && req->has_body && !req->at_final && !req->paused;
     MHD_suspend_connection(req->conn->mhd);
     req->suspended = true;
-    watch(req);
+    timer_set(req->h->loop, &req->gone_wait, UNWATCHED_MS, watch);
 }
 
 void req_resume(struct httpd_req *req)

@@ -146,7 +146,7 @@ static bool ask_map(struct commit_threads *t, struct store *s, struct store_word
 {
     if (t->map_state == THREAD_MAP_NEW) {
         t->map_state = THREAD_MAP_ASKED;
-        thread_record_words(w, s, t->acct);
+        thread_record_words(w, s, t->acct, 0);
         return true;
     }
     if (t->map_state != THREAD_MAP_READ) {

@@ -65,6 +65,27 @@ void mailbox_free(struct mailbox **mp)
     mem_free(m);
 }
 
+bool mailbox_uids_known(const struct mailbox *m, uint32_t first_rank, uint32_t count,
+                        uint32_t *uids_out)
+{
+    uint32_t skip = first_rank, n = 0;
+    for (size_t i = 0; i < m->segment_count && n < count; i++) {
+        const struct segment_entry *segment = &m->segments[i];
+        if (skip >= segment->count) {
+            skip -= segment->count;
+            continue;
+        }
+        if (segment->last_uid - segment->first_uid != segment->count - 1) {
+            return false;
+        }
+        for (; skip < segment->count && n < count; skip++) {
+            uids_out[n++] = segment->first_uid + skip;
+        }
+        skip = 0;
+    }
+    return n == count;
+}
+
 int mailbox_keyword_id(struct mailbox *m, struct str name, bool add)
 {
     for (size_t i = 0; i < m->keyword_count; i++) {

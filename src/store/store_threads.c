@@ -1,7 +1,8 @@
 /* Reading threads: those of some messages, the progress of a mailbox, the messages of a
  * thread.
  *
- *   store_threads       record ─► buckets that the queries lead to, until none is wanted
+ *   store_threads       record ─► buckets that the queries lead to, until all are known and
+ *                       none is wanted; queries may come while answers are under way
  *   store_thread_low    directory of the rows of one mailbox
  *   store_thread_list   record ─► all buckets ─► mailbox by mailbox: directory ─► chunks */
 #include "store_rows.h"
@@ -12,13 +13,24 @@
 
 /* --- the threads of messages ------------------------------------------------------- */
 
+enum {
+    QUERIES_MIN = 16,
+    RECORDS_MAX = 4,           /* read again: a commit split what was to be read */
+    QUERIES_MS = 5 * 60 * 1000 /* for the next of the queries that are to come */
+};
+
 struct store_threads {
     struct store_op base;
     struct store_acct acct;
     struct thread_query *queries;
     uint64_t *threads;
-    size_t count;
+    size_t count, cap;
+    size_t answered; /* all in front of it are */
+    size_t expected;
+    unsigned records;
     bool has_record;
+    bool asking; /* an answer is under way */
+    bool ended;  /* no more queries */
     struct thread_map map;
     store_threads_cb *cb;
     void *ctx;
@@ -43,26 +55,71 @@ static bool answer(struct thread_map *map, const struct thread_query *q, uint64_
     return *out != q->own || q->parent == 0 || thread_map_find(map, q->parent, out);
 }
 
+/* Whatever is not known yet is wanted then. */
+static void answer_rest(struct store_threads *self)
+{
+    bool all = self->has_record;
+    for (size_t i = self->answered; i < self->count && self->map.stored > 0; i++) {
+        all = answer(&self->map, &self->queries[i], &self->threads[i]) && all;
+    }
+    self->answered = all ? self->count : self->answered;
+}
+
+/* Most of so few buckets will be wanted. */
+static bool is_few(uint32_t buckets, size_t expected)
+{
+    return buckets <= expected / 2;
+}
+
+static void want_expected(struct store_threads *self)
+{
+    bool few = is_few(self->map.stored, self->expected);
+    for (uint32_t i = 0; few && i < self->map.stored; i++) {
+        thread_map_want(&self->map, i);
+    }
+}
+
 static void on_threads(void *ctx, const struct store_reply *reply);
 
 static void threads_next(struct store_threads *self)
 {
-    bool all = true;
-    for (size_t i = 0; i < self->count && self->map.stored > 0; i++) {
-        all = answer(&self->map, &self->queries[i], &self->threads[i]) && all;
-    }
     struct store_words w;
+    answer_rest(self);
+    bool more = !self->ended || self->answered < self->count;
     store_words_init(&w, &self->base.op.arena);
-    if (all || !thread_map_words(&self->map, &w, self->base.store, &self->acct)) {
+    if (more && !self->asking &&
+        thread_map_words(&self->map, &w, self->base.store, &self->acct)) {
+        self->asking = true;
+        store_op_send(&self->base, &w, on_threads, 0);
+    } else if (self->ended && !(more && self->asking)) {
         op_complete(&self->base.op);
-        return;
     }
-    store_op_send(&self->base, &w, on_threads, 0);
+}
+
+static void read_record(struct store_op *op, const struct store_acct *acct,
+                        uint32_t buckets, store_reply_fn *fn)
+{
+    if (op_is_running(&op->op)) {
+        struct store_words w;
+        store_words_init(&w, &op->op.arena);
+        thread_record_words(&w, op->store, acct, buckets);
+        store_op_send(op, &w, fn, 0);
+    }
+}
+
+static void begin(struct store_threads *self, uint32_t buckets)
+{
+    self->asking = true;
+    self->has_record = false;
+    self->answered = 0;
+    self->records++;
+    read_record(&self->base, &self->acct, buckets, on_threads);
 }
 
 static void on_threads(void *ctx, const struct store_reply *reply)
 {
     struct store_threads *self = ctx;
+    self->asking = false;
     if (store_op_refused(&self->base, reply)) {
         return;
     }
@@ -72,18 +129,71 @@ static void on_threads(void *ctx, const struct store_reply *reply)
         thread_record_take(&self->map, &self->base.op.arena, self->base.store,
                            &self->acct, reply->value);
         self->has_record = true;
+        want_expected(self);
     }
-    threads_next(self);
+    if (self->map.outdated && self->records < RECORDS_MAX) {
+        begin(self, 0);
+    } else {
+        threads_next(self);
+    }
 }
 
-static void read_record(struct store_op *op, const struct store_acct *acct,
-                        store_reply_fn *fn)
+struct store_threads *store_threads_begin(struct store *s, const struct store_acct *a,
+                                          size_t expected, uint32_t believed,
+                                          store_threads_cb *cb, void *ctx)
 {
-    if (op_is_running(&op->op)) {
-        struct store_words w;
-        store_words_init(&w, &op->op.arena);
-        thread_record_words(&w, op->store, acct);
-        store_op_send(op, &w, fn, 0);
+    struct store_threads *self = store_op_new(s, &threads_type, QUERIES_MS);
+    self->acct = store_acct_copy(&self->base.op.arena, a);
+    self->expected = expected;
+    self->cb = cb;
+    self->ctx = ctx;
+    begin(self, is_few(believed, expected) ? believed : 0);
+    return self;
+}
+
+uint32_t store_threads_buckets(const struct store_threads *self)
+{
+    return self->map.stored;
+}
+
+static void queries_grow(struct store_threads *self)
+{
+    struct arena *arena = &self->base.op.arena;
+    size_t cap = self->cap > 0 ? self->cap * 2 : QUERIES_MIN;
+    struct thread_query *queries = ARENA_ARRAY(arena, struct thread_query, cap);
+    uint64_t *threads = ARENA_ARRAY(arena, uint64_t, cap);
+    for (size_t i = 0; i < self->count; i++) {
+        queries[i] = self->queries[i];
+        threads[i] = self->threads[i];
+    }
+    self->queries = queries;
+    self->threads = threads;
+    self->cap = cap;
+}
+
+bool store_threads_add(struct store_threads *self, const struct thread_query *query)
+{
+    CHECK(!self->ended);
+    if (!op_is_running(&self->base.op) || self->count == THREAD_QUERIES_MAX) {
+        return false;
+    }
+    if (self->count == self->cap) {
+        queries_grow(self);
+    }
+    self->queries[self->count++] = *query;
+    op_extend(&self->base.op, QUERIES_MS);
+    if (self->has_record) {
+        threads_next(self);
+    }
+    return true;
+}
+
+void store_threads_end(struct store_threads *self)
+{
+    if (op_is_running(&self->base.op)) {
+        self->ended = true;
+        op_extend(&self->base.op, STORE_DEADLINE_MS);
+        threads_next(self);
     }
 }
 
@@ -92,16 +202,11 @@ struct store_threads *store_threads_start(struct store *s, const struct store_ac
                                           size_t count, store_threads_cb *cb, void *ctx)
 {
     CHECK(count <= THREAD_QUERIES_MAX);
-    struct store_threads *self = store_op_new(s, &threads_type, STORE_DEADLINE_MS);
-    struct arena *arena = &self->base.op.arena;
-    self->acct = store_acct_copy(arena, a);
-    self->queries =
-        count > 0 ? arena_memdup(arena, queries, count * sizeof *queries) : NULL;
-    self->threads = ARENA_ARRAY(arena, uint64_t, count);
-    self->count = count;
-    self->cb = cb;
-    self->ctx = ctx;
-    read_record(&self->base, &self->acct, on_threads);
+    struct store_threads *self = store_threads_begin(s, a, 0, 0, cb, ctx);
+    for (size_t i = 0; i < count; i++) {
+        (void)store_threads_add(self, &queries[i]);
+    }
+    store_threads_end(self);
     return self;
 }
 
@@ -341,7 +446,7 @@ struct store_thread_list *store_thread_list_start(struct store *s,
     self->max = max;
     self->cb = cb;
     self->ctx = ctx;
-    read_record(&self->base, &self->acct, on_list);
+    read_record(&self->base, &self->acct, 0, on_list);
     return self;
 }
 

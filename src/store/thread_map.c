@@ -276,6 +276,8 @@ bool thread_bucket_decode(struct thread_map *map, uint32_t bucket, struct str en
     }
     uint32_t bits = (uint8_t)encoded.ptr[1];
     uint64_t low = bucket & ((1ULL << bits) - 1);
+    /* Then all ids with these low bits are the bucket's. */
+    bool current = bits == shared_bits(map->count, bucket);
     struct thread_bucket *b = ARENA_NEW(map->arena, struct thread_bucket);
     b->cap = (size_t)count + 16;
     b->entries = ARENA_ARRAY(map->arena, struct thread_entry, b->cap);
@@ -288,7 +290,7 @@ bool thread_bucket_decode(struct thread_map *map, uint32_t bucket, struct str en
             return false;
         }
         e.id = key << bits | low;
-        if (thread_map_bucket(map->count, e.id) != bucket) {
+        if (!current && thread_map_bucket(map->count, e.id) != bucket) {
             return false;
         }
         b->entries[b->count++] = e;
@@ -297,5 +299,6 @@ bool thread_bucket_decode(struct thread_map *map, uint32_t bucket, struct str en
         return false;
     }
     map->buckets[bucket] = b;
+    map->outdated = map->outdated || !current;
     return true;
 }

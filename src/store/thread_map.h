@@ -48,6 +48,8 @@ struct thread_map {
     uint32_t *wanted, *asked;
     bool *is_wanted; /* by bucket */
     size_t wanted_count, wanted_cap, asked_count;
+    bool
+        outdated; /* a bucket was split since the record was read: entries are elsewhere */
 };
 
 /* --- pure --- */
@@ -77,10 +79,10 @@ bool thread_bucket_decode(struct thread_map *map, uint32_t bucket, struct str en
 
 /* --- with Redis --- */
 
-/* HGET of the record. */
+/* HMGET of the record, and of as many buckets as it is believed to tell of. */
 void thread_record_words(struct store_words *w, const struct store *s,
-                         const struct store_acct *a);
-/* The answer: initialises the map. */
+                         const struct store_acct *a, uint32_t buckets);
+/* The answer: initialises the map, with the buckets if there are so many. */
 void thread_record_take(struct thread_map *map, struct arena *arena, struct store *s,
                         const struct store_acct *a, const struct redis_reply *reply);
 /* HMGET of some of what is wanted; false: nothing is. */

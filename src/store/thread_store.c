@@ -125,29 +125,62 @@ static const char *bucket_field(uint32_t bucket, char out[FIELD_MAX])
 /* --- the map ----------------------------------------------------------------------- */
 
 void thread_record_words(struct store_words *w, const struct store *s,
-                         const struct store_acct *a)
+                         const struct store_acct *a, uint32_t buckets)
 {
-    store_word_c(w, "HGET");
+    store_word_c(w, "HMGET");
     store_word(w, store_key(w->arena, s, a, STORE_KIND_THREADS));
     store_word_c(w, THREAD_FIELD_RECORD);
+    for (uint32_t i = 0; i < buckets; i++) {
+        store_word_u64(w, i);
+    }
+}
+
+static void read_record(struct store *s, const struct store_acct *a,
+                        const struct redis_reply *value, uint32_t *buckets_out,
+                        uint64_t *entries_out)
+{
+    struct buf plain = BUF_INIT(RECORD_BYTES_MAX);
+    uint64_t buckets = 0, entries = 0;
+    size_t pos = 1;
+    if (thread_open(s, a, "threads", value, &plain)) {
+        struct str in = buf_str(&plain);
+        bool ok = in.len >= 1 && in.ptr[0] == RECORD_FORMAT &&
+                  num_get_varint(in, &pos, &buckets) &&
+                  num_get_varint(in, &pos, &entries) && buckets <= THREAD_BUCKETS_MAX;
+        *buckets_out = ok ? (uint32_t)buckets : 0;
+        *entries_out = ok ? entries : 0;
+    }
+    buf_fini(&plain);
+}
+
+/* False: it is damaged. */
+static bool open_bucket(struct thread_map *map, struct store *s,
+                        const struct store_acct *a, uint32_t bucket,
+                        const struct redis_reply *value, struct buf *plain)
+{
+    char field[FIELD_MAX];
+    buf_clear(plain);
+    return thread_open(s, a, bucket_field(bucket, field), value, plain) &&
+           thread_bucket_decode(map, bucket, buf_str(plain));
 }
 
 void thread_record_take(struct thread_map *map, struct arena *arena, struct store *s,
                         const struct store_acct *a, const struct redis_reply *reply)
 {
-    struct buf plain = BUF_INIT(RECORD_BYTES_MAX);
-    uint64_t buckets = 0, entries = 0;
-    size_t pos = 1;
-    if (thread_open(s, a, "threads", reply, &plain)) {
-        struct str in = buf_str(&plain);
-        if (in.len < 1 || in.ptr[0] != RECORD_FORMAT ||
-            !num_get_varint(in, &pos, &buckets) || !num_get_varint(in, &pos, &entries) ||
-            buckets > THREAD_BUCKETS_MAX) {
-            buckets = entries = 0;
+    struct buf plain = BUF_INIT(STORE_VALUE_MAX);
+    uint32_t buckets = 0;
+    uint64_t entries = 0;
+    size_t count = reply->type == REDIS_ARRAY ? reply->count : 0;
+    if (count > 0) {
+        read_record(s, a, &reply->items[0], &buckets, &entries);
+    }
+    thread_map_init(map, arena, buckets, entries);
+    for (uint32_t i = 0; buckets + 1 == count && i < buckets; i++) {
+        if (!open_bucket(map, s, a, i, &reply->items[i + 1], &plain)) {
+            map->buckets[i] = ARENA_NEW(arena, struct thread_bucket);
         }
     }
     buf_fini(&plain);
-    thread_map_init(map, arena, (uint32_t)buckets, entries);
 }
 
 bool thread_map_words(struct thread_map *map, struct store_words *w,
@@ -174,15 +207,12 @@ void thread_map_take(struct thread_map *map, struct store *s, const struct store
 {
     struct buf plain = BUF_INIT(STORE_VALUE_MAX);
     for (size_t i = 0; i < map->asked_count; i++) {
-        char field[FIELD_MAX];
         uint32_t bucket = map->asked[i];
         if (map->buckets[bucket] != NULL) {
             continue;
         }
-        buf_clear(&plain);
         if (reply->type != REDIS_ARRAY || i >= reply->count ||
-            !thread_open(s, a, bucket_field(bucket, field), &reply->items[i], &plain) ||
-            !thread_bucket_decode(map, bucket, buf_str(&plain))) {
+            !open_bucket(map, s, a, bucket, &reply->items[i], &plain)) {
             map->buckets[bucket] = ARENA_NEW(map->arena, struct thread_bucket);
         }
     }

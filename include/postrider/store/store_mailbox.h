@@ -138,6 +138,11 @@ int mailbox_keyword_id(struct mailbox *m, struct str name, bool add);
 /* Forgets all rows in memory (for a reset); the next commit drops the stored segments. */
 void mailbox_clear_rows(struct mailbox *m);
 
+/* UIDs by rank, if the directory alone tells them: no UID is missing in the segments
+ * concerned. False: they are to be read; what was written means nothing then. */
+bool mailbox_uids_known(const struct mailbox *m, uint32_t first_rank, uint32_t count,
+                        uint32_t *uids_out);
+
 /* Message id of the API: base64url of number and UID. */
 void message_id_format(uint32_t number, uint32_t uid, char out[12]);
 bool message_id_parse(struct str id, uint32_t *number_out, uint32_t *uid_out);

@@ -19,8 +19,8 @@
 
 enum {
     THREAD_REFS_MAX = 8,
-    THREAD_QUERIES_MAX = 1000,
-    THREAD_FACTS_MAX = 1000, /* of a commit */
+    THREAD_QUERIES_MAX = 2000, /* a page of 1000, and again when the connection ended */
+    THREAD_FACTS_MAX = 1000,   /* of a commit */
     THREAD_ID_SIZE = 9
 };
 
@@ -63,6 +63,19 @@ struct store_threads *store_threads_start(struct store *s, const struct store_ac
                                           const struct thread_query *queries,
                                           size_t count, store_threads_cb *cb, void *ctx);
 void store_threads_cancel(struct store_threads *op);
+/* The same for queries that are not known yet: what they are likely to need is read
+ * meanwhile. `expected` of them: 0 if nobody knows; `believed` buckets of the map, as the
+ * operation before told: 0 costs a round trip. It waits for each some minutes at most. */
+struct store_threads *store_threads_begin(struct store *s, const struct store_acct *a,
+                                          size_t expected, uint32_t believed,
+                                          store_threads_cb *cb, void *ctx);
+/* In the callback. */
+uint32_t store_threads_buckets(const struct store_threads *op);
+/* The next one, in the order of `threads`; false: not taken, the operation has ended or has
+ * as many as it may. */
+bool store_threads_add(struct store_threads *op, const struct thread_query *query);
+/* That were all: the callback comes when they are answered. */
+void store_threads_end(struct store_threads *op);
 
 struct store_thread_low;
 typedef void store_thread_low_cb(struct store_thread_low *op, const struct err *err,

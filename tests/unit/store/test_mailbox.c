@@ -227,6 +227,37 @@ static void message_ids_have_one_spelling(void **state)
     }
 }
 
+static void uids_without_holes_are_known_from_the_directory(void **state)
+{
+    (void)state;
+    static const struct segment_entry entries[] = {
+        {.first_uid = 3, .last_uid = 5, .count = 3},
+        {.first_uid = 9, .last_uid = 12, .count = 3},
+        {.first_uid = 20, .last_uid = 21, .count = 2},
+        {.first_uid = 30, .last_uid = 30, .count = 1}};
+    static const struct {
+        uint32_t first, count;
+        bool known;
+        uint32_t uids[3];
+    } cases[] = {
+        {0, 3, true, {3, 4, 5}}, {1, 1, true, {4}},  {0, 4, false, {0}},
+        {3, 1, false, {0}},      {5, 2, false, {0}}, {6, 3, true, {20, 21, 30}},
+        {7, 2, true, {21, 30}},  {8, 1, true, {30}}, {8, 2, false, {0}},
+        {9, 1, false, {0}},      {2, 0, true, {0}},
+    };
+    struct mailbox *m = sample();
+    give_segments(m, entries, ARRAY_LEN(entries), NULL);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint32_t uids[8] = {0};
+        assert_int_equal(mailbox_uids_known(m, cases[i].first, cases[i].count, uids),
+                         cases[i].known);
+        for (size_t k = 0; cases[i].known && k < cases[i].count; k++) {
+            assert_int_equal(uids[k], cases[i].uids[k]);
+        }
+    }
+    mailbox_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +267,7 @@ int main(void)
         cmocka_unit_test(names_that_are_too_long_are_not_packed),
         cmocka_unit_test(keywords_are_found_without_case_and_bounded),
         cmocka_unit_test(message_ids_have_one_spelling),
+        cmocka_unit_test(uids_without_holes_are_known_from_the_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

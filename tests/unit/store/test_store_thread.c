@@ -439,6 +439,140 @@ static void many_facts_are_found_again(void **state)
     }
 }
 
+/* --- questions that come later --- */
+
+enum {
+    ASKED = 12
+};
+
+struct answers {
+    bool done;
+    struct err err;
+    size_t count;
+    uint32_t buckets;
+    uint64_t threads[ASKED];
+};
+
+static void on_threads(struct store_threads *op, const struct err *err,
+                       const uint64_t *threads, size_t count, void *ctx)
+{
+    struct answers *a = ctx;
+    a->err = *err;
+    a->count = count;
+    a->buckets = store_threads_buckets(op);
+    assert_true(count <= ASKED);
+    if (count > 0) {
+        memcpy(a->threads, threads, count * sizeof *threads);
+    }
+    a->done = true;
+}
+
+/* `expected` decides whether the buckets are read before the questions, pauses whether these
+ * come together; the answers are the same. */
+static void questions_may_come_while_others_are_answered(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        size_t expected, pause_after;
+        uint32_t believed; /* there is one */
+    } cases[] = {{0, 0, 0},     {0, 1, 1},     {0, 5, 0},     {ASKED, 0, 0},
+                 {ASKED, 1, 1}, {ASKED, 0, 1}, {ASKED, 1, 2}, {1000, 4, 500}};
+    char id[16], root[16];
+    for (uint32_t i = 0; i < ASKED; i++) {
+        (void)snprintf(id, sizeof id, "%u@x", (unsigned)i);
+        (void)snprintf(root, sizeof root, "root%u@x", (unsigned)(i % 3));
+        arrive(f, f->inbox, i + 1, id, root);
+    }
+    for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+        struct answers a = {0};
+        struct store_threads *op = store_threads_begin(
+            f->w.store, &f->w.acct, cases[n].expected, cases[n].believed, on_threads, &a);
+        for (uint32_t i = 0; i < ASKED; i++) {
+            (void)snprintf(id, sizeof id, "%u@x", (unsigned)i);
+            const struct thread_query q = {.own = hash(f, id)};
+            assert_true(store_threads_add(op, &q));
+            if (i + 1 == cases[n].pause_after) {
+                loop_fixture_run_for(f->w.loop, 50);
+            }
+        }
+        assert_false(a.done);
+        store_threads_end(op);
+        loop_fixture_run_until(f->w.loop, &a.done, WORLD_WAIT_MS);
+        assert_int_equal(a.err.code, ERR_OK);
+        assert_int_equal(a.count, ASKED);
+        assert_int_equal(a.buckets, 1);
+        for (uint32_t i = 0; i < ASKED; i++) {
+            (void)snprintf(root, sizeof root, "root%u@x", (unsigned)(i % 3));
+            assert_int_equal(a.threads[i], hash(f, root));
+        }
+    }
+}
+
+/* Roots 1, 5, 9 … have three answers each. */
+static void commit_facts(struct fixture *f, uint32_t from, uint32_t to)
+{
+    static struct thread_fact facts[THREAD_FACTS_MAX];
+    for (uint32_t uid = from; uid < to; uid++) {
+        struct thread_fact *fact = &facts[uid - from];
+        *fact = (struct thread_fact){.box = 3, .uid = uid, .own = spread(uid)};
+        if (uid % 4 != 1) {
+            thread_fact_add(fact, spread(uid - (uid - 1) % 4));
+        }
+    }
+    struct err err = world_commit(
+        &f->w, (struct store_commit_params){.threads = facts, .thread_count = to - from});
+    assert_int_equal(err.code, ERR_OK);
+}
+
+static void buckets_that_are_split_meanwhile_are_found(void **state)
+{
+    struct fixture *f = *state;
+    struct answers a = {0};
+    commit_facts(f, 1, 501);
+    struct store_threads *op =
+        store_threads_begin(f->w.store, &f->w.acct, 0, 0, on_threads, &a);
+    loop_fixture_run_for(f->w.loop, 50);
+    commit_facts(f, 501, 1001);
+    commit_facts(f, 1001, 2001);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        const struct thread_query q = {.own = spread(2 + 40 * i)};
+        assert_true(store_threads_add(op, &q));
+    }
+    store_threads_end(op);
+    loop_fixture_run_until(f->w.loop, &a.done, WORLD_WAIT_MS);
+    assert_int_equal(a.err.code, ERR_OK);
+    assert_true(a.buckets > 4);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        assert_int_equal(a.threads[i], spread(1 + 40 * i));
+    }
+}
+
+static void nothing_asked_is_answered_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct answers a = {0};
+    store_threads_end(
+        store_threads_begin(f->w.store, &f->w.acct, ASKED, 0, on_threads, &a));
+    loop_fixture_run_until(f->w.loop, &a.done, WORLD_WAIT_MS);
+    assert_int_equal(a.err.code, ERR_OK);
+    assert_int_equal(a.count, 0);
+}
+
+static void questions_behind_the_end_of_the_operation_are_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct answers a = {0};
+    const struct thread_query q = {.own = 1};
+    struct store_threads *op =
+        store_threads_begin(f->w.store, &f->w.acct, ASKED, 0, on_threads, &a);
+    assert_true(store_threads_add(op, &q));
+    store_threads_cancel(op);
+    assert_false(store_threads_add(op, &q));
+    store_threads_end(op);
+    loop_fixture_run_until(f->w.loop, &a.done, WORLD_WAIT_MS);
+    assert_int_equal(a.err.code, ERR_CANCELED);
+}
+
 #define IN_STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -456,6 +590,10 @@ int main(void)
         IN_STORE(a_later_message_joins_two_threads),
         IN_STORE(rows_go_with_their_messages_and_mailboxes),
         IN_STORE(many_facts_are_found_again),
+        IN_STORE(questions_may_come_while_others_are_answered),
+        IN_STORE(buckets_that_are_split_meanwhile_are_found),
+        IN_STORE(nothing_asked_is_answered_at_once),
+        IN_STORE(questions_behind_the_end_of_the_operation_are_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
