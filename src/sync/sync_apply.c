@@ -230,6 +230,10 @@ static bool is_doubtful(const struct sync_pass *p, bool quiet, uint32_t expected
     if (too_many_vanished(p) || p->must_search || p->refused || sync_window_is_open(p)) {
         return true;
     }
+    /* What is gone has no flag in the sets, which is no change of its flags. */
+    if (p->has_flag_sets && !p->agrees) {
+        return true;
+    }
     bool counted = p->live_alone && expected == p->live_exists;
     return quiet ? !p->agrees
                  : (p->expunged_count > 0 || p->diff.delete_count > 0) && !counted;

@@ -15,7 +15,7 @@ void sync_live_reset(struct sync_live *l)
     arena_reset(&l->arena);
     l->box = 0;
     l->exists_changed = false;
-    l->resync = false;
+    l->resync = l->in_step = false;
     l->row_count = l->vanished_count = l->expunged_count = l->arrival_count = 0;
     l->numbered_count = 0;
 }

@@ -313,13 +313,15 @@ static enum pass_state take_live(struct sync_pass *p)
     p->live_alone = !fetch_new;
     p->live_exists = sync_pass_exists(p);
     p->compare_all = live->resync;
-    p->expunged_count = live->expunged_count;
+    p->expunged_count = live->in_step ? live->expunged_count : 0;
     p->expunged = arena_memdup(&p->op.arena, live->expunged,
-                               live->expunged_count * sizeof(uint32_t));
+                               p->expunged_count * sizeof(uint32_t));
     sync_batch_take_live(&p->batch, live);
     uint32_t box = live->box;
+    bool in_step = live->in_step;
     sync_live_reset(live);
     live->box = box;
+    live->in_step = in_step;
     /* Numbers and counts say nothing until it is known what lies below. */
     live->resync = live->below_open;
     return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;
@@ -362,6 +364,7 @@ static enum step step_compare(struct op *op)
     if (!p->selects) {
         sync_pass_enter(p, take_live(p));
     } else if (mailbox_is_unchanged(p)) {
+        p->agrees = true;
         sync_pass_enter(p, PASS_STATE_END);
     } else {
         p->compare_all = true;
@@ -454,6 +457,9 @@ static enum step step_end(struct op *op)
     struct sync_pass *p = pass_of(op);
     p->m->suspect = p->m->suspect && !(p->proves && p->compared);
     sync_behind_forget(p);
+    if (p->agrees || p->selects || p->compared) {
+        p->live->in_step = p->agrees;
+    }
     op_complete(op);
     return STEP_DONE;
 }

@@ -145,6 +145,9 @@ struct sync_live {
     uint32_t box;        /* of which it was said; 0 = that is not known */
     bool exists_changed; /* EXISTS above what the index has */
     bool resync;         /* something that needs a comparison with the server */
+    /* But for what is told here the index has what the connection shows, so that numbers are
+     * places in it; a pass finds that out. */
+    bool in_step;
     struct sync_flag_row *rows;
     size_t row_count, row_cap;
     struct sync_flag_row *numbered; /* flags of a message by its number, in this order */

@@ -279,6 +279,46 @@ a_new_message_that_goes_with_the_answer_that_brought_it_is_not_kept(void **state
     }
 }
 
+/* All flags become due while those of the newest are searched for: another search follows. */
+static void come(struct fake_world *t)
+{
+    t->w->m->last_full_ms = 0;
+    (void)imap_fake_add(t->fake, 2);
+}
+
+/* With the next command the first of the two has gone. */
+static void come_and_go(void *ctx)
+{
+    struct teller *teller = ctx;
+    on_command(ctx);
+    if (teller->commands == teller->at + 1) {
+        imap_fake_expunge(teller->t->fake, 31, 31);
+    }
+}
+
+/* The number of what goes is that of another one in an index that still has what went before
+ * SELECT, and the counts agree all the same. */
+static void numbers_mean_nothing_before_the_index_is_what_is_shown(void **state)
+{
+    (void)state;
+    for (unsigned at = 1; at <= 4; at++) {
+        struct fake_world t = begin("ESEARCH", 30);
+        struct teller teller = {.t = &t, .at = at, .act = come};
+        imap_fake_expunge(t.fake, 5, 5);
+        imap_fake_flags(t.fake, 20, IMAP_FLAG_FLAGGED, false);
+        fake_world_reconnect(&t);
+        t.w->sc.on_command = come_and_go;
+        t.w->sc.command_ctx = &teller;
+        world_pass(t.w, true);
+        world_sync_live(t.w);
+        t.w->sc.on_command = NULL;
+        assert_true(teller.commands > at);
+        fake_world_check(&t, 1);
+        fake_world_told(&t, 31, 1, 1);
+        fake_world_end(&t);
+    }
+}
+
 struct steps {
     unsigned fetches;
     bool meddles;
@@ -333,6 +373,7 @@ int main(void)
         cmocka_unit_test(flags_told_behind_the_row_of_a_new_message_are_its_flags),
         cmocka_unit_test(
             a_new_message_that_goes_with_the_answer_that_brought_it_is_not_kept),
+        cmocka_unit_test(numbers_mean_nothing_before_the_index_is_what_is_shown),
         cmocka_unit_test(flags_fetched_in_steps_miss_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
