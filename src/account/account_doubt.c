@@ -23,11 +23,13 @@ static void on_timer(struct timer *t)
     struct account_doubt *d = container_of(t, struct account_doubt, timer);
     struct account *a = container_of(d, struct account, doubt);
     struct mailbox *m = mailbox_table_by_box(&a->table, d->box);
-    if (m == NULL || m != account_main(a)) {
-        d->box = 0; /* a listing settled it, or another one is watched now */
-    } else {
+    if (m != NULL && m == account_main(a)) {
         m->parked_until_ms = 0; /* hours are for those that nobody watches */
-        account_pending_add(a, d->box);
+    } else {
+        d->box = 0; /* a listing settled it, or another one is watched now */
+    }
+    if (m != NULL && account_syncs(a, m)) {
+        account_pending_add(a, m->box); /* what was told meanwhile waited for this, too */
     }
     next_soon(a);
 }

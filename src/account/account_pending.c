@@ -260,6 +260,7 @@ void account_pending_run(struct account *a)
         boxes_remove(&a->pending, at);
         if (m == NULL || account_subs_touch(a, box) ||
             account_subs_are_busy_with(a, box)) {
+            (void)account_doubt_again(a, box); /* it waits for a pass from here */
             continue;
         }
         a->sync_box = box;

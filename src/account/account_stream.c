@@ -98,6 +98,13 @@ void account_stream_cancel(struct account_stream *s)
     }
 }
 
+/* While an answer is on its way. */
+static void fail_now(struct account_stream *s, enum err_code code, const char *why)
+{
+    stream_abort(&s->op);
+    op_fail(&s->op, code, "%s", why);
+}
+
 /* --- the pace --- */
 
 static void stream_borrow(struct account_stream *s);
@@ -176,7 +183,7 @@ static void give(struct account_stream *s, struct str data)
 static void take_decoded(struct account_stream *s, bool ok)
 {
     if (!ok) {
-        op_fail(&s->op, ERR_LIMIT, "the part decodes to more than fits");
+        fail_now(s, ERR_LIMIT, "the part decodes to more than fits");
     } else if (s->state == STREAM_MEASURE) {
         s->measured += s->piece.len;
     } else {
@@ -212,6 +219,11 @@ static bool on_body_begin(struct imap_fetch *op ATTR_UNUSED,
 {
     struct account_stream *s = ctx;
     s->found = true;
+    /* Servers that do not know of partial FETCH give everything each time (RFC 9051 §7.5.2:
+     * what is part of it says where it begins). */
+    if (literal->size > 0 && literal->origin != s->at && op_is_running(&s->op)) {
+        fail_now(s, ERR_PROTOCOL, "the server gave another piece than was asked for");
+    }
     if (!s->begun && s->state == STREAM_BODY && op_is_running(&s->op)) {
         bool is_all = s->path.ptr == NULL && literal->size != PIECE_BYTES;
         begin(s,
@@ -239,7 +251,7 @@ static void on_body_row(struct imap_fetch *op, const struct imap_row *row, void 
         return;
     }
     struct str data = row->sections[0].data;
-    struct imap_literal literal = {.size = data.len};
+    struct imap_literal literal = {.size = data.len, .origin = row->sections[0].origin};
     (void)on_body_begin(op, &literal, s);
     on_body(op, data.ptr != NULL ? data.ptr : "", data.len, true, s);
 }

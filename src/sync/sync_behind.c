@@ -149,7 +149,7 @@ static void forget_old(struct sync_learned *learned, uint32_t now_s)
 static bool is_confirmed(const struct sync_pass *p)
 {
     struct sync_learned *learned = p->sc.learned;
-    uint32_t now_s = (uint32_t)(loop_now_ms(imap_conn_loop(p->conn)) / 1000);
+    uint32_t now_s = (uint32_t)(loop_now_ms(p->op.loop) / 1000);
     if (learned == NULL) {
         return true;
     }

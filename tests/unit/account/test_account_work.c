@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -156,6 +157,41 @@ static void interactive_requests_come_first_and_bulk_leaves_one(void **state)
     }
 }
 
+static void on_next(struct deferred *d)
+{
+    (void)d;
+}
+
+static struct mailbox *add_mailbox(struct world *w, const char *path, uint32_t box)
+{
+    struct mailbox *m = MEM_NEW(struct mailbox);
+    m->box = box;
+    m->path = mem_strdup(path);
+    m->wire = mem_strdup(path);
+    m->wire_len = strlen(path);
+    mailbox_table_add(&w->a.table, m);
+    return m;
+}
+
+/* Nobody else looks at it: what it waits for has to come. */
+static void a_mailbox_in_doubt_that_gets_no_pass_waits_again(void **state)
+{
+    struct world *w = *state;
+    w->a.next.fn = on_next;
+    w->a.record = json_object();
+    struct mailbox *m = add_mailbox(w, "INBOX", 7);
+    w->a.doubt.box = m->box;
+    account_pending_add(&w->a, m->box);
+    m->parked_until_ms = INT64_MAX;
+    account_pending_run(&w->a);
+    assert_int_equal(w->a.pending.count, 0);
+    assert_true(account_doubt_waits(&w->a, m->box));
+    account_doubt_end(&w->a);
+    mem_free(w->a.pending.items);
+    mailbox_table_fini(&w->a.table);
+    json_decref(w->a.record);
+}
+
 #define WITH_ACCOUNT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -167,6 +203,7 @@ int main(void)
         WITH_ACCOUNT(too_many_requests_are_refused),
         WITH_ACCOUNT(shutting_down_answers_all),
         WITH_ACCOUNT(interactive_requests_come_first_and_bulk_leaves_one),
+        WITH_ACCOUNT(a_mailbox_in_doubt_that_gets_no_pass_waits_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,6 +277,81 @@ static void searches_side_by_side_that_fail_are_made_good(void **state)
     }
 }
 
+enum {
+    ANSWER_MS = 150
+};
+
+static void answer_the_second_late(struct imap_fake *f, const char *command, void *ctx)
+{
+    unsigned *searches = ctx;
+    (void)f;
+    if (strncmp(command, "UID SEARCH", 10) == 0 && ++*searches == 2) {
+        (void)usleep(ANSWER_MS * 1000);
+    }
+}
+
+/* With one of both answered: called off, or the connection ends. */
+static void searches_side_by_side_can_be_left_at_any_time(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned searches = 0;
+        struct fake_world t = begin_mixed(IMAP_FLAG_SEEN, false, 0);
+        imap_fake_flags(t.fake, COUNT - 7, IMAP_FLAG_FLAGGED, false);
+        fake_world_reconnect(&t);
+        imap_fake_config(t.fake)->ctx = &searches;
+        imap_fake_config(t.fake)->hook = answer_the_second_late;
+        t.w->m->last_full_ms = clock_wall_ms();
+        struct sync_pass *p = world_pass_start(t.w, true);
+        for (int k = 0; k < 100 && searches < 2; k++) {
+            loop_fixture_run_for(t.w->redis->loop, 10);
+        }
+        assert_int_equal(searches, 2);
+        if (i == 0) {
+            sync_pass_cancel(p);
+        } else {
+            world_disconnect(t.w);
+        }
+        loop_fixture_run_for(t.w->redis->loop, 2 * ANSWER_MS);
+        assert_true(t.w->done);
+        assert_int_not_equal(t.w->err.code, ERR_OK);
+        t.w->done = false;
+        sync_anew(&t);
+        fake_world_check(&t, 1);
+        assert_int_equal(t.w->result.updated, 1);
+        fake_world_end(&t);
+    }
+}
+
+static void lose_between(struct imap_fake *f, const char *command, void *ctx)
+{
+    unsigned *searches = ctx;
+    if (strncmp(command, "UID SEARCH", 10) == 0 && ++*searches == 2) {
+        imap_fake_expunge(f, COUNT - 31, COUNT - 30);
+        (void)imap_fake_add(f, 2);
+        imap_fake_flags(f, COUNT - 8, 0, false);
+    }
+}
+
+/* Neither the one that went nor the flag that only one of both answers shows is missed. */
+static void what_happens_between_two_searches_is_found(void **state)
+{
+    (void)state;
+    unsigned searches = 0;
+    struct fake_world t = begin_mixed(IMAP_FLAG_SEEN, false, 0);
+    fake_world_reconnect(&t);
+    imap_fake_config(t.fake)->ctx = &searches;
+    imap_fake_config(t.fake)->hook = lose_between;
+    t.w->m->last_full_ms = clock_wall_ms();
+    world_sync(t.w);
+    assert_true(searches >= 2);
+    sync_anew(&t);
+    fake_world_check(&t, 1);
+    world_read_log(t.w);
+    assert_int_equal(t.w->events[EVENT_MESSAGE_DELETED], 2);
+    fake_world_end(&t);
+}
+
 /* So mixed that to ask for them is shorter. */
 static void flags_without_order_are_fetched(void **state)
 {
@@ -360,6 +435,8 @@ int main(void)
         cmocka_unit_test(a_flag_without_order_is_searched_for_by_itself),
         cmocka_unit_test(what_went_and_came_is_not_taken_for_a_flag),
         cmocka_unit_test(searches_side_by_side_that_fail_are_made_good),
+        cmocka_unit_test(searches_side_by_side_can_be_left_at_any_time),
+        cmocka_unit_test(what_happens_between_two_searches_is_found),
         cmocka_unit_test(flags_without_order_are_fetched),
         cmocka_unit_test(a_server_that_cannot_search_is_asked_for_flags),
         cmocka_unit_test(all_flags_that_became_due_meanwhile_are_fetched),
