@@ -134,6 +134,9 @@ extern const struct err api_no_account;
 struct api_services *api_services_of(struct api_call *call) ATTR_RETURNS_NONNULL;
 /* The {account} of the path. */
 struct str api_account_id(const struct api_call *call);
+/* The actor of an account that this node has now: what another one would tell of it is no
+ * longer so. Else NULL. */
+struct account *api_account_here(struct api_services *services, struct str id);
 /* The actor of the {account}; NULL after an error reply (404, or 503 if it has none). */
 struct account *api_account_find(struct api_call *call);
 void api_reply_no_account(struct api_call *call);
