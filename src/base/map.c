@@ -4,6 +4,8 @@
 #include "postrider/base/mem.h"
 #include "postrider/base/rand.h"
 
+#include <endian.h>
+
 enum {
     MAP_MIN_SLOTS = 8
 };
@@ -199,7 +201,15 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
-static uint64_t load_le64(const uint8_t *p, size_t n)
+static uint64_t load_le64(const uint8_t p[8])
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return le64toh(v);
+}
+
+/* Of fewer than eight bytes. */
+static uint64_t load_rest(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < n; i++) {
@@ -211,18 +221,18 @@ static uint64_t load_le64(const uint8_t *p, size_t n)
 uint64_t map_siphash(const uint8_t key[16], const void *data, size_t len)
 {
     const uint8_t *p = data;
-    uint64_t k0 = load_le64(key, 8), k1 = load_le64(key + 8, 8);
+    uint64_t k0 = load_le64(key), k1 = load_le64(key + 8);
     uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
                      k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u};
     size_t left = len;
     for (; left >= 8; p += 8, left -= 8) {
-        uint64_t m = load_le64(p, 8);
+        uint64_t m = load_le64(p);
         v[3] ^= m;
         sip_round(v);
         sip_round(v);
         v[0] ^= m;
     }
-    uint64_t last = (uint64_t)(len & 0xff) << 56 | load_le64(p, left);
+    uint64_t last = (uint64_t)(len & 0xff) << 56 | load_rest(p, left);
     v[3] ^= last;
     sip_round(v);
     sip_round(v);

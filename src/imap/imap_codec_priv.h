@@ -18,6 +18,7 @@
 enum {
     IMAP_KEYWORDS_MAX = 1024,     /* kept of one flag list */
     IMAP_OBJECTID_MAX = 255,      /* bytes (RFC 8474 §7) */
+    IMAP_DATE_LEN = 26,           /* bytes of an INTERNALDATE as it should be */
     IMAP_ADDRESSES_MAX = 500,     /* kept of one ENVELOPE */
     IMAP_PARAMS_MAX = 128,        /* kept of one body parameter list */
     IMAP_PARTS_MAX = 10000,       /* of one BODYSTRUCTURE */
@@ -307,6 +308,11 @@ bool imap_section_parse(const struct imap_doc *doc, const struct imap_tok *tok,
                         struct imap_section *out);
 /* imap_date.c: false if it is no date; *absent_out for the "00-Jan-0000" of Domino. */
 bool imap_date_parse(struct str text, int64_t *ms_out, bool *absent_out);
+/* The same of a date that is spelled as it should be; false of others. */
+bool imap_date_parse_fixed(struct str text, int64_t *ms_out);
+/* imap_row_scan.c: the row that the text begins with, if it is one of the plain ones; the bytes
+ * it takes, or 0. It needs less than the limits allow before login. */
+size_t imap_row_scan(const char *text, size_t len, struct imap_row *row);
 /* imap_envelope.c, imap_bodystructure.c: NULL if the token cannot be one. */
 const struct imap_envelope *imap_envelope_read(struct imap_doc *doc,
                                                const struct imap_tok *tok);

@@ -201,6 +201,15 @@ void imap_conn_read_resume(struct imap_conn *c)
     }
 }
 
+void imap_conn_lumps(struct imap_conn *c, bool on)
+{
+    unsigned before = c->lumps;
+    c->lumps = on ? before + 1 : before - 1;
+    if (c->stream != NULL && (before == 0 || c->lumps == 0)) {
+        stream_read_gather(c->stream, on);
+    }
+}
+
 static void hold_deadlines(struct imap_conn *c, const struct list *cmds)
 {
     list_foreach (node, cmds) {

@@ -64,11 +64,20 @@ static void fetch_abort(struct op *base)
     imap_op_abort(base);
 }
 
+static void fetch_fini(struct op *base)
+{
+    const struct imap_fetch *op = FETCH(IMAP_OP(base));
+    if (op->params.many) {
+        imap_conn_lumps(op->base.conn, false);
+    }
+    imap_op_fini(base);
+}
+
 static const struct op_type fetch_type = {.name = "fetch",
                                           .size = sizeof(struct imap_fetch),
                                           .abort = fetch_abort,
                                           .done = fetch_done,
-                                          .fini = imap_op_fini};
+                                          .fini = fetch_fini};
 
 /* --- what comes in --- */
 
@@ -287,6 +296,9 @@ struct imap_fetch *imap_fetch_start(struct imap_conn *c,
         return op;
     }
     copy_params(op, params);
+    if (params->many) {
+        imap_conn_lumps(c, true);
+    }
     if (imap_op_set(&op->base, params->set, &op->set)) {
         imap_op_send_pieces(&op->base, &op->set,
                             params->by_uid ? &uid_fetch_cmd : &fetch_cmd, put_piece);

@@ -299,16 +299,52 @@ static bool head_done(struct imap_parser *p, struct err *err)
     return p->text[p->len - 1] != '\n' || segment_end(p, err);
 }
 
+/* Of some servers; not part of any response. */
+static void skip_padding(struct imap_input *in)
+{
+    while (in->at < in->end && *in->at == '\0') {
+        in->at++;
+    }
+}
+
+static bool may_be_row(const struct imap_input *in)
+{
+    return in->end - in->at > 2 && in->at[0] == '*' && ascii_is_digit(in->at[2]);
+}
+
+/* The plain rows that come next and lie in the chunk as a whole. A token takes at least one
+ * byte, so that no limit is passed by one that is short enough. */
+static void take_rows(struct imap_parser *p, struct imap_input *in)
+{
+    if (!may_be_row(in) || p->limits.depth_max < 2) {
+        return;
+    }
+    struct imap_resp resp = {.kind = IMAP_RESP_FETCH};
+    size_t nodes = p->limits.nodes_max, line = p->limits.line_max, n;
+    size_t most = nodes < line ? nodes : line;
+    do {
+        size_t have = (size_t)(in->end - in->at);
+        n = imap_row_scan(in->at, have < most ? have : most, &resp.row);
+        if (n > 0) {
+            resp.number = resp.row.seq;
+            in->at += n;
+            p->events.on_response(p->ctx, &resp);
+            skip_padding(in);
+        }
+    } while (n > 0 && !p->stop);
+}
+
 /* In one step if the chunk holds all of the head, as nearly all do; else word by word
  * until the words tell what the response is. */
 static bool step_head(struct imap_parser *p, struct imap_input *in, struct err *err)
 {
     if (p->len == 0) {
-        /* Padding of some servers; not part of any response. */
-        while (in->at < in->end && *in->at == '\0') {
-            in->at++;
-        }
+        skip_padding(in);
+        take_rows(p, in);
         p->text = in->at;
+    }
+    if (p->stop) {
+        return true;
     }
     size_t have = (size_t)(in->end - in->at);
     have = have < IMAP_HEAD_MAX ? have : IMAP_HEAD_MAX;

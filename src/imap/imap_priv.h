@@ -281,6 +281,7 @@ struct imap_conn {
     bool idling;
     bool held;       /* imap_conn_hold */
     unsigned pauses; /* reasons not to read */
+    unsigned lumps;  /* commands that bring much, of which nobody waits for a part */
     size_t op_count; /* operations that have not called back */
     struct loop *loop;
     struct stream *stream;
@@ -320,6 +321,7 @@ void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, .
 void imap_conn_reap(struct imap_conn *c);
 /* Reading goes on when every pause was taken back. */
 void imap_conn_read_pause(struct imap_conn *c);
+void imap_conn_lumps(struct imap_conn *c, bool on);
 void imap_conn_read_resume(struct imap_conn *c);
 /* Sends what may be sent. */
 void imap_conn_pump(struct imap_conn *c);

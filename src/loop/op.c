@@ -102,9 +102,13 @@ bool op_is_running(const struct op *op)
     return op->state == OP_STATE_RUNNING;
 }
 
+/* A row of an answer is progress, and one turn may bring a thousand of them: only the first
+ * moves anything. */
 void op_extend(struct op *op, int64_t deadline_ms)
 {
-    if (op->state == OP_STATE_RUNNING) {
+    bool stands = timer_is_set(&op->deadline) &&
+                  op->deadline.due_ms == loop_now_ms(op->loop) + deadline_ms;
+    if (op->state == OP_STATE_RUNNING && !stands) {
         timer_set(op->loop, &op->deadline, deadline_ms, on_deadline);
     }
 }

@@ -8,6 +8,10 @@
 
 static const uint32_t stream_magic = 0x5354524du;
 
+enum {
+    GATHER_MS = 1 /* a fast server does not fill the buffers of the kernel meanwhile */
+};
+
 struct stream *stream_new(struct net *net, bool pipe)
 {
     struct stream *s = MEM_NEW(struct stream);
@@ -40,7 +44,8 @@ void stream_update_reading(struct stream *s)
         on = s->handshake->sent;
         break;
     case STREAM_STATE_OPEN:
-        on = s->has_events && !s->paused && !s->rests && s->left.len == 0;
+        on = s->has_events && !s->paused && !s->rests && s->left.len == 0 &&
+             !timer_is_set(&s->gathering);
         break;
     case STREAM_STATE_RAW:
     case STREAM_STATE_HELD:
@@ -85,6 +90,19 @@ void stream_rest(struct stream *s)
     if (s->state == STREAM_STATE_OPEN) {
         s->rests = true;
         stream_want_later(s);
+        stream_update_reading(s);
+    }
+}
+
+static void on_gathered(struct timer *t)
+{
+    stream_update_reading(container_of(t, struct stream, gathering));
+}
+
+void stream_gather(struct stream *s)
+{
+    if (s->gathers && s->state == STREAM_STATE_OPEN) {
+        timer_set(s->net->loop, &s->gathering, GATHER_MS, on_gathered);
         stream_update_reading(s);
     }
 }
@@ -177,6 +195,15 @@ void stream_read_resume(struct stream *s)
     stream_update_reading(s);
 }
 
+void stream_read_gather(struct stream *s, bool on)
+{
+    s->gathers = on;
+    if (!on) {
+        timer_stop(&s->gathering);
+        stream_update_reading(s);
+    }
+}
+
 void stream_info_get(const struct stream *s, struct stream_info *out)
 {
     CHECK_MAGIC(s, stream_magic);
@@ -217,6 +244,7 @@ void stream_close(struct stream **sp)
         s->starttls = NULL;
     }
     loop_undefer(&s->later);
+    timer_stop(&s->gathering);
     mem_free(s->end);
     s->end = NULL;
     buf_fini(&s->left);

@@ -55,7 +55,9 @@ struct stream {
     bool has_events;
     bool paused;
     bool reading;
-    bool rests; /* had its share of this turn; `later` goes on */
+    bool rests;             /* had its share of this turn; `later` goes on */
+    bool gathers;           /* reads now and then, as long as it catches up */
+    struct timer gathering; /* set: not now */
     uint16_t port;
     int write_status; /* what a write failed with; reading finds out the rest */
     struct stream_write_req *writing;
@@ -83,6 +85,8 @@ void stream_update_reading(struct stream *s);
 bool stream_is_gone(const struct stream *s);
 /* No more of it in this turn. */
 void stream_rest(struct stream *s);
+/* All that had come was read: more may come before the next read, if the owner lets it. */
+void stream_gather(struct stream *s);
 void stream_want_later(struct stream *s);
 
 /* --- stream_tcp.c */

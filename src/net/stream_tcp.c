@@ -38,6 +38,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         /* libuv would read on as long as buffers come back full. */
         if ((size_t)nread == buf->len) {
             stream_rest(s);
+        } else {
+            stream_gather(s);
         }
         if (s->ssl != NULL) {
             stream_tls_input(s, buf->base, (size_t)nread);

@@ -321,7 +321,9 @@ void segment_edit_apply(struct arena *arena, const struct segment_edit_input *in
         put_segment(&e, i, rows[i], span, with_head);
     }
     join_small(&e);
-    if (e.count > 1 && rows_total(&e) <= MAILBOX_INLINE_ROWS) {
+    /* Also one that stays as it was: it moves into the record. */
+    bool changes = in->upsert_count + in->delete_count > 0;
+    if (changes && e.count > 0 && rows_total(&e) <= MAILBOX_INLINE_ROWS) {
         join(&e, 0, e.count);
     }
     put_result(&e, out);

@@ -21,7 +21,7 @@ static struct sync_pass *pass_of(struct op *op)
 
 static int64_t now_ms(const struct sync_pass *p)
 {
-    return loop_now_ms(imap_conn_loop(p->conn));
+    return loop_now_ms(p->op.loop); /* the connection may be gone */
 }
 
 /* --- VANISHED --- */

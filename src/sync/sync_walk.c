@@ -17,10 +17,11 @@
 
 #include <stdio.h>
 
-/* Rows fetched by one command, in commits: a server starts every command anew, which costs
- * more than the memory of a few thousand rows. */
+/* Rows fetched by one command, in batches: a server starts every command anew, which costs
+ * more than the memory of a few thousand rows. As many are stored by one commit, as long as
+ * no more than a batch of them is told of. */
 enum {
-    WALK_COMMITS = 5,
+    WALK_BATCHES = 5,
     WALK_FETCHES = 2,
     WALK_REPEATS = 4 /* times a chunk's rows; changes of flags come in between */
 };
@@ -66,7 +67,7 @@ static void on_walk_row(struct imap_fetch *op, const struct imap_row *row, void 
         return;
     }
     struct sync_batch *b = &chunk_of(p, op)->batch;
-    if (b->new_count >= (size_t)p->sc.batch_messages * WALK_COMMITS * WALK_REPEATS) {
+    if (b->new_count >= (size_t)p->sc.batch_messages * WALK_BATCHES * WALK_REPEATS) {
         struct err err = {0};
         (void)err_set(&err, ERR_PROTOCOL, "the server repeats messages without end");
         sync_pass_fail(p, &err, "index mailbox");
@@ -96,7 +97,7 @@ static void walk_fetch(struct sync_pass *p)
                                                     .on_end = on_walk_end};
     uint32_t last = sync_pass_last(p), below = p->live->below;
     uint32_t hi = p->walk_hi < last ? p->walk_hi : last;
-    uint32_t rows = p->sc.batch_messages * WALK_COMMITS;
+    uint32_t rows = p->sc.batch_messages * WALK_BATCHES;
     if (hi <= below) {
         p->walk_hi = 0;
         return;
@@ -105,8 +106,8 @@ static void walk_fetch(struct sync_pass *p)
     p->walk_hi = lo - 1 > below ? lo - 1 : 0;
     char set[40];
     (void)snprintf(set, sizeof set, "%u:%u", lo, hi);
-    struct imap_fetch_params params = {.set = str_of(set),
-                                       .items = sync_row_items(p->conn)};
+    struct imap_fetch_params params = {
+        .set = str_of(set), .items = sync_row_items(p->conn), .many = true};
     struct sync_walk_chunk *chunk = chunk_at(p, p->chunk_count++);
     sync_pass_command(p);
     chunk->told = p->live->told;
@@ -198,17 +199,30 @@ static bool is_last(const struct sync_pass *p)
     return p->chunk_count <= 1 && p->walk_hi == 0;
 }
 
+/* Where the slice begins that ends at new_at: a commit takes few events, but the rows of as
+ * many messages as were asked for. */
+static size_t slice_begin(const struct sync_pass *p, const struct sync_batch *b,
+                          size_t *events_out)
+{
+    size_t most = (size_t)p->sc.batch_messages * WALK_BATCHES, events = 0;
+    size_t lowest = p->new_at > most ? p->new_at - most : 0, at = p->new_at;
+    while (at > lowest && events + b->news[at - 1].announce <= p->sc.batch_messages) {
+        events += b->news[--at].announce;
+    }
+    *events_out = events;
+    return at;
+}
+
 /* The newest rows of the oldest chunk that are not stored yet; new_at is where they end.
  * The last slice of the last chunk makes the mailbox live. */
 static void walk_commit_slice(struct sync_pass *p)
 {
     const struct sync_batch *b = &chunk_at(p, 0)->batch;
     struct mailbox *m = p->m;
-    size_t begin =
-        p->new_at > p->sc.batch_messages ? p->new_at - p->sc.batch_messages : 0;
-    size_t count = p->new_at - begin, event_count = 0;
+    size_t most_events, event_count = 0;
+    size_t begin = slice_begin(p, b, &most_events), count = p->new_at - begin;
     struct msg_row *rows = mem_array(count, sizeof *rows);
-    struct event *events = mem_array(count, sizeof *events);
+    struct event *events = mem_array(most_events, sizeof *events);
     for (size_t i = 0; i < count; i++) {
         const struct sync_new_row *row = &b->news[begin + i];
         rows[i] = row->row;

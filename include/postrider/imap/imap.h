@@ -247,6 +247,7 @@ struct imap_fetch_params {
     size_t whole_sections;  /* … but the first so many */
     uint64_t changed_since; /* > 0: CHANGEDSINCE modifier */
     bool vanished;          /* with changed_since and QRESYNC */
+    bool many;              /* rows by the thousand: they may come in lumps */
 };
 struct imap_fetch_events {
     /* A row that carries at least one of the wanted items for one of the wanted messages;

@@ -90,6 +90,112 @@ static void rows(void **state)
     imap_cases_run(rows_cases, ARRAY_LEN(rows_cases));
 }
 
+/* Rows that are taken without tokens, and those that nearly are: byte by byte, where no chunk
+ * holds a row, the same must come out. */
+static const struct imap_case plain_cases[] = {
+    {.name = "in the order of the question",
+     .input = "* 3 FETCH (UID 117 FLAGS (\\Seen \\Answered) MODSEQ (90060115194045001) "
+              "INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 EMAILID "
+              "(M6d_9-9))\r\n"
+              "* 4 FETCH (UID 118 FLAGS ())\r\n",
+     .expected =
+         "fetch seq=3 has=9f uid=117 flags=\\Seen\\Answered keywords=[] "
+         "modseq=90060115194045001 date=837596665000 size=4286 email=\"M6d_9-9\"\n"
+         "fetch seq=4 has=3 uid=118 flags= keywords=[]\n"},
+    {.name = "in any order, plain or not",
+     .input = "* 1 FETCH (RFC822.SIZE 0 FLAGS (\\Recent \\Draft ) UID 4294967295)\r\n"
+              "* 2 FETCH (FLAGS ($x) UID 2)\r\n"
+              "* 3 FETCH (MODSEQ (7) UID 3)\r\n"
+              "* 4 FETCH (UID 4 FLAGS (\\Seen\\Flagged))\r\n"
+              "* 5 FETCH (UID 5 FLAGS (\\seen))\r\n",
+     .expected = "fetch seq=1 has=13 uid=4294967295 flags=\\Draft keywords=[]\n"
+                 "fetch seq=2 has=3 uid=2 flags= keywords=[\"$x\"]\n"
+                 "fetch seq=3 has=5 uid=3 modseq=7\n"
+                 "fetch seq=4 has=3 uid=4 flags=\\Seen\\Flagged keywords=[]\n"
+                 "fetch seq=5 has=3 uid=5 flags=\\Seen keywords=[]\n"},
+    {.name = "dates at the edge",
+     .input = "* 1 FETCH (INTERNALDATE \" 1-feb-2000 00:00:60 +2359\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"31-Dec-9999 23:59:59 -0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"00-Jan-0000 00:00:00 +0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"32-Jan-2000 00:00:00 +0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jam-2000 00:00:00 +0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jan-2000 24:00:00 +0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jan-2000 00:00:00 +2400\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jan-2000 00:00:00 +0060\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jan-2000 00:0x:00 +0000\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"01-Jan-2000 00:00:00 +00\\\"\")\r\n"
+              "* 1 FETCH (INTERNALDATE \"1-Jan-70 00:00:00 +0000\")\r\n",
+     .expected = "fetch seq=1 has=8 date=949276920000\n"
+                 "fetch seq=1 has=8 date=253402300799000\n"
+                 "unknown n=1\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=0 partial\n"
+                 "fetch seq=1 has=8 date=946684800000\n"
+                 "fetch seq=1 has=8 date=0\n"},
+    {.name = "numbers at the edge",
+     .input = "* 1 FETCH (UID 1 RFC822.SIZE 999999999999999999)\r\n"
+              "* 2 FETCH (UID 2 RFC822.SIZE 9223372036854775807)\r\n"
+              "* 3 FETCH (UID 3 RFC822.SIZE 9223372036854775808)\r\n"
+              "* 4 FETCH (UID 0004 MODSEQ (0))\r\n"
+              "* 4294967296 FETCH (UID 5)\r\n"
+              "* 07 FETCH (UID 6)\r\n"
+              "* 8 FETCH (UID 4294967296)\r\n"
+              "* 9 FETCH (UID 7 RFC822.SIZE 1.5)\r\n",
+     .expected = "fetch seq=1 has=11 uid=1 size=999999999999999999\n"
+                 "fetch seq=2 has=11 uid=2 size=9223372036854775807\n"
+                 "fetch seq=3 has=1 uid=3 partial\n"
+                 "fetch seq=4 has=1 uid=4\n"
+                 "unparsed text=\"* 4294967296 FETCH (UID 5)\"\n"
+                 "fetch seq=7 has=1 uid=6\n"
+                 "fetch seq=8 has=0 partial\n"
+                 "fetch seq=9 has=1 uid=7\n"},
+    {.name = "ids at the edge",
+     .input = "* 1 FETCH (EMAILID (NIL) UID 1)\r\n"
+              "* 2 FETCH (EMAILID (abc) UID 2)\r\n"
+              "* 3 FETCH (EMAILID () UID 3)\r\n"
+              "* 4 FETCH (EMAILID (a b) UID 4)\r\n"
+              "* 5 FETCH (EMAILID (a=bcd) UID 5)\r\n"
+              "* 6 FETCH (EMAILID (" X256 ") UID 6)\r\n",
+     .expected = "fetch seq=1 has=1 uid=1\n"
+                 "fetch seq=2 has=81 uid=2 email=\"abc\"\n"
+                 "fetch seq=3 has=1 uid=3\n"
+                 "fetch seq=4 has=81 uid=4 email=\"a\"\n"
+                 "fetch seq=5 has=81 uid=5 email=\"a=bcd\"\n"
+                 "fetch seq=6 has=1 uid=6\n"},
+    {.name = "twice, padded, cut short",
+     .input = "* 1 FETCH (UID 1 UID 2)\r\n"
+              "\000* 2 FETCH (UID 2)\r\n"
+              "\000\000* 3 FETCH (UID 3)\n"
+              "* 4 FETCH (UID 4) \r\n"
+              "* 5 FETCH (UID 5))\r\n"
+              "* 6 FETCH (UID 6\r\n"
+              "* 7 FETCH (UID 7 FLAGS (\\Seen)\r\n"
+              "*  8 FETCH (UID 8)\r\n"
+              "* 9 FETCH  (UID 9)\r\n"
+              "* 10 EXISTS\r\n",
+     .expected = "fetch seq=1 has=1 uid=2\n"
+                 "fetch seq=2 has=1 uid=2\n"
+                 "fetch seq=3 has=1 uid=3\n"
+                 "fetch seq=4 has=1 uid=4\n"
+                 "fetch seq=5 has=1 uid=5 partial\n"
+                 "fetch seq=6 has=1 uid=6 partial\n"
+                 "fetch seq=7 has=3 uid=7 flags=\\Seen keywords=[] partial\n"
+                 "fetch seq=8 has=1 uid=8\n"
+                 "fetch seq=9 has=1 uid=9\n"
+                 "exists n=10\n",
+     .input_len = 208},
+};
+
+static void plain_rows(void **state)
+{
+    (void)state;
+    imap_cases_run(plain_cases, ARRAY_LEN(plain_cases));
+}
+
 static const struct imap_case sections_cases[] = {
     {.name = "literal, quoted, NIL",
      .input = "* 3 FETCH (BODY[HEADER] {4}\r\n"
@@ -267,9 +373,8 @@ static void dates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),
-        cmocka_unit_test(sections),
-        cmocka_unit_test(streams),
+        cmocka_unit_test(rows),     cmocka_unit_test(plain_rows),
+        cmocka_unit_test(sections), cmocka_unit_test(streams),
         cmocka_unit_test(dates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

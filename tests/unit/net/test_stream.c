@@ -370,6 +370,44 @@ static void pause_stops_delivery_until_resumed(void **state)
     client_finish(&c, server);
 }
 
+static void a_gathering_stream_misses_nothing(void **state)
+{
+    (void)state;
+    struct server_fixture *server = server_fixture_start(serve_many_records, NULL);
+    struct client c;
+    client_connect(&c, server);
+    stream_set_events(c.stream, &events, &c);
+    stream_read_gather(c.stream, true);
+    loop_fixture_run_until(loop, &c.ended, WAIT_MS);
+    assert_int_equal(c.got.len, 20000);
+    assert_int_equal(c.end.code, ERR_CLOSED);
+    client_finish(&c, server);
+}
+
+static void gathering_may_end_at_any_time(void **state)
+{
+    (void)state;
+    for (unsigned closes = 0; closes < 2; closes++) {
+        struct server_fixture *server = server_fixture_start(serve_many_records, NULL);
+        struct client c;
+        client_connect(&c, server);
+        c.want = 1;
+        stream_set_events(c.stream, &events, &c);
+        stream_read_gather(c.stream, true);
+        loop_fixture_run_until(loop, &c.enough, WAIT_MS);
+        if (closes > 0) {
+            stream_close(&c.stream);
+            loop_fixture_run_for(loop, 10);
+            assert_false(c.ended);
+        } else {
+            stream_read_gather(c.stream, false);
+            loop_fixture_run_until(loop, &c.ended, WAIT_MS);
+            assert_int_equal(c.got.len, 20000);
+        }
+        client_finish(&c, server);
+    }
+}
+
 static void close_within_on_data_is_the_last_word(void **state)
 {
     (void)state;
@@ -489,6 +527,8 @@ int main(void)
         STREAM_TEST(slow_peer_fills_the_queue_and_drains_it),
         STREAM_TEST(queue_above_the_maximum_ends_the_stream),
         STREAM_TEST(pause_stops_delivery_until_resumed),
+        STREAM_TEST(a_gathering_stream_misses_nothing),
+        STREAM_TEST(gathering_may_end_at_any_time),
         STREAM_TEST(close_within_on_data_is_the_last_word),
         STREAM_TEST(last_words_are_read_although_writing_fails),
         STREAM_TEST(a_flood_gets_one_read_a_turn),

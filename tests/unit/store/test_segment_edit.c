@@ -129,6 +129,10 @@ static void edit(struct world *w, struct segment_edit_input in)
     segment_edit_apply(&arena, &in, rows, &w->last);
     model_apply(w, &in);
     assert_int_equal(w->last.rows, w->model_count);
+    if (in.upsert_count + in.delete_count > 0 && w->last.rows > 0 &&
+        w->last.rows <= MAILBOX_INLINE_ROWS) {
+        assert_non_null(w->last.segments[0].rows); /* they go into the record */
+    }
     take_over(w, &w->last);
     w->last.segments = NULL;
     w->last.removed = NULL;
@@ -303,6 +307,24 @@ static void few_rows_come_together_in_one_segment(void **state)
     world_fini(&w);
 }
 
+static void a_small_segment_that_is_left_alone_moves_into_the_record(void **state)
+{
+    (void)state;
+    struct world w = {0};
+    uint32_t deletes[SEGMENT_ROWS];
+    for (uint32_t i = 0; i < SEGMENT_ROWS; i++) {
+        deletes[i] = i + 1;
+    }
+    put_range(&w, 1, SEGMENT_ROWS);
+    put_range(&w, SEGMENT_ROWS + 1, 5);
+    assert_int_equal(w.count, 2);
+    edit(&w,
+         (struct segment_edit_input){.deletes = deletes, .delete_count = SEGMENT_ROWS});
+    assert_int_equal(w.count, 1);
+    assert_int_equal(w.dir[0].count, 5);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test(appends_fill_the_last_segment_only),
         cmocka_unit_test(a_shrunken_segment_joins_its_smaller_neighbour),
         cmocka_unit_test(few_rows_come_together_in_one_segment),
+        cmocka_unit_test(a_small_segment_that_is_left_alone_moves_into_the_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
