@@ -143,7 +143,7 @@ void api_reply_no_account(struct api_call *call);
 /* The account object of the API: secrets masked. state and entry may be NULL. */
 void api_account_put(struct json_out *out, const char *id, json_t *record,
                      const struct account *a, const struct account_entry *entry);
-/* The same as text, of an account that has its record. */
+/* The same as text into what is empty, of an account that has its record. */
 void api_account_put_text(struct buf *out, struct account *a,
                           const struct account_entry *entry);
 json_t *api_account_row(const struct account_entry *entry,
