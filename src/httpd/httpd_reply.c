@@ -2,6 +2,9 @@
 #include "postrider/base/check.h"
 #include "postrider/base/mem.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 struct status_row {
     int status;
     const char *text;
@@ -224,6 +227,13 @@ static ssize_t read_stream(void *ctx, uint64_t pos ATTR_UNUSED, char *into, size
     return (ssize_t)n;
 }
 
+/* Else the kernel takes megabytes that the client does not read, as fast as they can be had. */
+static void bound_unsent(const struct httpd_req *req)
+{
+    const int bytes = HTTPD_STREAM_UNSENT;
+    (void)setsockopt(req->conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 void httpd_stream_start(struct httpd_req *req, const struct httpd_reply *reply,
                         int64_t size)
 {
@@ -231,6 +241,7 @@ void httpd_stream_start(struct httpd_req *req, const struct httpd_reply *reply,
         return;
     }
     uint64_t total = size >= 0 ? (uint64_t)size : MHD_SIZE_UNKNOWN;
+    bound_unsent(req);
     req->response = MHD_create_response_from_callback(total, HTTPD_STREAM_BLOCK,
                                                       read_stream, req, NULL);
     add_headers(req, reply);

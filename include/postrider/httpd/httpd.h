@@ -35,6 +35,7 @@ enum {
     HTTPD_STREAM_LOW = 64 * 1024,   /* on_drain comes at or below */
     HTTPD_STREAM_HIGH = 256 * 1024, /* a producer stops here and waits for on_drain */
     HTTPD_STREAM_MAX = 2 * 1024 * 1024,
+    HTTPD_STREAM_UNSENT = 128 * 1024, /* in the kernel, beside what is on its way */
     HTTPD_DISCARD_MAX = 256 * 1024,
     HTTPD_ARGS_MAX = 128,
     HTTPD_SEGMENTS_MAX = 32
