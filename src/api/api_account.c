@@ -206,7 +206,7 @@ static void on_quota(struct account_call *op ATTR_UNUSED, const struct err *err,
 }
 
 enum {
-    TEXT_USUAL = 1000,     /* of a record with a server or two */
+    TEXT_USUAL = 1000,          /* of a record with a server or two */
     TEXT_MAX = 64 * 1024 * 1024 /* a record is smaller by far */
 };
 
