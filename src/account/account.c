@@ -383,6 +383,7 @@ static void stop_now(struct account *a)
     (void)err_set(&why, ERR_UNAVAILABLE, "the account is being closed");
     bool was_stopped = a->phase == ACCOUNT_PHASE_STOPPED;
     a->phase = ACCOUNT_PHASE_STOPPING;
+    a->outdated = true; /* from now on another node may write it */
     if (!was_stopped) {
         account_shut(a, &why);
     }
@@ -416,7 +417,7 @@ void account_reload(struct account *a)
 {
     if (a->close_then != stop_now && a->phase != ACCOUNT_PHASE_STOPPING &&
         a->phase != ACCOUNT_PHASE_STOPPED) {
-        a->reload = true; /* nobody may take the record for the current one */
+        a->reload = a->outdated = true; /* what was connected may take a while to end */
         account_close(a, reload_now);
     }
 }

@@ -220,7 +220,8 @@ struct account_compose *account_compose_start(struct account *a, json_t *request
     a->calls++;
     c->cb = cb;
     c->ctx = ctx;
-    c->job = compose_job_new(c, request, account_record(a));
+    /* While it is being read again, the former sender is better than none. */
+    c->job = compose_job_new(c, request, a->record);
     const json_t *reference = json_get_obj(request, "reference");
     if (reference != NULL) {
         read_reference(c, reference);

@@ -206,8 +206,8 @@ static void on_quota(struct account_call *op ATTR_UNUSED, const struct err *err,
 }
 
 enum {
-    TEXT_USUAL = 1000, /* of a record with a server or two */
-    TEXT_MAX = ACCOUNT_SHOWN_MAX + 64 * 1024
+    TEXT_USUAL = 1000,          /* of a record with a server or two */
+    TEXT_MAX = 64 * 1024 * 1024 /* a record is smaller by far */
 };
 
 void api_account_get(struct api_call *call)
@@ -215,7 +215,7 @@ void api_account_get(struct api_call *call)
     struct api_services *services = api_services_of(call);
     struct str id = api_account_id(call);
     const struct account_entry *entry = store_directory_get(services->store, id);
-    struct account *a = accounts_get(services->accounts, id);
+    struct account *a = api_account_here(services, id);
     json_t *record = a != NULL ? account_record(a) : NULL;
     if (entry == NULL) {
         api_reply_no_account(call);
@@ -265,7 +265,7 @@ void api_accounts_list(struct api_call *call)
             continue;
         }
         if (total >= first && total - first < count) {
-            struct account *a = accounts_get(services->accounts, str_of(entry->id));
+            struct account *a = api_account_here(services, str_of(entry->id));
             json_push(rows, api_account_row(entry, a));
         }
         total++;

@@ -177,11 +177,13 @@ void api_account_put_text(struct buf *out, struct account *a,
                           const struct account_entry *entry)
 {
     struct buf *shown = account_shown(a);
-    if (shown->len == 0) {
-        (void)buf_put_byte(shown, '{');
-        put_record(&(struct json_out){.text = shown}, entry->id, account_record(a));
+    if (shown->len > 0) {
+        (void)buf_put_str(out, buf_str(shown));
+    } else {
+        (void)buf_put_byte(out, '{');
+        put_record(&(struct json_out){.text = out}, entry->id, account_record(a));
+        (void)buf_put_str(shown, buf_str(out)); /* or it stays empty: too long */
     }
-    (void)buf_put_str(out, buf_str(shown));
     put_rest(&(struct json_out){.text = out}, a, entry);
 }
 

@@ -19,6 +19,13 @@ void api_reply_no_account(struct api_call *call)
     api_reply_err(call, &api_no_account);
 }
 
+struct account *api_account_here(struct api_services *services, struct str id)
+{
+    struct account *a = accounts_get(services->accounts, id);
+    bool here = a != NULL && store_owns(services->store, account_store_acct(a)->shard);
+    return here ? a : NULL;
+}
+
 struct account *api_account_find(struct api_call *call)
 {
     static const struct err idle = {

@@ -29,10 +29,10 @@ void api_account_diagnose(struct api_call *call)
 {
     struct api_services *services = api_services_of(call);
     struct str id = api_account_id(call);
-    struct account *a = accounts_get(services->accounts, id);
+    struct account *a = api_account_here(services, id);
     if (store_directory_get(services->store, id) == NULL) {
         api_reply_no_account(call);
-    } else if (a != NULL && store_owns(services->store, account_store_acct(a)->shard)) {
+    } else if (a != NULL) {
         api_reply_json(call, 200, account_diagnose(a));
     } else {
         struct api_task *task = api_task_new(call, cancel_account);

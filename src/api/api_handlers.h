@@ -134,13 +134,16 @@ extern const struct err api_no_account;
 struct api_services *api_services_of(struct api_call *call) ATTR_RETURNS_NONNULL;
 /* The {account} of the path. */
 struct str api_account_id(const struct api_call *call);
+/* The actor of an account that this node has now: what another one would tell of it is no
+ * longer so. Else NULL. */
+struct account *api_account_here(struct api_services *services, struct str id);
 /* The actor of the {account}; NULL after an error reply (404, or 503 if it has none). */
 struct account *api_account_find(struct api_call *call);
 void api_reply_no_account(struct api_call *call);
 /* The account object of the API: secrets masked. state and entry may be NULL. */
 void api_account_put(struct json_out *out, const char *id, json_t *record,
                      const struct account *a, const struct account_entry *entry);
-/* The same as text, of an account that has its record. */
+/* The same as text into what is empty, of an account that has its record. */
 void api_account_put_text(struct buf *out, struct account *a,
                           const struct account_entry *entry);
 json_t *api_account_row(const struct account_entry *entry,

@@ -88,6 +88,12 @@ def test_account_without_any_server_is_unset(daemon, user):
     daemon.wait_state(user, "unset")
     shown = daemon.account(user)
     assert shown["connections"] == 0 and "syncTime" not in shown
+    # Settings that are too long to be kept as text are written anew each time.
+    headers = [{"key": f"X-{n}", "value": "v" * 200} for n in range(200)]
+    daemon.put(f"/v1/account/{user}", {"webhooksCustomHeaders": headers})
+    daemon.wait_state(user, "unset")
+    for _ in range(5):
+        assert daemon.account(user) == {**shown, "webhooksCustomHeaders": headers}
 
 
 def test_account_can_be_updated_and_deleted(daemon, dovecot, consumer, user):

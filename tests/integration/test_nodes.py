@@ -41,6 +41,7 @@ def test_node_that_slept_past_its_lease_writes_nothing_and_lives_on(nodes, redis
         second.wait_state(user, seconds=15)
         dovecot.deliver(user, mail.plain(message_id="<second@example.com>"))
         consumer.wait("messageNew", user, messageId="<second@example.com>")
+        second.put(f"/v1/account/{user}", {"name": "Of the second"})
         before = epochs(redis)
     finally:
         os.kill(first.process.pid, signal.SIGCONT)
@@ -57,6 +58,8 @@ def test_node_that_slept_past_its_lease_writes_nothing_and_lives_on(nodes, redis
     assert second.get(f"/v1/account/{user}/diagnose")["phase"] == "online"
     shown = first.get(f"/v1/account/{user}/diagnose")
     assert shown["phase"] == "elsewhere" and shown["syncTime"] and "mailboxes" not in shown
+    shown = first.account(user)
+    assert shown["name"] == "Of the second" and shown["connections"] == 0
     # When the second goes, the first is there to take over.
     assert second.stop() == 0
     first.wait_state(user, seconds=15)

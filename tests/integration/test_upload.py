@@ -3,6 +3,8 @@ import base64
 import email
 import email.policy
 import http.client
+import json
+import socket
 
 import pytest
 from rig import mail
@@ -151,3 +153,17 @@ def test_a_client_that_leaves_leaves_nothing(shared, box, dovecot):
     c.close()
     assert box.upload(text="whole")["id"]
     assert len(dovecot.uids(box.account, "Drafts")) == 1
+
+
+def test_a_message_behind_a_change_of_the_account_has_a_sender(shared, box):
+    bodies = [json.dumps(b).encode() for b in ({"name": "Renamed"}, {"path": "Drafts", "subject": "s", "text": "t"})]
+    lines = [f"PUT /v1/account/{box.account}", f"POST {box.path('message')}"]
+    with socket.create_connection(("127.0.0.1", shared.port), 20) as s:
+        s.sendall(b"".join(f"{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shared.token}\r\nContent-Type: application/json\r\n"
+                           f"Content-Length: {len(body)}\r\n\r\n".encode() + body for line, body in zip(lines, bodies)))
+        for _ in lines:
+            reply = http.client.HTTPResponse(s)
+            reply.begin()
+            told = json.loads(reply.read())
+    sender = shared.get(box.path(f"message/{told['id']}"))["from"]
+    assert sender["address"] == f"{box.account}@example.com"

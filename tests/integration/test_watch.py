@@ -257,6 +257,22 @@ def test_a_change_of_the_record_reconnects_only_if_the_server_changed(make_daemo
     consumer.wait("messageNew", user, messageId="<again@example.com>")
 
 
+def test_old_settings_are_not_shown_while_the_connection_to_the_old_server_ends(make_daemon, redis, consumer, servers,
+                                                                                user, tap):
+    server = servers("NOTIFY", tls=False)
+    server.deliver(user, mail.plain(1))
+    t = tap(server, 0.2)
+    d = start(make_daemon, redis, consumer, server, user, SLOW, **through(t))
+    consumer.wait("accountInitialized", user)
+    server.store(user, 1, "+FLAGS (\\Flagged)")
+    consumer.wait("messageUpdated", user)
+    d.put(f"/v1/account/{user}", {"imap": {"partial": True, "port": server.imap}})
+    shown = []
+    wait_until(lambda: shown.append(d.account(user)["imap"]["port"]) or not t.connections[0].open, 10,
+               "end of the old connection", pause=0.001)
+    assert len(shown) > 1 and set(shown) == {server.imap}
+
+
 def test_flush_indexes_anew_and_keeps_message_ids(make_daemon, redis, consumer, servers, user):
     server = servers("NOTIFY")
     for n in range(30):

@@ -26,7 +26,7 @@ enum {
     ACCOUNT_SUB_MAX =
         3, /* subconnections; a work connection less for each from the 2nd */
     ACCOUNT_WORK_IDLE_MS = 60000,
-    ACCOUNT_SHOWN_MAX = 1024 * 1024 /* a record has a quarter of that at most */
+    ACCOUNT_SHOWN_MAX = 16 * 1024 /* few are longer, and each costs that again */
 };
 
 struct accounts;
@@ -142,8 +142,8 @@ size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
-/* Where a text that is made of the record alone may stay: empty again when the record has
- * changed. Holds ACCOUNT_SHOWN_MAX bytes. */
+/* Where a text that is made of the record alone may stay if it has no more than
+ * ACCOUNT_SHOWN_MAX bytes: empty again when the record has changed. */
 struct buf *account_shown(struct account *a);
 /* What is known of the account, for who looks for a fault (API.md, diagnose). */
 json_t *account_diagnose(const struct account *a) ATTR_RETURNS_NONNULL;
