@@ -314,8 +314,8 @@ static enum pass_state take_live(struct sync_pass *p)
     p->live_exists = sync_pass_exists(p);
     p->compare_all = live->resync;
     p->expunged_count = live->in_step ? live->expunged_count : 0;
-    p->expunged = arena_memdup(&p->op.arena, live->expunged,
-                               p->expunged_count * sizeof(uint32_t));
+    p->expunged =
+        arena_memdup(&p->op.arena, live->expunged, p->expunged_count * sizeof(uint32_t));
     sync_batch_take_live(&p->batch, live);
     uint32_t box = live->box;
     bool in_step = live->in_step;

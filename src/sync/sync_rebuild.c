@@ -6,10 +6,12 @@
  * A part holds the messages whose key falls into it: so many parts that one fits into
  * memory. Matched messages are silent but for flags; of the others, new ones are told if
  * they came after the last look at the mailbox, and old ones count as deleted if nearly
- * all messages can be recognised. A message that was moved here keeps its date, so where
- * all but a few were recognised, these few count as new whatever their date is; many would
- * rather be those that were there, under other marks, unless EMAILID says that they are not. What a part tells comes in a fixed order, and the record
- * counts how much of it was told: after a crash the rest follows, with the same event ids.
+ * all messages can be recognised. A message that was moved here keeps its date, so where few
+ * have no partner, or few of before are left that could be one, all without count as new
+ * whatever their date is; else they would rather be those that were there, under other marks,
+ * unless EMAILID says that they are not. What a part tells comes in a fixed order, and the
+ * record counts how much of it was told: after a crash the rest follows, with the same event
+ * ids.
  *
  * A row without a partner that the server does not show any more leaves the index as
  * silently as it came: nobody knows of that message, so nobody may hear that it changed or
@@ -362,9 +364,9 @@ static bool is_torn(const struct imap_row *row)
 static bool are_strangers(const struct sync_rebuild *r)
 {
     size_t few = r->new_rows * FEW_PERCENT / 100;
+    size_t pairs = r->fresh_count < r->old.count ? r->fresh_count : r->old.count;
     /* No two messages have the same EMAILID: these were not there under another. */
-    return r->by_email ||
-           (r->telling && r->fresh_count <= (few > FEW_MIN ? few : FEW_MIN));
+    return r->by_email || (r->telling && pairs <= (few > FEW_MIN ? few : FEW_MIN));
 }
 
 static bool is_news(const struct sync_pass *p, const struct imap_row *row)
