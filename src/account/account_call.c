@@ -273,7 +273,7 @@ static void use_connection(struct account_call *c)
 {
     const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
     if (!message_id_holds(c) ||
-        (c->number != 0 && !account_uids_agree(m, imap_conn_selected(c->conn)))) {
+        (c->number != 0 && !sync_uids_agree(m, imap_conn_selected(c->conn)))) {
         call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
     } else {
         c->granted(c);

@@ -249,9 +249,6 @@ size_t account_work_count(const struct account *a);
 struct work_conn *account_work_slot(struct account_work *w);
 /* A connection ended while it was used, as one does that nobody used for a while. */
 bool account_work_is_stale(const struct err *err);
-/* Do UIDs mean the same to the connection as to the index? Under another UIDVALIDITY the
- * UID of a request names another message, or none. */
-bool account_uids_agree(const struct mailbox *m, const struct imap_selected *selected);
 /* Gives back the connection that ended under its user. The free ones are closed, too: who
  * asks again gets one that is known to live. */
 void account_work_end_stale(struct account_work **w);

@@ -237,12 +237,6 @@ static void grant(struct account_work *w)
     request_end(w, &(struct err){.code = ERR_OK});
 }
 
-bool account_uids_agree(const struct mailbox *m, const struct imap_selected *selected)
-{
-    return m == NULL || selected == NULL || m->uid_validity == 0 ||
-           selected->uid_validity == 0 || m->uid_validity == selected->uid_validity;
-}
-
 /* The mailbox is selected, or cannot be. */
 static void on_ready(struct work_conn *wc, const struct err *ready_err,
                      const struct imap_selected *selected)
@@ -257,7 +251,7 @@ static void on_ready(struct work_conn *wc, const struct err *ready_err,
     const struct err *err = &changed;
     wc->box = err->code == ERR_OK && w != NULL ? w->box : 0;
     if (wc->box != 0 &&
-        !account_uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
+        !sync_uids_agree(mailbox_table_by_box(&a->table, wc->box), selected)) {
         (void)err_set(
             &changed, ERR_UNAVAILABLE,
             "the server gave the messages of the mailbox new ids, which are not "
@@ -300,7 +294,7 @@ static void on_noop(struct imap_simple *op ATTR_UNUSED, const struct err *err, v
 static bool is_selected(const struct work_conn *wc, const struct mailbox *m)
 {
     return m != NULL && m->box == wc->box && imap_conn_selected(wc->c.conn) != NULL &&
-           account_uids_agree(m, imap_conn_selected(wc->c.conn));
+           sync_uids_agree(m, imap_conn_selected(wc->c.conn));
 }
 
 static void assign(struct work_conn *wc, struct account_work *w)
@@ -353,6 +347,12 @@ static struct work_conn *find_free(struct account *a, uint32_t box)
     return best;
 }
 
+/* Gives way to what a person waits for. */
+static bool is_patient(enum account_lane lane)
+{
+    return lane == ACCOUNT_LANE_SLOW || lane == ACCOUNT_LANE_BULK;
+}
+
 /* Has the lane its share already? A server that must prepare the piece of each of many slow
  * clients at once is slower for everyone. */
 static bool is_full(const struct account *a, enum account_lane lane)
@@ -364,8 +364,7 @@ static bool is_full(const struct account *a, enum account_lane lane)
         slow += wc != NULL && wc->user != NULL && wc->user->lane == ACCOUNT_LANE_SLOW;
     }
     bool leaves_none = limit > 1 && busy + 1 >= limit;
-    return (lane == ACCOUNT_LANE_SLOW && (slow > 0 || leaves_none)) ||
-           (lane == ACCOUNT_LANE_BULK && leaves_none);
+    return is_patient(lane) && (leaves_none || (lane == ACCOUNT_LANE_SLOW && slow > 0));
 }
 
 static size_t opening_count(const struct account *a)
@@ -478,8 +477,7 @@ void account_work_end(struct account_work **wp, bool broken)
     timer_stop(&w->deadline);
     loop_undefer(&w->tell);
     list_remove(&w->node);
-    bool brief =
-        w->lane >= ACCOUNT_LANE_SLOW || (w->lane == ACCOUNT_LANE_SYNC && !a->settled);
+    bool brief = is_patient(w->lane) || (w->lane == ACCOUNT_LANE_SYNC && !a->settled);
     a->work_users--;
     mem_free(w);
     if (wc == NULL) {

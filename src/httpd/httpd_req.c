@@ -51,8 +51,8 @@ void req_free(struct httpd_req **reqp)
 /* --- suspension --- */
 
 enum {
-    UNWATCHED_MS =
-        20 /* most answers are there before; watching takes eight system calls */
+    /* Most answers are there before; watching takes eight system calls. */
+    UNWATCHED_MS = 20
 };
 
 static void unwatch(struct httpd_req *req)

@@ -321,8 +321,9 @@ void imap_conn_failf(struct imap_conn *c, enum err_code code, const char *fmt, .
 void imap_conn_reap(struct imap_conn *c);
 /* Reading goes on when every pause was taken back. */
 void imap_conn_read_pause(struct imap_conn *c);
-void imap_conn_lumps(struct imap_conn *c, bool on);
 void imap_conn_read_resume(struct imap_conn *c);
+/* A command begins, or ends, of whose answer nobody waits for a part. */
+void imap_conn_lumps(struct imap_conn *c, bool on);
 /* Sends what may be sent. */
 void imap_conn_pump(struct imap_conn *c);
 bool imap_conn_write(struct imap_conn *c, const void *data, size_t len);

@@ -268,8 +268,8 @@ struct object_walk {
     const struct field_spec *spec;
     json_t *in;
     json_t *done; /* normal forms so far */
-    json_t
-        *failed; /* raw values that did not validate: present for conditions; or NULL */
+    /* Raw values that did not validate, which are present all the same; or NULL. */
+    json_t *failed;
     bool ok;
 };
 

@@ -48,8 +48,8 @@ struct thread_map {
     uint32_t *wanted, *asked;
     bool *is_wanted; /* by bucket */
     size_t wanted_count, wanted_cap, asked_count;
-    bool
-        outdated; /* a bucket was split since the record was read: entries are elsewhere */
+    /* A bucket was split since the record was read: entries are elsewhere. */
+    bool outdated;
 };
 
 /* --- pure --- */

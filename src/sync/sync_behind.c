@@ -178,7 +178,16 @@ static void follow(struct sync_pass *p)
     }
 }
 
-static void wait_for_another(struct sync_pass *p);
+static void wait_for_another(struct sync_pass *p)
+{
+    struct err err = {0};
+    log_at(LOG_INFO, "sync", "the server shows an older state of a mailbox",
+           LOG_S("account", p->sc.acct->name), LOG_I("box", p->m->box),
+           LOG_I("uidnext", p->uid_next), LOG_I("last", p->m->last_uid));
+    (void)err_set(&err, ERR_CLOSED, "the server shows an older state than before");
+    p->result.doubted = true;
+    sync_pass_fail(p, &err, "select mailbox");
+}
 
 static void decide(struct sync_pass *p)
 {
@@ -201,17 +210,6 @@ static void decide(struct sync_pass *p)
         return;
     }
     wait_for_another(p);
-}
-
-static void wait_for_another(struct sync_pass *p)
-{
-    struct err err = {0};
-    log_at(LOG_INFO, "sync", "the server shows an older state of a mailbox",
-           LOG_S("account", p->sc.acct->name), LOG_I("box", p->m->box),
-           LOG_I("uidnext", p->uid_next), LOG_I("last", p->m->last_uid));
-    (void)err_set(&err, ERR_CLOSED, "the server shows an older state than before");
-    p->result.doubted = true;
-    sync_pass_fail(p, &err, "select mailbox");
 }
 
 static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,

@@ -10,14 +10,19 @@ enum {
     LIVE_BYTES_MAX = 4 * 1024 * 1024 /* of names */
 };
 
-void sync_live_reset(struct sync_live *l)
+void sync_live_clear(struct sync_live *l)
 {
     arena_reset(&l->arena);
-    l->box = 0;
-    l->exists_changed = false;
-    l->resync = l->in_step = false;
+    l->exists_changed = l->resync = false;
     l->row_count = l->vanished_count = l->expunged_count = l->arrival_count = 0;
     l->numbered_count = 0;
+}
+
+void sync_live_reset(struct sync_live *l)
+{
+    sync_live_clear(l);
+    l->box = 0;
+    l->in_step = false;
 }
 
 void sync_live_fini(struct sync_live *l)

@@ -317,11 +317,7 @@ static enum pass_state take_live(struct sync_pass *p)
     p->expunged =
         arena_memdup(&p->op.arena, live->expunged, p->expunged_count * sizeof(uint32_t));
     sync_batch_take_live(&p->batch, live);
-    uint32_t box = live->box;
-    bool in_step = live->in_step;
-    sync_live_reset(live);
-    live->box = box;
-    live->in_step = in_step;
+    sync_live_clear(live);
     /* Numbers and counts say nothing until it is known what lies below. */
     live->resync = live->below_open;
     return fetch_new ? PASS_STATE_NEW : PASS_STATE_PREPARE;

@@ -10,8 +10,8 @@
 enum {
     SEARCH_BYTES = 2000, /* of the keys of one search; for more the flags are fetched */
     LIST_BYTES = SYNC_RECENT_MAX * (int)sizeof "4294967295",
-    ALONE_BYTES =
-        95, /* that a search of its own takes more than another key, without UIDs */
+    /* That a search of its own takes more than another key, without UIDs. */
+    ALONE_BYTES = 95,
     KEYS_MAX = 5 + SYNC_FLAG_KEYWORDS
 };
 

@@ -27,12 +27,16 @@ bool sync_reset_rests(const struct mailbox *m)
     return m->rest_until_ms != 0 && clock_wall_ms() < m->rest_until_ms;
 }
 
+bool sync_uids_agree(const struct mailbox *m, const struct imap_selected *selected)
+{
+    return m == NULL || selected == NULL || m->uid_validity == 0 ||
+           selected->uid_validity == 0 || m->uid_validity == selected->uid_validity;
+}
+
 bool sync_must_select(const struct imap_conn *conn, const struct mailbox *m)
 {
     const struct imap_selected *now = imap_conn_selected(conn);
-    bool agrees = now != NULL && (now->uid_validity == 0 || m->uid_validity == 0 ||
-                                  now->uid_validity == m->uid_validity);
-    return !agrees && !sync_reset_rests(m);
+    return (now == NULL || !sync_uids_agree(m, now)) && !sync_reset_rests(m);
 }
 
 static bool is_too_often(const struct sync_ctx *sc, const struct mailbox *m)

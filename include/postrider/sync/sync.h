@@ -172,7 +172,10 @@ struct sync_live {
     bool below_moved;   /* … and some went since it was asked for */
 };
 
-void sync_live_reset(struct sync_live *l); /* keeps modseq, changes and the lower end */
+/* What was told is taken: keeps whose it was, modseq, changes and the lower end … */
+void sync_live_clear(struct sync_live *l);
+/* … or is to be forgotten: nothing is known of the mailbox that is selected. */
+void sync_live_reset(struct sync_live *l);
 void sync_live_fini(struct sync_live *l);
 bool sync_live_is_empty(const struct sync_live *l);
 void sync_live_exists(struct sync_live *l);
@@ -262,6 +265,9 @@ typedef void sync_pass_cb(struct sync_pass *op, const struct err *err,
 struct sync_pass *sync_pass_start(struct imap_conn *conn, const struct sync_ctx *sc,
                                   struct mailbox *m, struct sync_live *live, bool select,
                                   sync_pass_cb *cb, void *ctx) ATTR_RETURNS_NONNULL;
+/* Do UIDs mean the same to the connection as to the index? Under another UIDVALIDITY a UID
+ * names another message, or none. True if either does not say; both may be NULL. */
+bool sync_uids_agree(const struct mailbox *m, const struct imap_selected *selected);
 /* Nothing is selected, or under another UIDVALIDITY than that of the index: what the connection
  * says is not of what is indexed, and the next pass begins with SELECT. Not so while a mailbox
  * is left alone because its UIDVALIDITY changes too often. */
