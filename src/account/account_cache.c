@@ -12,7 +12,7 @@ enum {
     CONTENT_UNIT = 4096,
     /* Of a kept row beside its text, at most: its five pieces as the allocator rounds them,
      * and its share of a table a quarter full. */
-    ROW_OVERHEAD = 360,
+    ROW_OVERHEAD = 376,
     ROW_MAX = 64 * 1024, /* of its text: few are longer, and they would drive many out */
     ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8
 };
@@ -69,11 +69,33 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
     lru_put(as->rows, row_key(a, number, uid, key), copy, cost);
 }
 
-const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid)
+static struct kept_row *find_row(struct account *a, uint32_t number, uint32_t uid)
 {
     char key[ROW_KEY_MAX];
     return a->as->rows != NULL ? lru_get(a->as->rows, row_key(a, number, uid, key))
                                : NULL;
+}
+
+const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid)
+{
+    return find_row(a, number, uid);
+}
+
+/* What was told while the map changed may be older than it is now: that count is not that
+ * of now, either. */
+void account_row_keep_thread(struct account_call *c, uint32_t number, uint32_t uid,
+                             uint64_t thread)
+{
+    struct kept_row *row = find_row(c->a, number, uid);
+    if (row != NULL) {
+        row->thread = thread;
+        row->map_changes = c->map_changes;
+    }
+}
+
+bool account_row_has_thread(const struct account *a, const struct kept_row *row)
+{
+    return row->map_changes != 0 && row->map_changes == a->threads.map_changes;
 }
 
 void account_rows_forget(struct account *a)

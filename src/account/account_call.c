@@ -151,6 +151,7 @@ static void begin_threads(struct account_call *c, size_t expected)
 {
     if (!c->asks_threads) {
         c->asks_threads = true;
+        c->map_changes = c->a->threads.map_changes;
         c->threads = account_threads_begin(c->a, expected, on_threads, c);
     }
 }

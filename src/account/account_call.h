@@ -65,7 +65,8 @@ struct account_call {
     struct picks *picks; /* account_pick.c */
     struct account_call *sub;
     struct store_threads *threads;
-    bool asks_threads; /* or did, and the store failed */
+    bool asks_threads;    /* or did, and the store failed */
+    uint64_t map_changes; /* of the account when they were asked for */
     size_t threads_asked;
     call_told_fn *told;
     void (*then)(struct account_call *c);

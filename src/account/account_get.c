@@ -43,7 +43,7 @@ struct getting {
     struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
-    bool asked_ahead; /* for the thread, by what is kept of its row */
+    bool asked_ahead; /* for the thread, by what is kept of its row; or it is kept, too */
     uint64_t thread;  /* what the store knows; 0 = nothing */
 };
 
@@ -206,7 +206,10 @@ static void answer_message(struct account_call *c)
 static void on_told(struct account_call *c, const uint64_t *threads, size_t count)
 {
     struct getting *g = c->detail;
-    g->thread = count > 0 ? threads[0] : 0;
+    if (count > 0) {
+        g->thread = threads[0];
+        account_row_keep_thread(c, c->number, c->uid, g->thread);
+    }
 }
 
 static void answer(struct account_call *c, struct str made)
@@ -556,7 +559,9 @@ static void ask_thread_ahead(struct account_call *c)
     const struct kept_row *kept =
         g->headers ? account_row_kept(c->a, c->number, c->uid) : NULL;
     g->asked_ahead = kept != NULL && kept->query.own != 0;
-    if (g->asked_ahead) {
+    if (g->asked_ahead && account_row_has_thread(c->a, kept)) {
+        g->thread = kept->thread;
+    } else if (g->asked_ahead) {
         (void)call_ask_thread(c, &kept->query);
     }
 }

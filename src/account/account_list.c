@@ -266,12 +266,12 @@ static void rank_start(struct account_call *c)
         listing_complete(c);
         return;
     }
-    call_expect_threads(c, end - first);
     uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, end - first);
     if (mailbox_uids_known(m, first, end - first, uids)) {
         show_uids(c, m, uids, end - first);
         return;
     }
+    call_expect_threads(c, end - first);
     c->rank = store_rank_start(c->a->as->store, &c->a->acct, m, first, end - first,
                                on_ranked, c);
 }

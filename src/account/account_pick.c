@@ -85,11 +85,10 @@ static void fetch_mailbox(struct account_call *c)
         const struct pick *pick = &p->items[p->from + i];
         uids[i] = pick->uid;
         struct shown_row *shown = &p->rows[pick->at];
-        if (!p->again) {
-            p->live = shown_row_recall(c, pick->number, pick->uid, shown) && p->live;
-        } else if (shown->text.ptr == NULL) {
+        if (p->again && shown->text.ptr == NULL) {
             shown->kept = (struct kept_row){.fixed = STR_NULL};
         }
+        p->live = p->live && shown->kept.fixed.ptr != NULL;
     }
     p->again = false;
     imap_set_from_numbers(&c->op.arena, uids, count, &set);
@@ -130,6 +129,19 @@ static void next_mailbox(struct account_call *c)
     call_borrow_box(c, box, fetch_mailbox, p->strict ? NULL : on_refused);
 }
 
+/* Gives the number of rows whose threads are not kept. */
+static size_t recall_rows(struct account_call *c, struct picks *p)
+{
+    size_t untold = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pick *pick = &p->items[i];
+        struct shown_row *shown = &p->rows[pick->at];
+        bool kept = shown_row_recall(c, pick->number, pick->uid, shown);
+        untold += !kept || !account_row_has_thread(c->a, &shown->kept);
+    }
+    return untold;
+}
+
 void picks_fetch(struct account_call *c, struct picks *p,
                  void (*then)(struct account_call *c))
 {
@@ -139,6 +151,6 @@ void picks_fetch(struct account_call *c, struct picks *p,
         qsort(p->items, p->count, sizeof *p->items, pick_cmp);
     }
     p->from = p->to = 0;
-    call_expect_threads(c, p->count);
+    call_expect_threads(c, recall_rows(c, p));
     next_mailbox(c);
 }

@@ -541,6 +541,7 @@ struct accounts {
     unsigned store_fill;   /* percent */
     struct accounts_memory memory;
     struct lru *contents, *rows; /* account_cache.c */
+    uint32_t loads;              /* of accounts */
     size_t stopping;
     accounts_stop_cb *on_stopped;
     void *stop_ctx;

@@ -24,7 +24,12 @@ static bool asks(const struct account_call *c, const struct imap_row *row)
 static void ask(struct account_call *c, const struct imap_row *row, struct shown_row *out)
 {
     const struct thread_query *query = &out->kept.query;
-    if (asks(c, row) && query->own != 0) {
+    if (!asks(c, row) || query->own == 0) {
+        return;
+    }
+    if (account_row_has_thread(c->a, &out->kept)) {
+        out->thread = out->kept.thread;
+    } else {
         out->asked = call_ask_thread(c, query);
     }
 }
@@ -63,6 +68,8 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     }
     (void)buf_put_byte(&text, '}');
     c->text.overflow = c->text.overflow || text.overflow;
+    out->number = m->number;
+    out->uid = row->uid;
     if (!text.overflow) { /* what was cut off is no JSON any more */
         out->text = arena_str(&c->op.arena, buf_str(&text));
         ask(c, row, out);
@@ -93,9 +100,10 @@ static void on_told(struct account_call *c, const uint64_t *threads, size_t coun
 {
     const struct asking *asking = c->asking;
     for (size_t i = 0; i < asking->count; i++) {
-        size_t asked = asking->rows[i].asked;
-        if (asked > 0 && asked <= count) {
-            asking->rows[i].thread = threads[asked - 1];
+        struct shown_row *row = &asking->rows[i];
+        if (row->asked > 0 && row->asked <= count) {
+            row->thread = threads[row->asked - 1];
+            account_row_keep_thread(c, row->number, row->uid, row->thread);
         }
     }
 }

@@ -15,11 +15,15 @@ struct kept_row {
     struct str fixed; /* members of its JSON, each behind a comma */
     uint64_t size;    /* of the message: with another one it is another message */
     struct thread_query query;
+    uint64_t thread; /* what the store told … */
+    uint64_t
+        map_changes; /* … and still would, if there are no more of them; 0 = nothing */
 };
 
 struct shown_row {
     struct str text;      /* absent: the message is not there (any more) */
     struct kept_row kept; /* fixed absent: not kept */
+    uint32_t number, uid; /* of the message */
     size_t asked;         /* number of the question for its thread; 0 = there is none */
     uint64_t thread;      /* what the store knows; 0 = nothing */
 };
@@ -42,5 +46,10 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
                       const struct kept_row *row); /* copied */
 /* Borrowed until another is kept; NULL if it is not. */
 const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid);
+/* The store told the call the thread of a message: kept with its row, if that is. */
+void account_row_keep_thread(struct account_call *c, uint32_t number, uint32_t uid,
+                             uint64_t thread);
+/* Is the thread that is kept with a row still its own? */
+bool account_row_has_thread(const struct account *a, const struct kept_row *row);
 
 #endif

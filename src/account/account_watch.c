@@ -53,6 +53,7 @@ struct sync_ctx account_sync_ctx(struct account *a)
         .new_items = content_items(a),
         .fast = a->fast,
         .threads = account_has_threads(a),
+        .map_changes = &a->threads.map_changes,
         .is_busy = is_busy,
         .on_new_row = account_on_new_row,
         .ctx = a,

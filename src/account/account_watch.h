@@ -208,7 +208,8 @@ struct account_threads {
     struct sync_threads *op;
     struct thread_done *done; /* mailboxes with nothing left */
     size_t done_count, done_cap;
-    uint32_t buckets; /* of the map in the store, when it was last read */
+    uint32_t buckets;     /* of the map in the store, when it was last read */
+    uint64_t map_changes; /* store_commit_params'; never the same after another load */
 };
 
 /* Finds them out itself, as its server tells none. */

@@ -41,6 +41,7 @@ struct store_commit {
     size_t event_count;
     struct store_words tombstones;
     struct commit_threads threads;
+    uint64_t *map_changes; /* NULL: it changes none */
     uint32_t next_number;
     const char *state;
     json_t *state_info;
@@ -89,11 +90,19 @@ static void pass_on(struct store_commit *self)
     }
 }
 
+static void count_map_change(struct store_commit *self)
+{
+    if (self->map_changes != NULL) {
+        (*self->map_changes)++;
+    }
+}
+
 static void commit_done(struct op *op)
 {
     struct store_commit *self = container_of(op, struct store_commit, base.op);
     struct store *s = self->base.store;
     bool ok = op->err.code == ERR_OK;
+    count_map_change(self);
     for (size_t i = 0; ok && i < self->box_count; i++) {
         commit_box_settle(&self->boxes[i]);
     }
@@ -481,6 +490,8 @@ struct store_commit *store_commit_start(struct store *s,
     struct store_commit *self = store_op_new(s, &commit_type, STORE_COMMIT_DEADLINE_MS);
     struct arena *arena = &self->base.op.arena;
     self->acct = store_acct_copy(arena, params->acct);
+    self->map_changes = params->thread_count > 0 ? params->map_changes : NULL;
+    count_map_change(self);
     self->next_number = params->next_number;
     self->state = arena_strdup(arena, params->state);
     self->state_info = json_deep_copy(params->state_info);

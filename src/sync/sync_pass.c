@@ -237,6 +237,7 @@ void sync_pass_commit(struct sync_pass *p, struct mailbox_change *change,
                                          .event_count = event_count,
                                          .threads = p->facts,
                                          .thread_count = p->fact_count,
+                                         .map_changes = p->sc.map_changes,
                                          .next_number = next_number};
     if (!sync_reset_rests(p->m) && !p->outdated) {
         p->m->stored_ms = clock_wall_ms();

@@ -155,7 +155,8 @@ static void commit(struct sync_threads *t)
     struct store_commit_params params = {.acct = t->sc.acct,
                                          .threads = t->facts,
                                          .thread_count = known,
-                                         .thread_progress = &progress};
+                                         .thread_progress = &progress,
+                                         .map_changes = t->sc.map_changes};
     op_extend(&t->op, 2 * STORE_COMMIT_DEADLINE_MS);
     t->commit = store_commit_start(t->sc.store, &params, on_committed, t);
 }

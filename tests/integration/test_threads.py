@@ -65,6 +65,20 @@ def test_older_mail_is_put_into_threads_across_mailboxes(daemon, dovecot, consum
     wait_until(lambda: threads(daemon, user) == before, 20, "the same threads after a restart")
 
 
+def test_rows_that_are_kept_follow_their_threads(daemon, dovecot, consumer, user):
+    start(daemon, dovecot, user)
+    for n in (50, 51):
+        dovecot.deliver(user, letter(n))
+        consumer.wait("messageNew", user, messageId=f"<t{n}@example.com>")
+    apart = threads(daemon, user)
+    assert threads(daemon, user) == apart and len(set(apart.values())) == 2
+    dovecot.deliver(user, letter(52, refs=(50, 51)))
+    answer = consumer.wait("messageNew", user, messageId="<t52@example.com>").data
+    assert set(threads(daemon, user).values()) == {answer["threadId"]}
+    for row in daemon.messages(user):
+        assert daemon.get(f"/v1/account/{user}/message/{row['id']}")["threadId"] == answer["threadId"]
+
+
 def test_no_message_id_lies_in_redis_in_the_clear(daemon, dovecot, consumer, redis, user):
     start(daemon, dovecot, user)
     dovecot.deliver(user, letter(41, refs=(40,), message_id="<unmistakable-id@example.com>"))

@@ -229,6 +229,9 @@ struct store_commit_params {
     const struct thread_fact *threads; /* those of one mailbox in rising UID order */
     size_t thread_count;               /* ≤ THREAD_FACTS_MAX */
     const struct thread_progress *thread_progress; /* NULL = none was made */
+    /* Counted up when the map of threads may begin to change, and when it has: what was read
+     * between two looks at the same count holds. Outlives the commit; NULL = nobody looks. */
+    uint64_t *map_changes;
     uint32_t next_number; /* 0 = unchanged: counter of mailbox ids and numbers */
     const char *state;    /* NULL = unchanged: new account state */
     json_t *state_info;   /* merged into the account's state record (lastError, syncTime,

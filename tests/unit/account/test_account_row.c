@@ -86,6 +86,28 @@ static void kept_row_shows_the_same_with_other_flags(void **state)
     arena_fini(&other.op.arena);
 }
 
+/* Joining others may join it to them. */
+static void kept_thread_holds_until_the_map_changes(void **state)
+{
+    (void)state;
+    const struct kept_row row = {.fixed = STR("\"uid\":7")};
+    struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
+    struct account a = {
+        .as = &as, .acct = {.incarnation = "one"}, .threads = {.map_changes = 5}};
+    struct account_call c = {.a = &a, .map_changes = 5};
+    account_row_keep(&a, 3, 7, &row);
+    assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
+    account_row_keep_thread(&c, 3, 8, 1); /* of a row that is not kept */
+    account_row_keep_thread(&c, 3, 7, 42);
+    assert_true(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
+    assert_int_equal(account_row_kept(&a, 3, 7)->thread, 42);
+    a.threads.map_changes++;
+    assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
+    account_row_keep_thread(&c, 3, 7, 43); /* asked for before */
+    assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
+    accounts_cache_free(&as);
+}
+
 /* Only what is whole, of a mailbox whose number says what its UIDs mean, and not long. */
 static void what_may_be_another_next_time_is_not_kept(void **state)
 {
@@ -223,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_a_call_are_bounded),
         cmocka_unit_test(kept_row_shows_the_same_with_other_flags),
+        cmocka_unit_test(kept_thread_holds_until_the_map_changes),
         cmocka_unit_test(what_may_be_another_next_time_is_not_kept),
         cmocka_unit_test(row_that_is_cut_off_is_not_shown),
         cmocka_unit_test(account_without_incarnation_takes_no_rows_of_others_along),

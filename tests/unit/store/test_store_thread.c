@@ -368,6 +368,21 @@ static void a_later_message_joins_two_threads(void **state)
     assert_int_equal(thread_of(f, "b@x", NULL), hash(f, "a@x"));
 }
 
+/* What is read meanwhile may be of before, or of after. */
+static void changes_of_the_map_are_counted_before_and_after(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t changes = 7;
+    const struct thread_fact fact = {.box = f->inbox->box, .uid = 1, .own = 1};
+    struct store_commit_params params = {.map_changes = &changes};
+    assert_int_equal(world_commit(&f->w, params).code, ERR_OK);
+    assert_int_equal(changes, 7);
+    params.threads = &fact;
+    params.thread_count = 1;
+    assert_int_equal(world_commit(&f->w, params).code, ERR_OK);
+    assert_int_equal(changes, 9);
+}
+
 static void rows_go_with_their_messages_and_mailboxes(void **state)
 {
     struct fixture *f = *state;
@@ -588,6 +603,7 @@ int main(void)
         IN_STORE(the_order_of_arrival_does_not_matter),
         IN_STORE(a_missing_parent_still_joins_its_children),
         IN_STORE(a_later_message_joins_two_threads),
+        IN_STORE(changes_of_the_map_are_counted_before_and_after),
         IN_STORE(rows_go_with_their_messages_and_mailboxes),
         IN_STORE(many_facts_are_found_again),
         IN_STORE(questions_may_come_while_others_are_answered),
