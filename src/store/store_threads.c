@@ -4,7 +4,9 @@
  *   store_threads       record ─► buckets that the queries lead to, until all are known and
  *                       none is wanted; queries may come while answers are under way
  *   store_thread_low    directory of the rows of one mailbox
- *   store_thread_list   record ─► all buckets ─► mailbox by mailbox: directory ─► chunks */
+ *   store_thread_list   record ─► all buckets ─► mailbox by mailbox: directory ─► chunks
+ *
+ * Both read the record again when a bucket turns out to have been split since. */
 #include "store_rows.h"
 #include "thread_store.h"
 
@@ -290,6 +292,7 @@ struct store_thread_list {
     uint32_t *boxes;
     size_t box_count, box_at;
     size_t max;
+    unsigned records;
     enum {
         LIST_RECORD,
         LIST_BUCKETS,
@@ -326,6 +329,13 @@ static const struct op_type list_type = {"store thread list",
                                          list_done, list_fini};
 
 static void on_list(void *ctx, const struct store_reply *reply);
+
+static void list_begin(struct store_thread_list *self)
+{
+    self->state = LIST_RECORD;
+    self->records++;
+    read_record(&self->base, &self->acct, 0, on_list);
+}
 
 /* Sends what comes next; completes if nothing does. */
 static void list_next(struct store_thread_list *self)
@@ -415,6 +425,10 @@ static void on_list(void *ctx, const struct store_reply *reply)
         break;
     case LIST_BUCKETS:
         thread_map_take(&self->map, s, &self->acct, reply->value);
+        if (self->map.outdated && self->records < RECORDS_MAX) {
+            list_begin(self);
+            return;
+        }
         break;
     case LIST_DIRECTORY:
         self->chunk_at = 0;
@@ -446,7 +460,7 @@ struct store_thread_list *store_thread_list_start(struct store *s,
     self->max = max;
     self->cb = cb;
     self->ctx = ctx;
-    read_record(&self->base, &self->acct, 0, on_list);
+    list_begin(self);
     return self;
 }
 

@@ -523,20 +523,60 @@ static void questions_may_come_while_others_are_answered(void **state)
     }
 }
 
-/* Roots 1, 5, 9 … have three answers each. */
-static void commit_facts(struct fixture *f, uint32_t from, uint32_t to)
+/* 4, 8, 12 … name the three before each, whose rows were written before they were joined. */
+static void facts_start(struct fixture *f, uint32_t from, uint32_t to,
+                        struct world_call *call)
 {
     static struct thread_fact facts[THREAD_FACTS_MAX];
     for (uint32_t uid = from; uid < to; uid++) {
         struct thread_fact *fact = &facts[uid - from];
         *fact = (struct thread_fact){.box = 3, .uid = uid, .own = spread(uid)};
-        if (uid % 4 != 1) {
-            thread_fact_add(fact, spread(uid - (uid - 1) % 4));
+        for (uint32_t before = uid % 4 == 0 ? 3 : 0; before > 0; before--) {
+            thread_fact_add(fact, spread(uid - before));
         }
     }
-    struct err err = world_commit(
-        &f->w, (struct store_commit_params){.threads = facts, .thread_count = to - from});
-    assert_int_equal(err.code, ERR_OK);
+    world_commit_start(
+        &f->w, (struct store_commit_params){.threads = facts, .thread_count = to - from},
+        call);
+}
+
+static void commit_facts(struct fixture *f, uint32_t from, uint32_t to)
+{
+    struct world_call call;
+    facts_start(f, from, to, &call);
+    world_wait(&f->w, &call);
+    assert_int_equal(call.err.code, ERR_OK);
+}
+
+/* Whatever the commit was about when the list began. */
+static void threads_are_listed_whole_while_buckets_are_split(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t boxes[] = {3};
+    uint32_t end = 501;
+    commit_facts(f, 1, end);
+    for (unsigned turns = 0; turns < 12; turns++, end += 500) {
+        struct answer a[25] = {0};
+        struct world_call call;
+        facts_start(f, end, end + 500, &call);
+        for (unsigned i = 0; i < turns && !call.done; i++) {
+            (void)loop_turn(f->w.loop, true);
+        }
+        for (uint32_t i = 0; i < ARRAY_LEN(a); i++) {
+            (void)store_thread_list_start(f->w.store, &f->w.acct, spread(1 + 20 * i),
+                                          boxes, 1, 100, on_messages, &a[i]);
+        }
+        world_wait(&f->w, &call);
+        for (uint32_t i = 0; i < ARRAY_LEN(a); i++) {
+            char expected[64];
+            uint32_t root = 1 + 20 * i;
+            (void)snprintf(expected, sizeof expected, "3/%u 3/%u 3/%u 3/%u", root,
+                           root + 1, root + 2, root + 3);
+            loop_fixture_run_until(f->w.loop, &a[i].done, WORLD_WAIT_MS);
+            assert_int_equal(a[i].err.code, ERR_OK);
+            assert_string_equal(a[i].text, expected);
+        }
+    }
 }
 
 static void buckets_that_are_split_meanwhile_are_found(void **state)
@@ -607,6 +647,7 @@ int main(void)
         IN_STORE(rows_go_with_their_messages_and_mailboxes),
         IN_STORE(many_facts_are_found_again),
         IN_STORE(questions_may_come_while_others_are_answered),
+        IN_STORE(threads_are_listed_whole_while_buckets_are_split),
         IN_STORE(buckets_that_are_split_meanwhile_are_found),
         IN_STORE(nothing_asked_is_answered_at_once),
         IN_STORE(questions_behind_the_end_of_the_operation_are_not_taken),
