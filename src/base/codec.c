@@ -41,21 +41,46 @@ static bool encode64(struct buf *out, const uint8_t *p, size_t len, const char *
     return true;
 }
 
+/* Of both alphabets; 0 of what is no digit, too: then that is not what the digit looks like. */
+static const uint8_t values64[256] = {
+    ['A'] = 0,  ['B'] = 1,  ['C'] = 2,  ['D'] = 3,  ['E'] = 4,  ['F'] = 5,  ['G'] = 6,
+    ['H'] = 7,  ['I'] = 8,  ['J'] = 9,  ['K'] = 10, ['L'] = 11, ['M'] = 12, ['N'] = 13,
+    ['O'] = 14, ['P'] = 15, ['Q'] = 16, ['R'] = 17, ['S'] = 18, ['T'] = 19, ['U'] = 20,
+    ['V'] = 21, ['W'] = 22, ['X'] = 23, ['Y'] = 24, ['Z'] = 25, ['a'] = 26, ['b'] = 27,
+    ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31, ['g'] = 32, ['h'] = 33, ['i'] = 34,
+    ['j'] = 35, ['k'] = 36, ['l'] = 37, ['m'] = 38, ['n'] = 39, ['o'] = 40, ['p'] = 41,
+    ['q'] = 42, ['r'] = 43, ['s'] = 44, ['t'] = 45, ['u'] = 46, ['v'] = 47, ['w'] = 48,
+    ['x'] = 49, ['y'] = 50, ['z'] = 51, ['0'] = 52, ['1'] = 53, ['2'] = 54, ['3'] = 55,
+    ['4'] = 56, ['5'] = 57, ['6'] = 58, ['7'] = 59, ['8'] = 60, ['9'] = 61, ['+'] = 62,
+    ['/'] = 63, ['-'] = 62, ['_'] = 63,
+};
+
 static int digit64(char c, const char *digits)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    int d = values64[(uint8_t)c];
+    return digits[d] == c ? d : -1;
+}
+
+/* Groups of four digits at the front: the bytes they stand for. */
+static size_t decode_groups(char *to, struct str text, const char *digits)
+{
+    size_t i = 0, n = 0;
+    for (; i + 4 <= text.len; i += 4) {
+        uint32_t v = 0;
+        int differ = 0;
+        for (size_t k = 0; k < 4; k++) {
+            uint8_t d = values64[(uint8_t)text.ptr[i + k]];
+            differ |= digits[d] ^ text.ptr[i + k];
+            v = v << 6 | d;
+        }
+        if (differ != 0) {
+            break;
+        }
+        to[n++] = (char)(uint8_t)(v >> 16);
+        to[n++] = (char)(uint8_t)(v >> 8);
+        to[n++] = (char)(uint8_t)v;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    if (c == digits[62]) {
-        return 62;
-    }
-    return c == digits[63] ? 63 : -1;
+    return n;
 }
 
 static bool decode64(struct buf *out, struct str text, const char *digits)
@@ -67,7 +92,10 @@ static bool decode64(struct buf *out, struct str text, const char *digits)
         return false;
     }
     char *start = out->bytes + out->len, *to = start;
-    for (size_t i = 0; i < text.len && (d = digit64(text.ptr[i], digits)) >= 0; i++) {
+    size_t groups = decode_groups(to, text, digits);
+    to += groups;
+    for (size_t i = groups / 3 * 4;
+         i < text.len && (d = digit64(text.ptr[i], digits)) >= 0; i++) {
         acc = acc << 6 | (uint32_t)d;
         bits += 6;
         if (bits >= 8) {

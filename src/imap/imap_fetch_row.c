@@ -80,7 +80,8 @@ static bool read_date(struct imap_doc *doc, const struct imap_tok *value, uint32
     if (text.ptr == NULL) {
         return imap_tok_is_nil(value);
     }
-    if (!imap_date_parse(text, &row->internaldate_ms, &absent)) {
+    if (!imap_date_parse_fixed(text, &row->internaldate_ms) &&
+        !imap_date_parse(text, &row->internaldate_ms, &absent)) {
         return false;
     }
     row->has |= absent ? 0 : bit;

@@ -25,6 +25,7 @@ struct imap_parser {
     void *ctx;
     struct imap_limits limits;
     bool utf8, stop;
+    bool rows_differ; /* the response before was a row with more than plain ones have */
     struct err *failure; /* FAILED: why */
 
     /* the response so far */

@@ -13,6 +13,7 @@
  * list around it, and becomes the skip index when it closes. */
 #include "imap_codec_priv.h"
 
+#include "postrider/base/bytes.h"
 #include "postrider/base/mem.h"
 
 enum byte_class {
@@ -39,6 +40,7 @@ static enum byte_class class_of(char c)
 
 enum {
     TOKS_MIN = 32,
+    NIL_LEN = 3,
     TORN_DEPTH = 3 /* the row, a value, a list in it: this may miss its end */
 };
 
@@ -171,12 +173,17 @@ static size_t quoted_end(const char *text, size_t at, size_t to, size_t *slash,
     }
 }
 
-/* Returns where to go on; `to` with malformed set if the string does not end. */
+/* Returns where to go on; `to` with malformed set if the string does not end. Nearly every
+ * string ends with its first quote, and has nothing to look at before. */
 static size_t lex_quoted(struct imap_toks *t, const char *text, size_t at, size_t to,
                          size_t *slash)
 {
     bool escaped = false;
-    size_t end = quoted_end(text, at + 1, to, slash, &escaped);
+    size_t end =
+        at + 1 + bytes_plain_len(str_from(text + at + 1, to - at - 1), STR("\"\\"));
+    if (end == to || text[end] != '"' || !ends_string(text, end, to)) {
+        end = quoted_end(text, at + 1, to, slash, &escaped);
+    }
     struct imap_tok *tok = toks_add(t, IMAP_TOK_QUOTED, at + 1, end - (at + 1));
     if (tok != NULL && escaped) {
         tok->flags |= IMAP_TOK_ESCAPED;
@@ -246,10 +253,27 @@ static bool is_nil(const char *s)
            (s[2] == 'L' || s[2] == 'l');
 }
 
+/* Adds an atom if it is that, and whole. */
+static bool lex_nil(struct imap_toks *t, const char *text, size_t at, size_t to)
+{
+    if (to - at <= NIL_LEN || !is_nil(text + at) ||
+        class_of(text[at + NIL_LEN]) <= BYTE_BRACKET) {
+        return false;
+    }
+    struct imap_tok *tok = toks_add(t, IMAP_TOK_ATOM, at, NIL_LEN);
+    if (tok != NULL) {
+        tok->flags = IMAP_TOK_NIL;
+    }
+    return true;
+}
+
 static size_t lex_atom(struct imap_toks *t, const char *text, size_t at, size_t to)
 {
     size_t from = at;
     bool open_section = false;
+    if (lex_nil(t, text, at, to)) {
+        return at + NIL_LEN;
+    }
     at = atom_end(text, at + (text[at] == '\\' ? 1 : 0), to);
     while (at < to && class_of(text[at]) == BYTE_BRACKET) {
         if (t->fetch && t->depth == 1 &&
@@ -262,7 +286,7 @@ static size_t lex_atom(struct imap_toks *t, const char *text, size_t at, size_t 
         at = atom_end(text, at + 1, to);
     }
     struct imap_tok *tok = toks_add(t, IMAP_TOK_ATOM, from, at - from);
-    if (tok != NULL && at - from == 3 && is_nil(text + from)) {
+    if (tok != NULL && at - from == NIL_LEN && is_nil(text + from)) {
         tok->flags = IMAP_TOK_NIL;
     }
     if (tok != NULL && open_section) {

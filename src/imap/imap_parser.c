@@ -229,6 +229,7 @@ static void finish(struct imap_parser *p, size_t line_end)
             imap_lex_end(&p->toks, line_end);
         }
         interpret(p, &doc, &resp);
+        p->rows_differ = (resp.row.has & ~(uint32_t)IMAP_ROW_SCAN_ITEMS) != 0;
         p->events.on_response(p->ctx, &resp);
     }
     reset(p);
@@ -312,11 +313,12 @@ static bool may_be_row(const struct imap_input *in)
     return in->end - in->at > 2 && in->at[0] == '*' && ascii_is_digit(in->at[2]);
 }
 
-/* The plain rows that come next and lie in the chunk as a whole. A token takes at least one
+/* The plain rows that come next and lie in the chunk as a whole, unless the row before was none:
+ * those of an answer are alike. A token takes at least one
  * byte, so that no limit is passed by one that is short enough. */
 static void take_rows(struct imap_parser *p, struct imap_input *in)
 {
-    if (!may_be_row(in) || p->limits.depth_max < 2) {
+    if (!may_be_row(in) || p->rows_differ || p->limits.depth_max < 2) {
         return;
     }
     struct imap_resp resp = {.kind = IMAP_RESP_FETCH};

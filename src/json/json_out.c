@@ -11,7 +11,7 @@
 /* Bytes at the front that stay as they are. */
 static size_t plain_len(struct str s)
 {
-    return bytes_plain_len(s, STR("\"\\"));
+    return utf8_plain_len(s, STR("\"\\"));
 }
 
 static void put_special(struct buf *out, char c)
@@ -33,22 +33,16 @@ static void put_special(struct buf *out, char c)
 
 void json_out_quoted(struct buf *out, struct str s)
 {
-    size_t done = 0, at = plain_len(s);
     (void)buf_put_byte(out, '"');
-    while (at < s.len) {
-        size_t n = utf8_sequence_len(str_tail(s, at));
-        if ((unsigned char)s.ptr[at] >= 0x80 && n > 0) {
-            at += n;
-        } else {
-            (void)buf_put(out, s.ptr + done, at - done);
-            put_special(out, s.ptr[at++]);
-            done = at;
+    for (;;) {
+        size_t n = plain_len(s);
+        (void)buf_put(out, s.ptr, n);
+        if (n == s.len) {
+            break;
         }
-        if (at < s.len && (unsigned char)s.ptr[at] < 0x80) {
-            at += plain_len(str_tail(s, at));
-        }
+        put_special(out, s.ptr[n]);
+        s = str_tail(s, n + 1);
     }
-    (void)buf_put(out, s.ptr + done, s.len - done);
     (void)buf_put_byte(out, '"');
 }
 

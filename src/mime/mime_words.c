@@ -32,17 +32,8 @@ size_t mime_pair_find(struct str s, size_t from, const char pair[2])
 /* Text in UTF-8 that needs no repair: no controls, no byte order mark. */
 static bool is_clean(struct str bytes)
 {
-    size_t at = 0, n = 1;
-    if (str_has_prefix(bytes, "\xef\xbb\xbf")) {
-        return false;
-    }
-    while (n > 0 &&
-           (at += bytes_plain_len(str_tail(bytes, at), STR("\x7f"))) < bytes.len) {
-        n = (unsigned char)bytes.ptr[at] >= 0x80 ? utf8_sequence_len(str_tail(bytes, at))
-                                                 : 0;
-        at += n;
-    }
-    return n > 0;
+    return !str_has_prefix(bytes, "\xef\xbb\xbf") &&
+           utf8_plain_len(bytes, STR("\x7f")) == bytes.len;
 }
 
 bool mime_words_convert(struct buf *out, struct str bytes, struct str charset)
