@@ -56,16 +56,21 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
 {
     char key[ROW_KEY_MAX];
     struct accounts *as = a->as;
-    size_t cost = row->fixed.len + ROW_OVERHEAD;
-    if (row->fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes) {
+    struct str fixed = row->fixed, parent = row->query.parent;
+    size_t cost = fixed.len + parent.len + ROW_OVERHEAD;
+    if (fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes) {
         return;
     }
     if (as->rows == NULL) {
         as->rows = lru_new(as->config.rows_cache_bytes, mem_free);
     }
-    struct kept_row *copy = mem_alloc(sizeof *copy + row->fixed.len);
+    struct kept_row *copy = mem_alloc(sizeof *copy + fixed.len + parent.len);
     *copy = *row;
-    copy->fixed.ptr = memcpy(copy + 1, row->fixed.ptr, row->fixed.len);
+    char *text = (char *)(copy + 1);
+    copy->fixed.ptr = memcpy(text, fixed.ptr, fixed.len);
+    if (parent.ptr != NULL) {
+        copy->query.parent.ptr = memcpy(text + fixed.len, parent.ptr, parent.len);
+    }
     lru_put(as->rows, row_key(a, number, uid, key), copy, cost);
 }
 

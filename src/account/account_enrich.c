@@ -316,7 +316,7 @@ static void add_thread(struct enrich_request *r)
 {
     struct account *a = accounts_get(r->as, r->account_id);
     struct thread_query query;
-    if (a != NULL && account_thread_query_json(a, r->data, &query)) {
+    if (a != NULL && account_thread_query_json(a, r->data, &r->op.arena, &query)) {
         r->threads = account_threads_ask(a, &query, 1, on_threads, r);
     }
     if (r->threads == NULL) {

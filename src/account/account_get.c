@@ -226,7 +226,8 @@ static void answer(struct account_call *c, struct str made)
         json_decref(decoded);
     }
     struct thread_query query;
-    if (!g->asked_ahead && account_thread_query_json(c->a, g->message, &query)) {
+    if (!g->asked_ahead &&
+        account_thread_query_json(c->a, g->message, &c->op.arena, &query)) {
         (void)call_ask_thread(c, &query);
     }
     call_await_threads(c, on_told, answer_message);

@@ -145,9 +145,13 @@ static size_t recall_rows(struct account_call *c, struct picks *p)
 void picks_fetch(struct account_call *c, struct picks *p,
                  void (*then)(struct account_call *c))
 {
+    size_t sorted = 1;
     c->picks = p;
     p->then = then;
-    if (p->count > 1) {
+    while (sorted < p->count && pick_cmp(&p->items[sorted - 1], &p->items[sorted]) <= 0) {
+        sorted++;
+    }
+    if (sorted < p->count) { /* not a page of one mailbox */
         qsort(p->items, p->count, sizeof *p->items, pick_cmp);
     }
     p->from = p->to = 0;

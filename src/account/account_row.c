@@ -21,9 +21,9 @@ static bool asks(const struct account_call *c, const struct imap_row *row)
     return row->thread_id.ptr == NULL && account_keeps_threads(c->a);
 }
 
-static void ask(struct account_call *c, const struct imap_row *row, struct shown_row *out)
+static void ask(struct account_call *c, const struct imap_row *row,
+                const struct thread_query *query, struct shown_row *out)
 {
-    const struct thread_query *query = &out->kept.query;
     if (!asks(c, row) || query->own == 0) {
         return;
     }
@@ -34,20 +34,21 @@ static void ask(struct account_call *c, const struct imap_row *row, struct shown
     }
 }
 
-static void make_fixed(struct account_call *c, const struct mailbox *m,
-                       const struct imap_row *row, struct buf *text,
-                       struct shown_row *out)
+/* Gives what its thread is asked by, which may point into the row. */
+static struct thread_query make_fixed(struct account_call *c, const struct mailbox *m,
+                                      const struct imap_row *row, struct buf *text)
 {
     size_t from = text->len;
-    struct kept_row made = {.fixed = STR_NULL, .size = row->size};
+    struct kept_row made = {.size = row->size};
     render_listed_fixed(text, m, row);
     if (asks(c, row)) {
-        made.query = out->kept.query = account_thread_query(c->a, m, row);
+        made.query = account_thread_query(c->a, m, row, &c->op.arena);
     }
     made.fixed = str_tail(buf_str(text), from);
     if (!text->overflow && may_keep(c->a, m, row)) {
         account_row_keep(c->a, m->number, row->uid, &made);
     }
+    return made.query;
 }
 
 void shown_row_make(struct account_call *c, const struct mailbox *m,
@@ -57,6 +58,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
         c->text.overflow = true; /* whatever comes, the answer is too long */
         return;
     }
+    struct thread_query query = out->kept.query;
     struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
     (void)buf_reserve(&text, USUAL_BYTES);
     (void)buf_put_byte(&text, '{');
@@ -64,7 +66,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     if (out->kept.fixed.ptr != NULL) {
         (void)buf_put_str(&text, out->kept.fixed);
     } else {
-        make_fixed(c, m, row, &text, out);
+        query = make_fixed(c, m, row, &text);
     }
     (void)buf_put_byte(&text, '}');
     c->text.overflow = c->text.overflow || text.overflow;
@@ -72,7 +74,7 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
     out->uid = row->uid;
     if (!text.overflow) { /* what was cut off is no JSON any more */
         out->text = arena_str(&c->op.arena, buf_str(&text));
-        ask(c, row, out);
+        ask(c, row, &query, out);
     }
     c->shown_bytes += text.len;
     buf_fini(&text);
@@ -85,6 +87,7 @@ bool shown_row_recall(struct account_call *c, uint32_t number, uint32_t uid,
     if (kept != NULL) {
         out->kept = *kept;
         out->kept.fixed = arena_str(&c->op.arena, kept->fixed);
+        out->kept.query.parent = arena_str(&c->op.arena, kept->query.parent);
     }
     return kept != NULL;
 }

@@ -178,26 +178,24 @@ void account_threads_fini(struct account *a)
 
 /* --- what is shown ----------------------------------------------------------------- */
 
-static struct thread_query make_query(struct account *a, struct str own,
-                                      struct str parent, uint32_t number, uint32_t uid)
+static uint64_t own_hash(struct account *a, struct str id, uint32_t number, uint32_t uid)
 {
     struct store *s = a->as->store;
-    struct thread_query q = {.own = sync_thread_hash(s, &a->acct, own),
-                             .parent = sync_thread_hash(s, &a->acct, parent)};
-    q.own = q.own != 0 ? q.own : store_thread_hash_uid(s, &a->acct, number, uid);
-    return q;
+    uint64_t own = sync_thread_hash(s, &a->acct, id);
+    return own != 0 ? own : store_thread_hash_uid(s, &a->acct, number, uid);
 }
 
 struct thread_query account_thread_query(struct account *a, const struct mailbox *m,
-                                         const struct imap_row *row)
+                                         const struct imap_row *row, struct arena *arena)
 {
-    const struct imap_envelope *e = row->envelope;
-    return make_query(a, e != NULL ? e->message_id : STR_NULL,
-                      e != NULL ? e->in_reply_to : STR_NULL, m->number, row->uid);
+    const struct imap_envelope none = {0},
+                               *e = row->envelope != NULL ? row->envelope : &none;
+    return (struct thread_query){.own = own_hash(a, e->message_id, m->number, row->uid),
+                                 .parent = sync_thread_id(arena, e->in_reply_to)};
 }
 
 bool account_thread_query_json(struct account *a, const json_t *message,
-                               struct thread_query *out)
+                               struct arena *arena, struct thread_query *out)
 {
     uint32_t number, uid;
     struct str id = json_get_str(message, "id");
@@ -205,8 +203,8 @@ bool account_thread_query_json(struct account *a, const json_t *message,
         !message_id_parse(id, &number, &uid)) {
         return false;
     }
-    *out = make_query(a, json_get_str(message, "messageId"),
-                      json_get_str(message, "inReplyTo"), number, uid);
+    out->own = own_hash(a, json_get_str(message, "messageId"), number, uid);
+    out->parent = sync_thread_id(arena, json_get_str(message, "inReplyTo"));
     return true;
 }
 

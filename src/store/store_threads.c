@@ -21,10 +21,15 @@ enum {
     QUERIES_MS = 5 * 60 * 1000 /* for the next of the queries that are to come */
 };
 
+struct question {
+    struct thread_query query;
+    uint64_t parent; /* its hash; 0 = not asked for yet */
+};
+
 struct store_threads {
     struct store_op base;
     struct store_acct acct;
-    struct thread_query *queries;
+    struct question *questions;
     uint64_t *threads;
     size_t count, cap;
     size_t answered; /* all in front of it are */
@@ -49,12 +54,19 @@ static const struct op_type threads_type = {"store threads", sizeof(struct store
                                             store_op_abort, threads_done, store_op_fini};
 
 /* Before a message is in the map, the one it answers may be. */
-static bool answer(struct thread_map *map, const struct thread_query *q, uint64_t *out)
+static bool answer(struct store_threads *self, struct question *q, uint64_t *out)
 {
-    if (!thread_map_find(map, q->own, out)) {
+    const struct thread_query *query = &q->query;
+    if (!thread_map_find(&self->map, query->own, out)) {
         return false;
     }
-    return *out != q->own || q->parent == 0 || thread_map_find(map, q->parent, out);
+    if (*out != query->own || query->parent.ptr == NULL) {
+        return true;
+    }
+    if (q->parent == 0) {
+        q->parent = thread_id_hash(self->base.store, &self->acct, query->parent);
+    }
+    return thread_map_find(&self->map, q->parent, out);
 }
 
 /* Whatever is not known yet is wanted then. */
@@ -62,7 +74,7 @@ static void answer_rest(struct store_threads *self)
 {
     bool all = self->has_record;
     for (size_t i = self->answered; i < self->count && self->map.stored > 0; i++) {
-        all = answer(&self->map, &self->queries[i], &self->threads[i]) && all;
+        all = answer(self, &self->questions[i], &self->threads[i]) && all;
     }
     self->answered = all ? self->count : self->answered;
 }
@@ -158,17 +170,17 @@ uint32_t store_threads_buckets(const struct store_threads *self)
     return self->map.stored;
 }
 
-static void queries_grow(struct store_threads *self)
+static void questions_grow(struct store_threads *self)
 {
     struct arena *arena = &self->base.op.arena;
     size_t cap = self->cap > 0 ? self->cap * 2 : QUERIES_MIN;
-    struct thread_query *queries = ARENA_ARRAY(arena, struct thread_query, cap);
+    struct question *questions = ARENA_ARRAY(arena, struct question, cap);
     uint64_t *threads = ARENA_ARRAY(arena, uint64_t, cap);
     for (size_t i = 0; i < self->count; i++) {
-        queries[i] = self->queries[i];
+        questions[i] = self->questions[i];
         threads[i] = self->threads[i];
     }
-    self->queries = queries;
+    self->questions = questions;
     self->threads = threads;
     self->cap = cap;
 }
@@ -180,9 +192,11 @@ bool store_threads_add(struct store_threads *self, const struct thread_query *qu
         return false;
     }
     if (self->count == self->cap) {
-        queries_grow(self);
+        questions_grow(self);
     }
-    self->queries[self->count++] = *query;
+    struct thread_query *copy = &self->questions[self->count++].query;
+    copy->own = query->own;
+    copy->parent = arena_str(&self->base.op.arena, query->parent);
     op_extend(&self->base.op, QUERIES_MS);
     if (self->has_record) {
         threads_next(self);

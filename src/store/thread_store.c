@@ -35,13 +35,23 @@ static uint64_t hash48(struct store *s, const struct store_acct *a, const char *
     return value != 0 ? value : 1;
 }
 
-uint64_t store_thread_hash(struct store *s, const struct store_acct *a, struct str id)
+struct str store_thread_id(struct str id)
 {
     id = str_trim(id);
     if (id.len >= 2 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>') {
         id = str_trim(str_from(id.ptr + 1, id.len - 2));
     }
+    return str_from(id.ptr, id.len < TEXT_MAX ? id.len : TEXT_MAX);
+}
+
+uint64_t thread_id_hash(struct store *s, const struct store_acct *a, struct str id)
+{
     return hash48(s, a, "message-id", id);
+}
+
+uint64_t store_thread_hash(struct store *s, const struct store_acct *a, struct str id)
+{
+    return thread_id_hash(s, a, store_thread_id(id));
 }
 
 uint64_t store_thread_hash_uid(struct store *s, const struct store_acct *a,

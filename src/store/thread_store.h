@@ -7,6 +7,8 @@
 #include "thread_map.h"
 #include "thread_rows.h"
 
+/* Hash of what store_thread_id gives. */
+uint64_t thread_id_hash(struct store *s, const struct store_acct *a, struct str id);
 bool thread_seal(struct store *s, const struct store_acct *a, const char *field,
                  struct str plain, struct buf *out);
 bool thread_open(struct store *s, const struct store_acct *a, const char *field,

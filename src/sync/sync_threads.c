@@ -23,11 +23,22 @@ bool sync_thread_is_told(const struct imap_conn *conn)
 
 /* --- facts ------------------------------------------------------------------------- */
 
+static struct str first_id(struct arena *arena, struct str value)
+{
+    struct str id = mime_ids_first(arena, value);
+    return id.ptr != NULL ? id : str_trim(value);
+}
+
+struct str sync_thread_id(struct arena *arena, struct str value)
+{
+    struct str id = first_id(arena, value);
+    return id.len > 0 ? store_thread_id(id) : STR_NULL;
+}
+
 uint64_t sync_thread_hash(struct store *s, const struct store_acct *a, struct str value)
 {
     struct arena arena = {0};
-    struct str id = mime_ids_first(&arena, value);
-    id = id.ptr != NULL ? id : str_trim(value);
+    struct str id = first_id(&arena, value);
     uint64_t hash = id.len > 0 ? store_thread_hash(s, a, id) : 0;
     arena_fini(&arena);
     return hash;

@@ -24,7 +24,9 @@ enum {
     THREAD_ID_SIZE = 9
 };
 
-/* Hash of a Message-ID, with or without its angle brackets; never 0. */
+/* What of a Message-ID counts, with or without its angle brackets: a piece of it. */
+struct str store_thread_id(struct str id) ATTR_PURE;
+/* Its hash; never 0. */
 uint64_t store_thread_hash(struct store *s, const struct store_acct *a, struct str id);
 /* The same for a message without one. */
 uint64_t store_thread_hash_uid(struct store *s, const struct store_acct *a,
@@ -52,8 +54,10 @@ bool thread_id_parse(struct str id, uint64_t *thread_out);
 /* --- reading --- */
 
 struct thread_query {
-    uint64_t own;    /* of the message */
-    uint64_t parent; /* the one it answers, for a message not in the map yet; 0 = none */
+    uint64_t own; /* of the message */
+    /* store_thread_id of the one it answers, which is hashed for a message that is not in the
+     * map yet; absent = none */
+    struct str parent;
 };
 struct store_threads;
 /* threads: in the order of the queries; NULL if the account has no map. */
@@ -71,8 +75,8 @@ struct store_threads *store_threads_begin(struct store *s, const struct store_ac
                                           store_threads_cb *cb, void *ctx);
 /* In the callback. */
 uint32_t store_threads_buckets(const struct store_threads *op);
-/* The next one, in the order of `threads`; false: not taken, the operation has ended or has
- * as many as it may. */
+/* The next one, in the order of `threads`, which is copied; false: not taken, the operation has
+ * ended or has as many as it may. */
 bool store_threads_add(struct store_threads *op, const struct thread_query *query);
 /* That were all: the callback comes when they are answered. */
 void store_threads_end(struct store_threads *op);

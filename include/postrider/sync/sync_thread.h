@@ -17,7 +17,10 @@ enum {
 
 /* Does the server say itself which messages are a thread? */
 bool sync_thread_is_told(const struct imap_conn *conn);
-/* The id of the first Message-ID in a header's value; 0 = there is none. */
+/* store_thread_id of the first Message-ID in a header's value, a piece of that or in the arena;
+ * absent = there is none. */
+struct str sync_thread_id(struct arena *arena, struct str value);
+/* Its hash; 0 = there is none. */
 uint64_t sync_thread_hash(struct store *s, const struct store_acct *a, struct str value);
 /* What envelope and headers of a row tell; false: neither is there. */
 bool sync_thread_fact(struct store *s, const struct store_acct *a,

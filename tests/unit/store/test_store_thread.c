@@ -267,7 +267,7 @@ static uint64_t thread_of(struct fixture *f, const char *id, const char *parent)
 {
     struct answer a = {0};
     struct thread_query q = {.own = hash(f, id),
-                             .parent = parent != NULL ? hash(f, parent) : 0};
+                             .parent = store_thread_id(str_of(parent))};
     (void)store_threads_start(f->w.store, &f->w.acct, &q, 1, on_thread, &a);
     loop_fixture_run_until(f->w.loop, &a.done, WORLD_WAIT_MS);
     assert_int_equal(a.err.code, ERR_OK);
