@@ -1,9 +1,5 @@
 #include "account_row.h"
 
-enum {
-    USUAL_BYTES = 2048 /* of a row */
-};
-
 /* Only with an index a mailbox has another number as soon as its UIDs mean others, and one
  * that is not read yet, or is forgotten, takes whatever UIDVALIDITY comes next. A row that
  * lacks something may have it the next time. */
@@ -59,25 +55,24 @@ void shown_row_make(struct account_call *c, const struct mailbox *m,
         return;
     }
     struct thread_query query = out->kept.query;
-    struct buf text = BUF_INIT(ACCOUNT_ANSWER_MAX);
-    (void)buf_reserve(&text, USUAL_BYTES);
-    (void)buf_put_byte(&text, '{');
-    render_listed_live(&text, m, row);
+    struct buf *text = &c->text; /* which is empty until all rows are there */
+    size_t from = text->len;
+    (void)buf_put_byte(text, '{');
+    render_listed_live(text, m, row);
     if (out->kept.fixed.ptr != NULL) {
-        (void)buf_put_str(&text, out->kept.fixed);
+        (void)buf_put_str(text, out->kept.fixed);
     } else {
-        query = make_fixed(c, m, row, &text);
+        query = make_fixed(c, m, row, text);
     }
-    (void)buf_put_byte(&text, '}');
-    c->text.overflow = c->text.overflow || text.overflow;
+    (void)buf_put_byte(text, '}');
     out->number = m->number;
     out->uid = row->uid;
-    if (!text.overflow) { /* what was cut off is no JSON any more */
-        out->text = arena_str(&c->op.arena, buf_str(&text));
+    if (!text->overflow) { /* what was cut off is no JSON any more */
+        out->text = arena_str(&c->op.arena, str_tail(buf_str(text), from));
         ask(c, row, &query, out);
     }
-    c->shown_bytes += text.len;
-    buf_fini(&text);
+    c->shown_bytes += text->len - from;
+    buf_truncate(text, from);
 }
 
 bool shown_row_recall(struct account_call *c, uint32_t number, uint32_t uid,

@@ -38,7 +38,7 @@ struct str imap_tok_lower(const struct imap_doc *doc, const struct imap_tok *tok
 {
     struct str s = imap_tok_nstring(doc, tok);
     size_t i = 0;
-    while (i < s.len && ascii_lower(s.ptr[i]) == s.ptr[i]) {
+    while (i < s.len && (s.ptr[i] < 'A' || s.ptr[i] > 'Z')) {
         i++;
     }
     if (i == s.len) {

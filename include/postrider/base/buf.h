@@ -38,8 +38,7 @@ bool buf_grow(struct buf *b, size_t n);
 /* Makes room for n more bytes; false on overflow. */
 static inline bool buf_reserve(struct buf *b, size_t n)
 {
-    size_t end = b->len + n;
-    bool fits = n < b->cap && end < b->cap && end <= b->max_bytes && !b->overflow;
+    bool fits = n < b->cap - b->len && b->len + n <= b->max_bytes && !b->overflow;
     return fits || buf_grow(b, n);
 }
 

@@ -44,6 +44,7 @@ static void rows_of_a_call_are_bounded(void **state)
     assert_true(c.text.overflow); /* such an answer fails */
     assert_true(c.op.arena.used_bytes < 2 * (size_t)ACCOUNT_ANSWER_MAX);
     accounts_cache_free(&as);
+    buf_fini(&c.text);
     arena_fini(&c.op.arena);
     mem_free(id);
 }
@@ -82,7 +83,9 @@ static void kept_row_shows_the_same_with_other_flags(void **state)
     account_rows_forget(&a);
     assert_false(shown_row_recall(&c, 3, 7, &none));
     accounts_cache_free(&as);
+    buf_fini(&c.text);
     arena_fini(&c.op.arena);
+    buf_fini(&other.text);
     arena_fini(&other.op.arena);
 }
 
@@ -144,6 +147,7 @@ static void what_may_be_another_next_time_is_not_kept(void **state)
         shown_row_make(&c, &m, &row, &shown);
         assert_int_equal(shown_row_recall(&c, 3, 7, &again), cases[i].kept);
         accounts_cache_free(&as);
+        buf_fini(&c.text);
         arena_fini(&c.op.arena);
     }
 }
@@ -168,6 +172,7 @@ static void row_that_is_cut_off_is_not_shown(void **state)
     assert_true(c.text.overflow); /* so that the call fails */
     assert_null(shown_row_json(&shown));
     accounts_cache_free(&as);
+    buf_fini(&c.text);
     arena_fini(&c.op.arena);
     mem_free(id);
 }
