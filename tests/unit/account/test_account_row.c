@@ -177,6 +177,28 @@ static void row_that_is_cut_off_is_not_shown(void **state)
     mem_free(id);
 }
 
+/* The question for its thread has an id of the row that was parsed then. */
+static void kept_row_holds_all_that_it_is_made_of(void **state)
+{
+    (void)state;
+    char fixed[] = "\"uid\":7", parent[] = "first@example.com";
+    const struct kept_row row = {.fixed = str_of(fixed),
+                                 .query = {.own = 5, .parent = str_of(parent)}};
+    struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
+    struct account a = {.as = &as, .acct = {.incarnation = "one"}};
+    struct account_call c = {.a = &a};
+    struct shown_row shown = {0};
+    account_row_keep(&a, 3, 7, &row);
+    memset(fixed, 'x', sizeof fixed);
+    memset(parent, 'x', sizeof parent);
+    assert_true(shown_row_recall(&c, 3, 7, &shown));
+    accounts_cache_free(&as);
+    assert_true(str_eq_c(shown.kept.fixed, "\"uid\":7"));
+    assert_true(str_eq_c(shown.kept.query.parent, "first@example.com"));
+    assert_int_equal(shown.kept.query.own, 5);
+    arena_fini(&c.op.arena);
+}
+
 /* It may be deleted before anything of it was read. */
 static void account_without_incarnation_takes_no_rows_of_others_along(void **state)
 {
@@ -253,6 +275,7 @@ int main(void)
         cmocka_unit_test(kept_thread_holds_until_the_map_changes),
         cmocka_unit_test(what_may_be_another_next_time_is_not_kept),
         cmocka_unit_test(row_that_is_cut_off_is_not_shown),
+        cmocka_unit_test(kept_row_holds_all_that_it_is_made_of),
         cmocka_unit_test(account_without_incarnation_takes_no_rows_of_others_along),
         cmocka_unit_test(contents_of_new_messages_are_bounded_in_bytes),
         cmocka_unit_test(another_server_or_user_is_elsewhere),
