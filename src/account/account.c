@@ -49,7 +49,6 @@ struct account *account_new(struct accounts *as, struct str id)
     a->state = "init";
     a->phase = ACCOUNT_PHASE_STOPPED;
     a->next.fn = on_next;
-    buf_init(&a->shown, ACCOUNT_SHOWN_MAX);
     a->watch.account = a;
     sync_moves_init(&a->moves, as->config.move_window_ms);
     list_init(&a->listing_calls);
@@ -78,7 +77,9 @@ void account_free(struct account **ap)
     sync_live_fini(&a->watch.live);
     store_acct_fini(&a->acct);
     json_decref(a->record);
-    buf_fini(&a->shown);
+    account_shown_forget(a);
+    mem_free(a->poll.asks);
+    mem_free(a->sync_status);
     mem_free(a->pending.items);
     mem_free(a->held.items);
     account_audit_fini(a);
@@ -201,7 +202,7 @@ void account_take_record(struct account *a, json_t *record)
         store_directory_get(a->as->store, str_of(a->acct.id));
     json_t *before = a->record;
     a->record = json_incref(record);
-    buf_release(&a->shown);
+    account_shown_forget(a);
     a->outdated = false;
     a->fast = account_is_fast(a->as, record);
     account_limits_check(a, before);
@@ -482,11 +483,6 @@ json_t *account_record(const struct account *a)
 {
     /* An old one must not be shown as current. */
     return a->outdated || a->refresh != NULL ? NULL : a->record;
-}
-
-struct buf *account_shown(struct account *a)
-{
-    return &a->shown;
 }
 
 struct mailbox_table *account_mailboxes(struct account *a)

@@ -14,7 +14,9 @@ enum {
      * and its share of a table a quarter full. */
     ROW_OVERHEAD = 376,
     ROW_MAX = 64 * 1024, /* of its text: few are longer, and they would drive many out */
-    ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8
+    ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8,
+    /* The same of a text that is shown, with its key and its length. */
+    SHOWN_OVERHEAD = 256
 };
 
 /* --- contents of new messages, rendered when their rows came by --- */
@@ -110,13 +112,58 @@ void account_rows_forget(struct account *a)
     }
 }
 
-void accounts_rows_drop(struct accounts *as)
+/* --- what is shown of records --- */
+
+struct shown {
+    size_t len;
+    char bytes[];
+};
+
+/* Actors that live have different addresses, and each takes its text along. */
+static struct str shown_key(struct account *const *a)
+{
+    return str_from((const char *)a, sizeof(struct account *));
+}
+
+struct str account_shown(struct account *a)
+{
+    const struct shown *kept =
+        a->as->shown != NULL ? lru_get(a->as->shown, shown_key(&a)) : NULL;
+    return kept != NULL ? str_from(kept->bytes, kept->len) : STR_NULL;
+}
+
+void account_show(struct account *a, struct str text)
+{
+    struct accounts *as = a->as;
+    if (text.len == 0 || text.len > ACCOUNT_SHOWN_MAX) {
+        return;
+    }
+    if (as->shown == NULL) {
+        as->shown = lru_new(ACCOUNTS_SHOWN_BYTES, mem_free);
+    }
+    struct shown *kept = mem_alloc(sizeof *kept + text.len);
+    kept->len = text.len;
+    memcpy(kept->bytes, text.ptr, text.len);
+    lru_put(as->shown, shown_key(&a), kept, text.len + SHOWN_OVERHEAD);
+}
+
+void account_shown_forget(struct account *a)
+{
+    if (a->as->shown != NULL) {
+        lru_remove(a->as->shown, shown_key(&a));
+    }
+}
+
+/* --- all of it --- */
+
+void accounts_kept_drop(struct accounts *as)
 {
     lru_free(&as->rows);
+    lru_free(&as->shown);
 }
 
 void accounts_cache_free(struct accounts *as)
 {
     lru_free(&as->contents);
-    lru_free(&as->rows);
+    accounts_kept_drop(as);
 }

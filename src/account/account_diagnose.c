@@ -171,7 +171,7 @@ static json_t *backoff_json(const struct account *a)
     enum account_class klass = account_class_of(err);
     json_t *out = json_object();
     bool waits = a->phase == ACCOUNT_PHASE_WAITING && timer_is_set(&a->retry);
-    put_due(out, "nextTry", a, waits ? a->retry.due_ms : 0);
+    put_due(out, "nextTry", a, waits ? timer_due_ms(&a->retry) : 0);
     json_put(out, "class",
              failed ? json_string(account_reaction_get(err)->name) : json_null());
     json_put_int(out, "attempts", failed ? (int64_t)a->backoffs[klass].tries : 0);

@@ -136,14 +136,23 @@ static void resume_some(struct accounts *as)
 /* --- looking --- */
 
 /* Freed memory that the allocator keeps counts as used: some megabytes after many
- * handshakes and first indexes. */
+ * handshakes and first indexes, so that it goes soon after the last of them. */
+bool accounts_memory_trims(struct accounts_memory *m, bool busy, int64_t now_ms)
+{
+    m->was_busy = m->was_busy || busy;
+    bool soon = m->level >= MEMORY_LEVEL_WORK || (m->was_busy && !busy);
+    if (now_ms - m->trimmed_ms < (soon ? TRIM_SHORT_MS : TRIM_MS)) {
+        return false;
+    }
+    m->trimmed_ms = now_ms;
+    m->was_busy = busy;
+    return true;
+}
+
 static void trim(struct accounts *as)
 {
-    struct accounts_memory *m = &as->memory;
-    int64_t now_ms = loop_now_ms(as->loop);
-    int64_t wait_ms = m->level >= MEMORY_LEVEL_WORK ? TRIM_SHORT_MS : TRIM_MS;
-    if (now_ms - m->trimmed_ms >= wait_ms) {
-        m->trimmed_ms = now_ms;
+    bool busy = as->handshakes > 0 || as->walks > 0;
+    if (accounts_memory_trims(&as->memory, busy, loop_now_ms(as->loop))) {
         mem_trim();
     }
 }
@@ -170,7 +179,7 @@ void accounts_memory_look(struct accounts *as)
         tell(m);
     }
     if (level >= MEMORY_LEVEL_WORK) {
-        accounts_rows_drop(as);
+        accounts_kept_drop(as);
         list_foreach (node, &as->all) {
             account_work_close_idle(container_of(node, struct account, node));
         }

@@ -51,10 +51,20 @@ static size_t boxes_best(const struct pending_boxes *set)
     return best;
 }
 
+/* The memory goes, too: most of the time none is pending. */
+static void boxes_clear(struct pending_boxes *set)
+{
+    mem_free(set->items);
+    *set = (struct pending_boxes){0};
+}
+
 static void boxes_remove(struct pending_boxes *set, size_t at)
 {
     memmove(set->items + at, set->items + at + 1,
             (--set->count - at) * sizeof *set->items);
+    if (set->count == 0) {
+        boxes_clear(set);
+    }
 }
 
 bool account_pending_has(const struct account *a, uint32_t box)
@@ -76,11 +86,12 @@ void account_pending_add(struct account *a, uint32_t box)
 static void on_hold_end(struct timer *t)
 {
     struct account *a = container_of(t, struct account, hold);
-    size_t count = a->held.count;
-    a->held.count = 0;
-    for (size_t i = 0; i < count; i++) {
-        account_pending_add(a, a->held.items[i].box);
+    struct pending_boxes held = a->held;
+    a->held = (struct pending_boxes){0};
+    for (size_t i = 0; i < held.count; i++) {
+        account_pending_add(a, held.items[i].box);
     }
+    boxes_clear(&held);
     next_soon(a);
 }
 
@@ -110,8 +121,11 @@ void account_take_status(struct account *a, const struct imap_status *status)
                account_subs_serve(a, m->box)) {
         return; /* nobody wants it, or its connection knows better */
     } else if (m->box == a->sync_box) {
-        a->sync_status = *status; /* of use when the pass has ended */
-        a->sync_status.mailbox = a->sync_status.mailbox_id = STR_NULL;
+        if (a->sync_status == NULL) {
+            a->sync_status = MEM_NEW(struct imap_status);
+        }
+        *a->sync_status = *status; /* of use when the pass has ended */
+        a->sync_status->mailbox = a->sync_status->mailbox_id = STR_NULL;
     } else if (sync_status_differs(m, status) || sync_flags_are_due(&a->table, m) ||
                sync_floor_is_due(&a->table, m)) {
         if (m->phase == MAILBOX_PHASE_GONE) {
@@ -133,12 +147,18 @@ void account_take_result(struct account *a, struct mailbox *m,
 
 /* --- passes --- */
 
+static void forget_status(struct account *a)
+{
+    mem_free(a->sync_status);
+    a->sync_status = NULL;
+}
+
 static void sync_finish(struct account *a, bool broken)
 {
     account_work_end(&a->sync_work, broken);
     a->sync_box = 0;
     a->sync_live = NULL;
-    a->sync_status.has = 0;
+    forget_status(a);
     next_soon(a);
 }
 
@@ -174,7 +194,7 @@ static void pass_ended(struct account *a, struct mailbox *m,
 {
     uint32_t box = a->sync_box;
     bool again =
-        m != NULL && a->sync_status.has != 0 && sync_status_differs(m, &a->sync_status);
+        m != NULL && a->sync_status != NULL && sync_status_differs(m, a->sync_status);
     if (m != NULL) {
         account_take_result(a, m, result);
     }
@@ -272,7 +292,7 @@ void account_pending_run(struct account *a)
 void account_pending_end(struct account *a)
 {
     timer_stop(&a->hold);
-    a->held.count = 0; /* the listing after the next start finds them */
-    a->pending.count = 0;
+    boxes_clear(&a->held); /* the listing after the next start finds them */
+    boxes_clear(&a->pending);
     sync_pass_cancel(a->sync_pass);
 }

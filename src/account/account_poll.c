@@ -310,6 +310,12 @@ bool account_poll_ask(struct account *a)
                            IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ;
     struct account_poll *p = &a->poll;
     bool busy = false;
+    if (p->asks == NULL && p->due_at >= p->due_count) {
+        return false;
+    }
+    if (p->asks == NULL) {
+        p->asks = mem_array(POLL_ASK_MAX, sizeof *p->asks);
+    }
     for (size_t i = 0; i < POLL_ASK_MAX; i++) {
         struct poll_ask *ask = &p->asks[i];
         struct mailbox *m = NULL;
@@ -380,14 +386,14 @@ void account_poll_end(struct account *a)
     mem_free(a->poll.due);
     a->poll.due = NULL;
     a->poll.due_count = a->poll.due_at = 0;
-    for (size_t i = 0; i < POLL_ASK_MAX; i++) {
+    for (size_t i = 0; a->poll.asks != NULL && i < POLL_ASK_MAX; i++) {
         imap_status_cancel(a->poll.asks[i].op);
     }
 }
 
 bool account_poll_is_quiet(const struct account *a)
 {
-    for (size_t i = 0; i < POLL_ASK_MAX; i++) {
+    for (size_t i = 0; a->poll.asks != NULL && i < POLL_ASK_MAX; i++) {
         if (a->poll.asks[i].op != NULL) {
             return false;
         }

@@ -128,10 +128,13 @@ struct accounts_memory {
     unsigned percent; /* of the limit */
     enum memory_level level;
     int64_t trimmed_ms;
+    bool was_busy; /* since then */
 };
 enum memory_level accounts_memory_level(enum memory_level before, unsigned percent);
 void accounts_memory_init(struct accounts *as);
 void accounts_memory_fini(struct accounts *as);
+/* Is freed memory to be given back now? busy: accounts are being connected or indexed. */
+bool accounts_memory_trims(struct accounts_memory *m, bool busy, int64_t now_ms);
 /* Looks now; there is a limit. */
 void accounts_memory_look(struct accounts *as);
 /* account_work.c: closes the work connections that nobody uses. */
@@ -296,10 +299,10 @@ void account_server_fini(struct account *a);
 
 struct account {
     uint32_t magic;
+    enum account_phase phase;
     struct accounts *as;
     struct list node;
     struct store_acct acct;
-    enum account_phase phase;
     const char *state;    /* as the API shows it */
     struct err *last_err; /* NULL: none; see account_last_err */
     int64_t last_err_at_ms;
@@ -308,25 +311,27 @@ struct account {
     bool outdated;      /* the record was changed since it was read */
     bool initialized;   /* accountInitialized was committed */
     bool authenticated; /* the last login succeeded, and that was told */
+    bool lost;    /* it was initialized, and its mailboxes are gone from the store */
+    bool heard;   /* INBOX was compared once since the start */
+    bool settled; /* everything was in sync once on this connection */
+    bool parked;  /* the store failed: the watching connection waits for it */
+    bool paused;  /* memory was short: disconnected for a while */
+    bool refresh_again; /* changes of the record */
+    bool round_open;    /* a listing began; all it finds is to be done first */
+    bool commit_again;  /* of the state */
+    enum account_walk walk;
     struct account_traffic traffic;
     json_t *record;
-    struct buf shown; /* of the record; empty until somebody asks */
     struct mailbox_table table;
     struct sync_learned learned;
-    bool lost; /* it was initialized, and its mailboxes are gone from the store */
     struct sync_moves moves;
     struct timer move_round;  /* a listing that finds where removed messages went */
     int64_t move_round_at_ms; /* the last one */
     int64_t notify_from_ms;
     int64_t online_since_ms;
     int64_t connected_ms; /* when the watching connection came up */
-    bool heard;           /* INBOX was compared once since the start */
-    bool settled;         /* everything was in sync once on this connection */
-    bool parked;          /* the store failed: the watching connection waits for it */
-    bool paused;          /* memory was short: disconnected for a while */
     struct backoff backoffs[ACCOUNT_CLASS_COUNT];
     struct account_limits limits;
-    enum account_walk walk;
     struct list walk_node;
     struct timer walk_slow;
     struct timer full; /* looks whether there is room again */
@@ -377,12 +382,11 @@ struct account {
     struct account_work *sync_work;
     struct sync_pass *sync_pass;
     uint32_t sync_box;
-    uint32_t probe_box;             /* selected to find out whether STATUS lies */
-    struct imap_status sync_status; /* told of sync_box meanwhile; has = 0: nothing */
+    uint32_t probe_box;              /* selected to find out whether STATUS lies */
+    struct imap_status *sync_status; /* told of sync_box meanwhile; NULL: nothing */
     struct sync_live *sync_live;
     /* changes of the record */
     struct store_account_op *refresh;
-    bool refresh_again;
     accounts_flush_cb *on_flushed; /* NULL: no flush is under way */
     void *flush_ctx;
     struct store_commit *forget;
@@ -390,10 +394,8 @@ struct account {
     /* state commits, one at a time */
     int64_t sync_time_ms; /* end of the last complete look at all mailboxes; 0 = none */
     int64_t sync_time_stored_ms; /* the one of the last commit */
-    bool round_open;             /* a listing began; all it finds is to be done first */
     struct store_commit *commit;
     const char *commit_state;
-    bool commit_again;
     struct account_news *news; /* events that go with the next one; NULL: none */
     /* work */
     struct work_conn *work[ACCOUNT_WORK_MAX];
@@ -508,10 +510,12 @@ void accounts_cache_put(struct accounts *as, const char *event_id,
                         json_t *data); /* taken */
 json_t *accounts_cache_get(struct accounts *as,
                            const char *event_id); /* borrowed or NULL */
-/* Where memory is short. */
-void accounts_rows_drop(struct accounts *as);
+/* Where memory is short: rows, and texts that are shown. */
+void accounts_kept_drop(struct accounts *as);
 /* The account's: when it ends, when its index is forgotten, or its server is another. */
 void account_rows_forget(struct account *a);
+/* The record changed, or the account ends. */
+void account_shown_forget(struct account *a);
 void accounts_cache_free(struct accounts *as);
 
 struct accounts {
@@ -540,8 +544,8 @@ struct accounts {
     struct changelog *log; /* NULL: not told yet */
     unsigned store_fill;   /* percent */
     struct accounts_memory memory;
-    struct lru *contents, *rows; /* account_cache.c */
-    uint32_t loads;              /* of accounts */
+    struct lru *contents, *rows, *shown; /* account_cache.c */
+    uint32_t loads;                      /* of accounts */
     size_t stopping;
     accounts_stop_cb *on_stopped;
     void *stop_ctx;

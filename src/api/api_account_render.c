@@ -176,13 +176,13 @@ void api_account_put(struct json_out *out, const char *id, json_t *record,
 void api_account_put_text(struct buf *out, struct account *a,
                           const struct account_entry *entry)
 {
-    struct buf *shown = account_shown(a);
-    if (shown->len > 0) {
-        (void)buf_put_str(out, buf_str(shown));
+    struct str shown = account_shown(a);
+    if (shown.len > 0) {
+        (void)buf_put_str(out, shown);
     } else {
         (void)buf_put_byte(out, '{');
         put_record(&(struct json_out){.text = out}, entry->id, account_record(a));
-        (void)buf_put_str(shown, buf_str(out)); /* or it stays empty: too long */
+        account_show(a, buf_str(out));
     }
     put_rest(&(struct json_out){.text = out}, a, entry);
 }

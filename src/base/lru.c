@@ -90,6 +90,14 @@ void *lru_get(struct lru *c, struct str key)
     return e->value;
 }
 
+void lru_remove(struct lru *c, struct str key)
+{
+    struct entry *e = map_get(c->by_key, key);
+    if (e != NULL) {
+        drop(c, e);
+    }
+}
+
 void lru_forget(struct lru *c, struct str prefix)
 {
     list_foreach (node, &c->order) {

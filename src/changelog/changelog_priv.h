@@ -24,7 +24,9 @@ enum track_state {
 };
 const char *track_state_name(enum track_state state);
 
+struct track;
 struct changelog_delivery {
+    struct track *track;
     struct changelog_item item;
     struct changelog_outcome outcome;
     struct deferred ending;
@@ -34,20 +36,20 @@ struct track {
     struct changelog_reader *reader;
     struct store_acct acct;
     enum track_state state;
+    unsigned ops;     /* store operations in flight */
     struct list node; /* in the reader's ready or idle list, or a park's */
     bool gone;        /* no longer in the reader's map */
     bool more;        /* the log may be ahead of what was read */
     bool known;       /* the cursor was loaded */
     bool writing;     /* one write of the cursor at a time */
-    unsigned ops;     /* store operations in flight */
+    bool keeps;       /* PARKED, READY: it has a page without a slot */
     struct store_log_read *read;
     char cursor[STORE_ENTRY_ID_SIZE];  /* last entry finished here */
     char written[STORE_ENTRY_ID_SIZE]; /* last one stored */
     char sent[STORE_ENTRY_ID_SIZE];    /* on its way */
     struct log_entry *page;
     size_t page_count, page_next;
-    bool keeps; /* PARKED, READY: it has a page without a slot */
-    struct changelog_delivery delivery;
+    struct changelog_delivery *delivery; /* NULL: none since it got its slot */
     unsigned tries;
     unsigned parts; /* of the entry at hand that are delivered */
     int64_t first_tried_ms;

@@ -110,12 +110,14 @@ static void give_slot_back(struct track *t)
 {
     CHECK(t->reader->active > 0);
     t->reader->active--;
+    mem_free(t->delivery);
+    t->delivery = NULL;
     reader_pump(t->reader);
 }
 
 static void take_back(struct track *t)
 {
-    struct changelog_delivery *d = &t->delivery;
+    struct changelog_delivery *d = t->delivery;
     if (d->ending.node.next != NULL && list_is_linked(&d->ending.node)) {
         loop_undefer(&d->ending); /* the reader has finished with it already */
     } else {
@@ -175,7 +177,7 @@ static void keep_page(struct track *t)
 {
     struct changelog_reader *r = t->reader;
     t->keeps =
-        t->delivery.outcome.result == CHANGELOG_LATER && r->kept < CHANGELOG_KEPT_MAX;
+        t->delivery->outcome.result == CHANGELOG_LATER && r->kept < CHANGELOG_KEPT_MAX;
     if (t->keeps) {
         r->kept++;
     } else {
@@ -187,8 +189,8 @@ static void keep_page(struct track *t)
 static void park(struct track *t, int64_t max_ms)
 {
     keep_page(t);
+    t->key = t->delivery->outcome.key;
     give_slot_back(t);
-    t->key = t->delivery.outcome.key;
     track_enter(t, TRACK_STATE_PARKED);
     reader_park(t->reader, t);
     if (!t->reader->c->stopping) {
@@ -487,13 +489,18 @@ static void deliver_next(struct track *t)
     }
     const struct log_entry *entry = &t->page[t->page_next];
     track_enter(t, TRACK_STATE_DELIVERING);
-    t->delivery.item = (struct changelog_item){.acct = &t->acct,
-                                               .entry_id = entry->entry_id,
-                                               .event = &entry->event,
-                                               .tries = t->tries,
-                                               .parts = t->parts,
-                                               .first_tried_ms = t->first_tried_ms};
-    t->reader->params.deliver(&t->delivery, &t->delivery.item, t->reader->params.ctx);
+    struct changelog_delivery *d = t->delivery;
+    if (d == NULL) {
+        d = t->delivery = MEM_NEW(struct changelog_delivery);
+        d->track = t;
+    }
+    d->item = (struct changelog_item){.acct = &t->acct,
+                                      .entry_id = entry->entry_id,
+                                      .event = &entry->event,
+                                      .tries = t->tries,
+                                      .parts = t->parts,
+                                      .first_tried_ms = t->first_tried_ms};
+    t->reader->params.deliver(d, &d->item, t->reader->params.ctx);
 }
 
 static void retry(struct track *t)
@@ -503,10 +510,11 @@ static void retry(struct track *t)
     if (t->first_tried_ms == 0) {
         t->first_tried_ms = clock_wall_ms();
     }
-    if (t->delivery.outcome.key != 0) {
-        park(t, t->delivery.outcome.retry_ms);
+    const struct changelog_outcome *outcome = &t->delivery->outcome;
+    if (outcome->key != 0) {
+        park(t, outcome->retry_ms);
     } else {
-        wait_ms(t, t->delivery.outcome.retry_ms);
+        wait_ms(t, outcome->retry_ms);
     }
 }
 
@@ -535,11 +543,11 @@ static void pause_reader(struct track *t)
 
 static void on_delivered(struct deferred *d)
 {
-    struct track *t = container_of(d, struct track, delivery.ending);
-    switch (t->delivery.outcome.result) {
+    struct track *t = container_of(d, struct changelog_delivery, ending)->track;
+    switch (t->delivery->outcome.result) {
     case CHANGELOG_DONE:
     case CHANGELOG_DEAD:
-        finish(t, t->delivery.outcome.result == CHANGELOG_DEAD);
+        finish(t, t->delivery->outcome.result == CHANGELOG_DEAD);
         break;
     case CHANGELOG_RETRY:
         retry(t);
@@ -556,7 +564,7 @@ static void on_delivered(struct deferred *d)
 void changelog_delivery_done(struct changelog_delivery *d,
                              const struct changelog_outcome *outcome)
 {
-    struct track *t = container_of(d, struct track, delivery);
+    struct track *t = d->track;
     CHECK(t->state == TRACK_STATE_DELIVERING);
     d->outcome = *outcome;
     t->parts = outcome->parts;

@@ -1,7 +1,7 @@
 /* imap_caps: which words of CAPABILITY mean something to us. */
 #include "imap_priv.h"
 
-#include "postrider/base/mem.h"
+#include "postrider/base/intern.h"
 #include "postrider/base/num.h"
 
 enum {
@@ -67,11 +67,11 @@ static void add_word(struct imap_caps *caps, struct str word)
 
 void imap_caps_clear(struct imap_caps *caps)
 {
-    mem_free(caps->text);
+    intern_give(&caps->text);
     *caps = (struct imap_caps){0};
 }
 
-void imap_caps_set_text(struct imap_caps *caps, struct str text)
+void imap_caps_set_text(struct imap_caps *caps, struct intern *texts, struct str text)
 {
     struct str rest =
         str_from(text.ptr, text.len < CAPS_TEXT_MAX ? text.len : CAPS_TEXT_MAX);
@@ -85,19 +85,19 @@ void imap_caps_set_text(struct imap_caps *caps, struct str text)
             buf_put_str(&words, word);
         }
     }
-    /* As long as it is: there is one for each connection. */
-    caps->text = words.len > 0 ? mem_strndup(words.bytes, words.len) : NULL;
+    caps->text = words.len > 0 ? intern_take(texts, buf_str(&words)) : NULL;
     buf_fini(&words);
 }
 
-void imap_caps_set_words(struct imap_caps *caps, const struct str *words, size_t count)
+void imap_caps_set_words(struct imap_caps *caps, struct intern *texts,
+                         const struct str *words, size_t count)
 {
     struct buf text = BUF_INIT(CAPS_TEXT_MAX);
     for (size_t i = 0; i < count; i++) {
         buf_put_c(&text, i > 0 ? " " : "");
         buf_put_str(&text, words[i]);
     }
-    imap_caps_set_text(caps, buf_str(&text));
+    imap_caps_set_text(caps, texts, buf_str(&text));
     buf_fini(&text);
 }
 

@@ -19,6 +19,7 @@
 #include "imap_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/intern.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 
@@ -56,11 +57,12 @@ static const struct imap_parser_events parser_hooks = {
 
 /* --- life --- */
 
-struct imap_conn *imap_conn_new(struct loop *loop, struct stream *stream)
+struct imap_conn *imap_conn_new(struct net *net, struct stream *stream)
 {
     struct imap_conn *c = MEM_NEW(struct imap_conn);
     c->magic = conn_magic;
-    c->loop = loop;
+    c->loop = net_loop(net);
+    c->texts = net_texts(net);
     c->stream = stream;
     c->pipeline_depth = IMAP_PIPELINE_DEFAULT;
     c->answer_ms = IMAP_ANSWER_MS;
@@ -79,9 +81,12 @@ static void conn_free(struct imap_conn *c)
     imap_trace_fini(&c->trace);
     imap_mailbox_free(&c->mailbox);
     imap_caps_clear(&c->caps);
-    mem_free(c->server_name);
+    intern_give(&c->name_space.prefix.ptr);
+    intern_give(&c->server_name);
+    intern_give(&c->greeting);
+    intern_give(&c->client_name);
+    intern_give(&c->client_version);
     mem_free(c->end);
-    arena_fini(&c->arena);
     mem_wipe(c, sizeof *c);
     mem_free(c);
 }

@@ -102,7 +102,7 @@ static void on_tagged(struct imap_conn *c, const struct imap_resp *resp)
     struct err err;
     err_clear(&err);
     if (resp->code.kind == IMAP_CODE_CAPABILITY) {
-        imap_caps_set_text(&c->caps, resp->code.args);
+        imap_caps_set_text(&c->caps, c->texts, resp->code.args);
     }
     if (resp->cond != IMAP_COND_OK) {
         imap_error_from_resp(&err, cmd->type->name, cmd->type->context, resp);
@@ -148,7 +148,7 @@ static void on_bye(struct imap_conn *c, const struct imap_resp *resp)
 static void on_status(struct imap_conn *c, const struct imap_resp *resp)
 {
     if (resp->code.kind == IMAP_CODE_CAPABILITY) {
-        imap_caps_set_text(&c->caps, resp->code.args);
+        imap_caps_set_text(&c->caps, c->texts, resp->code.args);
     }
     if (c->state == IMAP_CONN_GREETING) {
         imap_open_greeting(c->open, resp);
@@ -181,7 +181,7 @@ static void on_status(struct imap_conn *c, const struct imap_resp *resp)
 
 static void on_capability(struct imap_conn *c, const struct imap_resp *resp)
 {
-    imap_caps_set_words(&c->caps, resp->words, resp->word_count);
+    imap_caps_set_words(&c->caps, c->texts, resp->words, resp->word_count);
     offer(c, resp);
 }
 

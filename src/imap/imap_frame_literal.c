@@ -73,8 +73,8 @@ static void literal_done(struct imap_parser *p)
 /* One header field of a message may be larger than what is kept of a row. */
 static uint64_t cut_size(const struct imap_parser *p, uint64_t size)
 {
-    size_t left = p->len < p->limits.total_max ? p->limits.total_max - p->len : 0;
-    size_t most = left < p->limits.literal_max ? left : p->limits.literal_max;
+    size_t left = p->len < p->limits->total_max ? p->limits->total_max - p->len : 0;
+    size_t most = left < p->limits->literal_max ? left : p->limits->literal_max;
     bool cut = p->head.shape == IMAP_SHAPE_ROW && size <= IMAP_CUT_MAX && size > most;
     return cut ? most : size;
 }
@@ -98,8 +98,8 @@ bool imap_frame_literal_begin(struct imap_parser *p, const struct imap_literal_h
         return true;
     }
     uint64_t keep = cut_size(p, size);
-    if (keep > p->limits.literal_max ||
-        (keep > 0 && p->len + keep > p->limits.total_max)) {
+    if (keep > p->limits->literal_max ||
+        (keep > 0 && p->len + keep > p->limits->total_max)) {
         return err_set(err, ERR_LIMIT, "a literal of %llu bytes is too long to be kept",
                        (unsigned long long)size);
     }

@@ -23,30 +23,29 @@ struct imap_parser {
     enum imap_frame_state state;
     struct imap_parser_events events;
     void *ctx;
-    struct imap_limits limits;
+    const struct imap_limits *limits;
+    struct err *failure; /* FAILED: why */
     bool utf8, stop;
     bool rows_differ; /* the response before was a row with more than plain ones have */
-    struct err *failure; /* FAILED: why */
 
     /* the response so far */
-    const char *text; /* in the chunk, or the carry's bytes */
-    size_t len;
-    bool carried;
-    struct buf carry;
-    bool head_known;
-    struct imap_head head;
-    size_t segment;      /* where the current one begins */
-    size_t kept;         /* bytes of literals in the text */
-    uint64_t left;       /* bytes of the current literal still to come … */
-    uint64_t dropped;    /* … and behind them those that are too many to be kept */
+    bool carried, head_known;
     bool behind_literal; /* the segment follows a literal … */
     bool blank_skipped;  /* … and an empty line behind it was skipped */
+    bool cutting;        /* what follows of the row is dropped */
+    const char *text;    /* in the chunk, or the carry's bytes */
+    size_t len;
+    struct buf carry;
+    struct imap_head head;
+    size_t segment;   /* where the current one begins */
+    size_t kept;      /* bytes of literals in the text */
+    uint64_t left;    /* bytes of the current literal still to come … */
+    uint64_t dropped; /* … and behind them those that are too many to be kept */
     struct imap_quotes quotes;
     uint32_t set_depth; /* parentheses open in the text of a SET response */
     uint32_t row_scan;  /* next token to look at for the UID of a row */
     uint32_t row_uid;
-    bool cutting;       /* what follows of the row is dropped … */
-    size_t row_end;     /* … and the row's text ends here */
+    size_t row_end;     /* cutting: the row's text ends here */
     uint64_t cut_bytes; /* dropped so far */
     struct imap_tail tail;
     struct imap_toks toks;

@@ -4,6 +4,7 @@
  * bring-up. */
 #include "imap_open_priv.h"
 
+#include "postrider/base/intern.h"
 #include "postrider/base/mem.h"
 
 /* One of them was answered. */
@@ -38,8 +39,8 @@ bool imap_id_untagged(struct imap_op *base, struct imap_cmd *cmd,
         buf_put_c(&text, " ");
         buf_put_str(&text, version);
     }
-    mem_free(c->server_name);
-    c->server_name = text.overflow ? NULL : buf_take(&text, NULL);
+    intern_give(&c->server_name);
+    c->server_name = text.overflow ? NULL : intern_take(c->texts, buf_str(&text));
     buf_fini(&text);
     return true;
 }
@@ -79,8 +80,9 @@ static void send_id(struct imap_open *op)
         return;
     }
     struct imap_conn *c = op->base.conn;
-    c->client_name = arena_strdup(&c->arena, op->params.client_name);
-    c->client_version = arena_strdup(&c->arena, op->params.client_version);
+    const char *version = op->params.client_version;
+    c->client_name = intern_take(c->texts, str_of(op->params.client_name));
+    c->client_version = version != NULL ? intern_take(c->texts, str_of(version)) : NULL;
     op->hellos++;
     struct imap_cmd *cmd = imap_cmd_new(&op->base, &id_type);
     imap_cmd_put_id(cmd);
@@ -157,7 +159,7 @@ static bool namespace_untagged(struct imap_op *base, struct imap_cmd *cmd,
     }
     if (resp->personal.given && !c->name_space.given) {
         c->name_space = resp->personal;
-        c->name_space.prefix = arena_str(&c->arena, resp->personal.prefix);
+        c->name_space.prefix.ptr = intern_take(c->texts, resp->personal.prefix);
     }
     return true;
 }

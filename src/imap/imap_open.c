@@ -15,6 +15,7 @@
 #include "imap_open_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/intern.h"
 #include "postrider/base/log.h"
 #include "postrider/base/mem.h"
 
@@ -167,7 +168,7 @@ static void on_connected(struct net_connect *connecting, const struct err *err,
         imap_open_fail(op, err);
         return;
     }
-    struct imap_conn *c = imap_conn_new(op->base.op.loop, stream);
+    struct imap_conn *c = imap_conn_new(op->net, stream);
     c->open = op;
     c->caps_off = op->params.caps_off;
     c->answer_ms = op->params.answer_ms;
@@ -234,7 +235,7 @@ void imap_open_greeting(struct imap_open *op, const struct imap_resp *resp)
     timer_stop(&op->phase);
     struct str text = resp->text;
     text.len = text.len < GREETING_KEPT ? text.len : GREETING_KEPT;
-    c->greeting = arena_str(&c->arena, text).ptr;
+    c->greeting = intern_take(c->texts, text);
     if (resp->cond == IMAP_COND_PREAUTH && !is_private(op)) {
         /* Nobody in between must be able to spare us TLS (RFC 9051 §11.1). */
         imap_open_failf(op, ERR_STARTTLS,

@@ -50,7 +50,7 @@ struct imap_parser *imap_parser_new(const struct imap_parser_events *events, voi
     p->magic = PARSER_MAGIC;
     p->events = *events;
     p->ctx = ctx;
-    p->limits = imap_limits_default;
+    p->limits = &imap_limits_default;
     buf_init(&p->carry, SIZE_MAX / 4);
     return p;
 }
@@ -78,7 +78,7 @@ void imap_parser_set_limits(struct imap_parser *p, const struct imap_limits *lim
     /* Tokens hold 32-bit offsets. */
     CHECK(limits->total_max <= UINT32_MAX / 2 && limits->line_max <= limits->total_max &&
           limits->literal_max <= limits->total_max);
-    p->limits = *limits;
+    p->limits = limits;
 }
 
 void imap_parser_set_utf8(struct imap_parser *p, bool enabled)
@@ -136,8 +136,8 @@ static void cut_row(struct imap_parser *p)
 static bool take_line(struct imap_parser *p, struct imap_input *in, size_t n,
                       struct err *err)
 {
-    size_t line = room(p->len - p->kept, p->limits.line_max);
-    size_t total = room(p->len, p->limits.total_max);
+    size_t line = room(p->len - p->kept, p->limits->line_max);
+    size_t total = room(p->len, p->limits->total_max);
     size_t most = line < total ? line : total;
     if (n > most && p->head_known && p->head.shape == IMAP_SHAPE_ROW) {
         imap_frame_take(p, in, most);
@@ -146,11 +146,11 @@ static bool take_line(struct imap_parser *p, struct imap_input *in, size_t n,
     }
     if (n > line && line <= total) {
         return err_set(err, ERR_LIMIT, "a response line is longer than %zu bytes",
-                       p->limits.line_max);
+                       p->limits->line_max);
     }
     if (n > total) {
         return err_set(err, ERR_LIMIT, "a response is longer than %zu bytes",
-                       p->limits.total_max);
+                       p->limits->total_max);
     }
     imap_frame_take(p, in, n);
     return true;
@@ -290,10 +290,10 @@ static bool head_done(struct imap_parser *p, struct err *err)
 {
     p->head_known = true;
     p->quotes.at = p->head.rest;
-    imap_toks_begin(&p->toks, &p->limits, p->head.shape == IMAP_SHAPE_ROW);
+    imap_toks_begin(&p->toks, p->limits, p->head.shape == IMAP_SHAPE_ROW);
     if (p->head.shape == IMAP_SHAPE_SET) {
         imap_frame_carry(p);
-        imap_setlex_begin(&p->set, p->limits.total_max,
+        imap_setlex_begin(&p->set, p->limits->total_max,
                           p->head.def->parse == imap_parse_search,
                           p->head.def->parse == imap_parse_vanished);
     }
@@ -318,11 +318,11 @@ static bool may_be_row(const struct imap_input *in)
  * byte, so that no limit is passed by one that is short enough. */
 static void take_rows(struct imap_parser *p, struct imap_input *in)
 {
-    if (!may_be_row(in) || p->rows_differ || p->limits.depth_max < 2) {
+    if (!may_be_row(in) || p->rows_differ || p->limits->depth_max < 2) {
         return;
     }
     struct imap_resp resp = {.kind = IMAP_RESP_FETCH};
-    size_t nodes = p->limits.nodes_max, line = p->limits.line_max, n;
+    size_t nodes = p->limits->nodes_max, line = p->limits->line_max, n;
     size_t most = nodes < line ? nodes : line;
     do {
         size_t have = (size_t)(in->end - in->at);
@@ -386,7 +386,7 @@ static bool step_set(struct imap_parser *p, struct imap_input *in, struct err *e
 {
     if (p->set.active) {
         size_t used;
-        uint64_t max = (uint64_t)p->limits.total_max * IMAP_SET_BYTES_PER_TOTAL;
+        uint64_t max = (uint64_t)p->limits->total_max * IMAP_SET_BYTES_PER_TOTAL;
         size_t have = (size_t)(in->end - in->at);
         bool ok = imap_setlex_feed(&p->set, in->at, have, &used);
         in->at += used;

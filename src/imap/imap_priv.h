@@ -224,12 +224,13 @@ bool imap_mailbox_names_equal(struct str a, struct str b);
 struct imap_caps {
     uint32_t bits;
     uint64_t append_limit; /* 0 = none told */
-    char *text;            /* the words, owned */
+    const char *text;      /* the words, among the net's texts */
 };
 
-void imap_caps_set_words(struct imap_caps *caps, const struct str *words, size_t count);
+void imap_caps_set_words(struct imap_caps *caps, struct intern *texts,
+                         const struct str *words, size_t count);
 /* From a response code's argument. */
-void imap_caps_set_text(struct imap_caps *caps, struct str text);
+void imap_caps_set_text(struct imap_caps *caps, struct intern *texts, struct str text);
 void imap_caps_clear(struct imap_caps *caps);
 bool imap_caps_has_word(const struct imap_caps *caps, const char *word);
 
@@ -259,13 +260,14 @@ struct imap_open;
 struct imap_trace_side {
     struct buf line;
     uint64_t skip; /* bytes of a literal to come */
-    bool wanted;   /* since the beginning of a line */
     bool overlong;
 };
 
 struct imap_trace_state {
     struct imap_trace trace;
-    struct imap_trace_side sides[2]; /* what the server says, what we say */
+    bool wanted[2]; /* since the beginning of a line: */
+    struct imap_trace_side
+        *sides; /* … what the server says, what we say; NULL: neither */
 };
 
 void imap_trace_init(struct imap_trace_state *t, const struct imap_trace *trace);
@@ -299,19 +301,19 @@ struct imap_conn {
     int64_t answer_ms;
     struct imap_caps caps;
     struct imap_namespace name_space;
-    char *server_name;
+    struct intern *texts; /* of the net, among them: the prefix of the namespace, … */
+    const char *server_name;
     const char *greeting;                     /* NULL: it had no text */
     const char *client_name, *client_version; /* said in ID; NULL: ID was not said */
     struct imap_mailbox *mailbox;             /* NULL: none is selected */
     uint64_t clear_bytes;
     uint64_t ignored; /* lines that fit nothing */
     struct imap_trace_state trace;
-    struct arena arena; /* small things that last as long as the connection */
     struct deferred ending;
     struct err *end; /* DEAD, CLOSED: why */
 };
 
-struct imap_conn *imap_conn_new(struct loop *loop,
+struct imap_conn *imap_conn_new(struct net *net,
                                 struct stream *stream) ATTR_RETURNS_NONNULL;
 /* The connection is over for this reason. */
 void imap_conn_fail(struct imap_conn *c, const struct err *err);

@@ -9,17 +9,36 @@
 
 void imap_trace_init(struct imap_trace_state *t, const struct imap_trace *trace)
 {
-    *t = (struct imap_trace_state){.trace = *trace};
-    for (size_t i = 0; i < ARRAY_LEN(t->sides); i++) {
-        buf_init(&t->sides[i].line, IMAP_TRACE_LINE_MAX);
-        t->sides[i].wanted = true;
-    }
+    *t = (struct imap_trace_state){.trace = *trace, .wanted = {true, true}};
 }
 
 void imap_trace_fini(struct imap_trace_state *t)
 {
-    for (size_t i = 0; i < ARRAY_LEN(t->sides); i++) {
+    for (size_t i = 0; t->sides != NULL && i < ARRAY_LEN(t->wanted); i++) {
         buf_fini(&t->sides[i].line);
+    }
+    mem_free(t->sides);
+    t->sides = NULL;
+}
+
+/* Nearly all connections are never looked at. */
+static struct imap_trace_side *side_get(struct imap_trace_state *t, bool sent)
+{
+    if (t->sides == NULL) {
+        t->sides = mem_array(ARRAY_LEN(t->wanted), sizeof *t->sides);
+        buf_init(&t->sides[0].line, IMAP_TRACE_LINE_MAX);
+        buf_init(&t->sides[1].line, IMAP_TRACE_LINE_MAX);
+    }
+    return &t->sides[sent ? 1 : 0];
+}
+
+/* Where it is not wanted. */
+static void side_forget(struct imap_trace_state *t, bool sent)
+{
+    if (t->sides != NULL) {
+        buf_release(&t->sides[sent ? 1 : 0].line);
+        t->sides[sent ? 1 : 0].skip = 0;
+        t->sides[sent ? 1 : 0].overlong = false;
     }
 }
 
@@ -62,19 +81,18 @@ static void put_text(struct imap_trace_side *side, const char *text, size_t len)
 
 void imap_trace_bytes(struct imap_trace_state *t, bool sent, const char *data, size_t len)
 {
-    struct imap_trace_side *side = &t->sides[sent ? 1 : 0];
     const char *end = data + len;
     if (t->trace.on_line == NULL) {
         return;
     }
     bool wanted = t->trace.is_wanted(t->trace.ctx);
-    if (!wanted || !side->wanted) {
+    if (!wanted || !t->wanted[sent ? 1 : 0]) {
         /* Begins at the beginning of a response: what runs now cannot be framed. */
-        buf_release(&side->line);
-        side->skip = 0;
-        side->wanted = wanted && (len == 0 || data[len - 1] == '\n');
+        side_forget(t, sent);
+        t->wanted[sent ? 1 : 0] = wanted && (len == 0 || data[len - 1] == '\n');
         return;
     }
+    struct imap_trace_side *side = side_get(t, sent);
     while (data < end) {
         size_t left = (size_t)(end - data);
         if (side->skip > 0) {

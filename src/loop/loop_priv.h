@@ -6,8 +6,14 @@
 
 #include <uv.h>
 
+struct timer_place {
+    int64_t due_ms;
+    uint64_t order; /* equal times fire in the order they were set */
+    struct timer *timer;
+};
+
 struct timer_heap {
-    struct timer **items;
+    struct timer_place *items;
     size_t count, cap;
     uint64_t next_order;
 };

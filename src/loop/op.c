@@ -107,7 +107,7 @@ bool op_is_running(const struct op *op)
 void op_extend(struct op *op, int64_t deadline_ms)
 {
     bool stands = timer_is_set(&op->deadline) &&
-                  op->deadline.due_ms == loop_now_ms(op->loop) + deadline_ms;
+                  timer_due_ms(&op->deadline) == loop_now_ms(op->loop) + deadline_ms;
     if (op->state == OP_STATE_RUNNING && !stands) {
         timer_set(op->loop, &op->deadline, deadline_ms, on_deadline);
     }

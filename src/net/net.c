@@ -3,6 +3,7 @@
 #include "net_priv.h"
 
 #include "postrider/base/check.h"
+#include "postrider/base/intern.h"
 #include "postrider/base/mem.h"
 
 #include <openssl/bio.h>
@@ -33,6 +34,7 @@ struct net *net_new(struct loop *loop, const struct net_config *config)
     net->dns = map_new(NULL);
     net->contexts = map_new(NULL);
     net->peers = map_new(NULL);
+    net->texts = intern_new();
     net->bio_method = tls_bio_method_new();
     buf_init(&net->gather, GATHER_MAX_BYTES);
     return net;
@@ -52,6 +54,7 @@ void net_free(struct net **netp)
     map_free(&net->dns);
     map_free(&net->contexts);
     map_free(&net->peers);
+    intern_free(&net->texts);
     buf_fini(&net->gather);
     BIO_meth_free(net->bio_method);
     net->magic = 0;
@@ -62,4 +65,10 @@ struct loop *net_loop(struct net *net)
 {
     CHECK_MAGIC(net, net_magic);
     return net->loop;
+}
+
+struct intern *net_texts(struct net *net)
+{
+    CHECK_MAGIC(net, net_magic);
+    return net->texts;
 }

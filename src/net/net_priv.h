@@ -43,6 +43,7 @@ struct net {
      * within one call into OpenSSL. */
     struct buf gather;
     struct bio_method_st *bio_method;
+    struct intern *texts;
     /* Both are shared by all streams: a stream leaves nothing behind in them. */
     char read_buffer[NET_READ_BUFFER];
     char plain_buffer[NET_TLS_RECORD];

@@ -24,14 +24,29 @@ const char *mailbox_phase_name(enum mailbox_phase phase)
     return phase_names[phase];
 }
 
+/* One piece of memory, and for most one name: accounts have many mailboxes. */
+void mailbox_set_names(struct mailbox *m, struct str wire, struct str path)
+{
+    bool same = str_eq(wire, path);
+    char *names = mem_alloc(wire.len + 1 + (same ? 0 : path.len + 1));
+    if (wire.len > 0) {
+        memcpy(names, wire.ptr, wire.len);
+    }
+    if (!same && path.len > 0) {
+        memcpy(names + wire.len + 1, path.ptr, path.len);
+    }
+    mem_free(m->wire);
+    m->wire = names;
+    m->wire_len = wire.len;
+    m->path = same ? names : names + wire.len + 1;
+}
+
 struct mailbox *mailbox_new(uint32_t box, struct str wire, struct str path,
                             char delimiter)
 {
     struct mailbox *m = MEM_NEW(struct mailbox);
     m->box = box;
-    m->wire = mem_strndup(wire.ptr, wire.len);
-    m->wire_len = wire.len;
-    m->path = mem_strndup(path.ptr, path.len);
+    mailbox_set_names(m, wire, path);
     m->delimiter = delimiter;
     return m;
 }
@@ -60,7 +75,6 @@ void mailbox_free(struct mailbox **mp)
     }
     mem_free(m->keywords);
     mem_free(m->mailbox_id);
-    mem_free(m->path);
     mem_free(m->wire);
     mem_free(m);
 }

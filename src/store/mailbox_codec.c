@@ -213,13 +213,17 @@ static void get_numbers(struct reader *r, struct mailbox *m, size_t count)
 
 static void get_names(struct reader *r, struct mailbox *m)
 {
-    m->wire = get_text(r, MAILBOX_NAME_MAX, &m->wire_len);
-    m->path = get_text(r, MAILBOX_NAME_MAX, NULL);
+    size_t wire_len = 0;
+    char *wire = get_text(r, MAILBOX_NAME_MAX, &wire_len);
+    char *path = get_text(r, MAILBOX_NAME_MAX, NULL);
     char *special_use = get_text(r, sizeof m->special_use - 1, NULL);
-    r->bad = r->bad || m->wire == NULL || m->path == NULL || special_use == NULL;
+    r->bad = r->bad || wire == NULL || path == NULL || special_use == NULL;
     if (!r->bad) {
+        mailbox_set_names(m, str_from(wire, wire_len), str_of(path));
         (void)snprintf(m->special_use, sizeof m->special_use, "%s", special_use);
     }
+    mem_free(wire);
+    mem_free(path);
     mem_free(special_use);
     m->mailbox_id = get_text(r, MAILBOX_NAME_MAX, NULL);
     size_t count = (size_t)get_varint(r, MAILBOX_KEYWORDS_MAX);

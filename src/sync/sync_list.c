@@ -273,11 +273,7 @@ static struct mailbox *add_mailbox(struct sync_list *l, const struct list_row *r
 
 static void take_name(struct mailbox *m, const struct imap_list_entry *e)
 {
-    mem_free(m->wire);
-    mem_free(m->path);
-    m->wire = mem_strndup(e->wire.ptr, e->wire.len);
-    m->wire_len = e->wire.len;
-    m->path = mem_strndup(e->path.ptr, e->path.len);
+    mailbox_set_names(m, e->wire, e->path);
 }
 
 /* Notes m for removal if it is; row NULL: it is not listed. */

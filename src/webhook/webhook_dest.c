@@ -423,7 +423,7 @@ static json_t *dest_json(const struct webhook_dest *dest)
         json_put_time(out, "downSince", dest->down_since_ms);
     }
     if (dest->state != DEST_STATE_CLOSED && timer_is_set(&dest->open)) {
-        int64_t wait_ms = dest->open.due_ms - loop_now_ms(dest->route->w->loop);
+        int64_t wait_ms = timer_due_ms(&dest->open) - loop_now_ms(dest->route->w->loop);
         json_put_time(out, "nextTry", clock_wall_ms() + wait_ms);
     }
     return out;

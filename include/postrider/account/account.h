@@ -26,7 +26,9 @@ enum {
     ACCOUNT_SUB_MAX =
         3, /* subconnections; a work connection less for each from the 2nd */
     ACCOUNT_WORK_IDLE_MS = 60000,
-    ACCOUNT_SHOWN_MAX = 16 * 1024 /* few are longer, and each costs that again */
+    /* Texts of records that are kept: few are longer, and all of them together cost … */
+    ACCOUNT_SHOWN_MAX = 16 * 1024,
+    ACCOUNTS_SHOWN_BYTES = 1024 * 1024
 };
 
 struct accounts;
@@ -142,9 +144,12 @@ size_t account_connection_count(const struct account *a);
 /* The settings record, with secrets; borrowed until the next turn. NULL before it was
  * loaded, also after a change. */
 json_t *account_record(const struct account *a);
-/* Where a text that is made of the record alone may stay if it has no more than
- * ACCOUNT_SHOWN_MAX bytes: empty again when the record has changed. */
-struct buf *account_shown(struct account *a);
+/* A text that is made of the record alone, kept for who asks again: absent if it was not,
+ * or when the record has changed since. Borrowed until the next call of either. */
+struct str account_shown(struct account *a);
+/* Keeps it unless it is longer than ACCOUNT_SHOWN_MAX; of all accounts, those asked for
+ * lately are kept. */
+void account_show(struct account *a, struct str text);
 /* What is known of the account, for who looks for a fault (API.md, diagnose). */
 json_t *account_diagnose(const struct account *a) ATTR_RETURNS_NONNULL;
 /* The same of an account without an actor here, as far as the store has it. `state` may be

@@ -17,6 +17,8 @@ void lru_free(struct lru **c);
 void lru_put(struct lru *c, struct str key, void *value, size_t cost);
 /* NULL: not kept (any more). */
 void *lru_get(struct lru *c, struct str key);
+/* Drops that one, if it is kept. */
+void lru_remove(struct lru *c, struct str key);
 /* Drops all whose keys begin so; looks at every key. */
 void lru_forget(struct lru *c, struct str prefix);
 size_t lru_count(const struct lru *c);

@@ -169,6 +169,7 @@ struct imap_parser;
 struct imap_parser *imap_parser_new(const struct imap_parser_events *events,
                                     void *ctx) ATTR_RETURNS_NONNULL;
 void imap_parser_free(struct imap_parser **p);
+/* Borrowed as long as the parser lives. */
 void imap_parser_set_limits(struct imap_parser *p, const struct imap_limits *limits);
 /* UTF8=ACCEPT was enabled: mailbox names are UTF-8, not modified UTF-7. */
 void imap_parser_set_utf8(struct imap_parser *p, bool enabled);

@@ -71,12 +71,11 @@ struct timer;
 typedef void timer_fn(struct timer *t);
 
 /* Embedded in its user; zeroed means stopped. Stopping is immediate: the memory may go.
+ * Small, since there are many and few of them are set: when one is due is kept in the heap.
  */
 struct timer {
     struct loop *loop;
-    int64_t due_ms;
-    uint64_t order; /* equal times fire in the order they were set */
-    size_t slot;    /* position in the heap + 1; 0 = stopped */
+    size_t slot; /* position in the heap + 1; 0 = stopped */
     timer_fn *fn;
 };
 
@@ -84,6 +83,8 @@ struct timer {
 void timer_set(struct loop *loop, struct timer *t, int64_t delay_ms, timer_fn *fn);
 void timer_stop(struct timer *t);
 bool timer_is_set(const struct timer *t);
+/* By loop_now_ms; it is set. */
+int64_t timer_due_ms(const struct timer *t);
 
 /* --- hooks: once before the loop sleeps, e.g. to flush gathered output --- */
 

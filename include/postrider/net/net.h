@@ -63,6 +63,10 @@ struct net *net_new(struct loop *loop,
 /* All streams closed and operations ended before. */
 void net_free(struct net **net);
 struct loop *net_loop(struct net *net) ATTR_RETURNS_NONNULL;
+/* For what servers say of themselves: many connections hear the same. All is given back
+ * before net_free. */
+struct intern;
+struct intern *net_texts(struct net *net) ATTR_RETURNS_NONNULL;
 
 /* How to verify a peer. Equal policies share one SSL_CTX. */
 struct tls_policy {

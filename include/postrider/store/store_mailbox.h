@@ -70,60 +70,61 @@ struct mailbox {
     uint64_t version; /* of the stored record; 0 = not stored yet */
     char *wire;       /* bytes of the server */
     size_t wire_len;
-    char *path;           /* for people; valid UTF-8 */
-    char delimiter;       /* 0 = none */
+    char *path;           /* for people; valid UTF-8; beside wire: mailbox_set_names */
     char special_use[16]; /* "\\Sent" …, "" = none */
     enum special_use_source special_use_source;
     uint32_t list_attrs; /* enum imap_list_attr bits */
     char *mailbox_id;    /* RFC 8474, or NULL */
     enum mailbox_phase phase;
-    uint32_t epoch;          /* +1 at every reset */
-    uint32_t uid_validity;   /* 0 = unknown */
-    uint32_t last_uid;       /* highest UID indexed */
-    uint32_t srv_uid_next;   /* as of the last pass */
-    uint64_t highest_modseq; /* only what a complete pass reached; 0 = none */
-    uint32_t exists;         /* as of the last pass */
-    uint32_t low_uid; /* phase initial: everything from here to start_uid is indexed;
+    uint32_t epoch;        /* +1 at every reset */
+    uint32_t uid_validity; /* 0 = unknown */
+    uint32_t last_uid;     /* highest UID indexed */
+    uint32_t srv_uid_next; /* as of the last pass */
+    uint32_t exists;       /* as of the last pass */
+    uint32_t low_uid;      /* phase initial: everything from here to start_uid is indexed;
                          live: 1, or all below this is not indexed (fast indexer) */
     uint32_t
         start_uid; /* phase initial: UIDNEXT when it began; later UIDs are new mail */
-    uint64_t start_modseq; /* phase initial: HIGHESTMODSEQ when it began */
-    int64_t last_full_ms;  /* last full flag refresh */
-    int64_t gone_since_ms; /* not listed, or as a mere name; 0: it is */
+    uint64_t highest_modseq; /* only what a complete pass reached; 0 = none */
+    uint64_t start_modseq;   /* phase initial: HIGHESTMODSEQ when it began */
+    int64_t last_full_ms;    /* last full flag refresh */
+    int64_t gone_since_ms;   /* not listed, or as a mere name; 0: it is */
     /* After UIDVALIDITY changed the former index stays as a shadow until the new one was
      * compared with it. 0: there is none; else 1 + the parts of it that are done */
     uint32_t rebuild;
     uint32_t rebuild_told; /* events of the part at hand that were told */
-    uint32_t reset_count;  /* UIDVALIDITY changes since … */
-    int64_t reset_from_ms; /* … this, and no more than a day */
-    int64_t rest_until_ms; /* UIDVALIDITY changes too often: left alone until then */
-    int64_t stored_ms;     /* when a pass last had something to store */
+    int64_t reset_from_ms; /* UIDVALIDITY changes are counted from here, for a day … */
+    int64_t rest_until_ms; /* … and when it changes too often: left alone until then */
+    uint32_t reset_count;
     /* The server shows only the newest messages, from this UID on; 0: it shows all. What
      * it stopped showing is not indexed. */
     uint32_t window_floor;
+    int64_t stored_ms; /* when a pass last had something to store */
     /* The index holds messages from first_uid on; `below` lie under it, as of the last pass.
      * 0 or 1: it holds all. Phase initial: it is to begin there. */
     uint32_t first_uid;
     uint32_t below;
     uint32_t since_day; /* that first_uid was found for: days since 1970; 0 = for none,
                            UINT32_MAX = it is on its way */
-    /* Not stored: how often in a row it could not be selected, and when to try again. */
-    uint32_t select_failures;
-    int64_t parked_until_ms; /* wall time */
-    char **keywords;         /* dictionary: index = id */
+    uint32_t count;     /* indexed messages: sum over the directory */
+    char **keywords;    /* dictionary: index = id */
     size_t keyword_count;
-    uint32_t count;                 /* indexed messages: sum over the directory */
     struct segment_entry *segments; /* directory, in rising UID order */
     size_t segment_count;
     char *inline_segment; /* encoded rows of a small mailbox, or NULL */
     size_t inline_len;
+    /* Not stored: how often in a row it could not be selected, and when to try again. */
+    int64_t parked_until_ms; /* wall time */
+    uint32_t select_failures;
+    char delimiter; /* stored; 0 = none */
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
-    bool nonexistent; /* the server said so when it was to be selected, */
-    int64_t refused_since_ms, refused_ms; /* for the first and the last time: wall time */
+    bool nonexistent; /* the server said so when it was to be selected, … */
     bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
     bool listed_anew; /* a listing told of it what is not stored yet */
     bool suspect;     /* proved to differ: the next pass compares all of it */
+    int64_t refused_since_ms,
+        refused_ms; /* … for the first and the last time: wall time */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };
@@ -132,6 +133,7 @@ struct mailbox {
 struct mailbox *mailbox_new(uint32_t box, struct str wire, struct str path,
                             char delimiter);
 void mailbox_free(struct mailbox **m);
+void mailbox_set_names(struct mailbox *m, struct str wire, struct str path);
 /* Dictionary id of a keyword, compared without case; added if `add`. -1 if absent or
  * full. */
 int mailbox_keyword_id(struct mailbox *m, struct str name, bool add);

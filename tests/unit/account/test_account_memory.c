@@ -97,6 +97,29 @@ static void levels_begin_at_their_percent_and_end_a_little_below(void **state)
     }
 }
 
+static void freed_memory_goes_soon_after_the_work(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t at_ms;
+        bool busy, trims;
+        enum memory_level level;
+    } steps[] = {
+        {9999, false, false, MEMORY_LEVEL_OK},   {59999, false, false, MEMORY_LEVEL_OK},
+        {60000, false, true, MEMORY_LEVEL_OK},   {61000, true, false, MEMORY_LEVEL_OK},
+        {69999, false, false, MEMORY_LEVEL_OK},  {70000, true, false, MEMORY_LEVEL_OK},
+        {71000, false, true, MEMORY_LEVEL_OK},   {90000, false, false, MEMORY_LEVEL_OK},
+        {91000, true, false, MEMORY_LEVEL_OK},   {131000, true, true, MEMORY_LEVEL_OK},
+        {141000, false, true, MEMORY_LEVEL_OK},  {151000, false, false, MEMORY_LEVEL_OK},
+        {151001, false, true, MEMORY_LEVEL_WORK}};
+    struct accounts_memory m = {0};
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        m.level = steps[i].level;
+        assert_int_equal(accounts_memory_trims(&m, steps[i].busy, steps[i].at_ms),
+                         steps[i].trims);
+    }
+}
+
 static void first_indexes_wait_for_room(void **state)
 {
     struct world *w = *state;
@@ -164,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_begin_at_their_percent_and_end_a_little_below),
+        cmocka_unit_test(freed_memory_goes_soon_after_the_work),
         cmocka_unit_test(an_account_without_errors_keeps_no_room_for_them),
         cmocka_unit_test_setup_teardown(first_indexes_wait_for_room, setup, teardown),
         cmocka_unit_test_setup_teardown(an_account_gets_one_work_connection, setup,

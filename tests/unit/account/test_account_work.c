@@ -164,11 +164,7 @@ static void on_next(struct deferred *d)
 
 static struct mailbox *add_mailbox(struct world *w, const char *path, uint32_t box)
 {
-    struct mailbox *m = MEM_NEW(struct mailbox);
-    m->box = box;
-    m->path = mem_strdup(path);
-    m->wire = mem_strdup(path);
-    m->wire_len = strlen(path);
+    struct mailbox *m = mailbox_new(box, str_of(path), str_of(path), '/');
     mailbox_table_add(&w->a.table, m);
     return m;
 }

@@ -98,6 +98,24 @@ static void prefixes_are_forgotten(void **state)
     lru_free(&c);
 }
 
+static void one_is_removed_by_its_whole_key(void **state)
+{
+    (void)state;
+    struct lru *c = lru_new(10, count_free);
+    freed = 0;
+    put(c, "one", 3);
+    put(c, "one/1", 4);
+    lru_remove(c, STR("on"));
+    assert_int_equal(freed, 0);
+    lru_remove(c, STR("one"));
+    lru_remove(c, STR("one"));
+    assert_int_equal(freed, 1);
+    assert_false(has(c, "one"));
+    assert_true(has(c, "one/1"));
+    assert_int_equal(lru_cost(c), 4);
+    lru_free(&c);
+}
+
 static void bound_holds_over_many(void **state)
 {
     (void)state;
@@ -119,6 +137,7 @@ int main(void)
         cmocka_unit_test(replacing_counts_the_new_cost),
         cmocka_unit_test(what_exceeds_the_bound_is_not_kept),
         cmocka_unit_test(prefixes_are_forgotten),
+        cmocka_unit_test(one_is_removed_by_its_whole_key),
         cmocka_unit_test(bound_holds_over_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

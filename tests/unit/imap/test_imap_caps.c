@@ -1,5 +1,7 @@
 #include "imap_priv.h"
 
+#include "postrider/base/intern.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +12,10 @@
 static void words_become_bits(void **state)
 {
     (void)state;
+    struct intern *texts = intern_new();
     struct imap_caps caps = {0};
-    imap_caps_set_text(&caps, STR(" imap4REV1  idle X-UNKNOWN QRESYNC AUTH=plain "));
+    imap_caps_set_text(&caps, texts,
+                       STR(" imap4REV1  idle X-UNKNOWN QRESYNC AUTH=plain "));
     assert_int_equal(caps.bits & IMAP_CAP_IMAP4REV1, IMAP_CAP_IMAP4REV1);
     assert_int_equal(caps.bits & IMAP_CAP_AUTH_PLAIN, IMAP_CAP_AUTH_PLAIN);
     assert_true((caps.bits & IMAP_CAP_CONDSTORE) != 0);
@@ -19,34 +23,40 @@ static void words_become_bits(void **state)
     assert_false(imap_caps_has_word(&caps, "QRESYN"));
     imap_caps_clear(&caps);
     assert_int_equal(caps.bits, 0);
+    intern_free(&texts);
 }
 
 static void a_new_list_replaces_the_old(void **state)
 {
     (void)state;
+    struct intern *texts = intern_new();
     struct imap_caps caps = {0};
     const struct str words[] = {STR("IMAP4REV1"), STR("APPENDLIMIT=35651584")};
-    imap_caps_set_text(&caps, STR("STARTTLS LOGINDISABLED APPENDLIMIT=1"));
-    imap_caps_set_words(&caps, words, ARRAY_LEN(words));
+    imap_caps_set_text(&caps, texts, STR("STARTTLS LOGINDISABLED APPENDLIMIT=1"));
+    imap_caps_set_words(&caps, texts, words, ARRAY_LEN(words));
     assert_int_equal(caps.bits, IMAP_CAP_IMAP4REV1);
     assert_int_equal(caps.append_limit, 35651584);
     assert_string_equal(caps.text, "IMAP4REV1 APPENDLIMIT=35651584");
     imap_caps_clear(&caps);
+    intern_free(&texts);
 }
 
 static void nothing_and_too_much_are_bounded(void **state)
 {
     static char many[100000];
     (void)state;
+    struct intern *texts = intern_new();
     struct imap_caps caps = {0};
-    imap_caps_set_text(&caps, STR(""));
+    imap_caps_set_text(&caps, texts, STR(""));
     assert_int_equal(caps.bits, 0);
     memset(many, 'A', sizeof many);
-    imap_caps_set_text(&caps, str_from(many, sizeof many));
+    imap_caps_set_text(&caps, texts, str_from(many, sizeof many));
     assert_true(caps.text == NULL || strlen(caps.text) < 10000);
-    imap_caps_set_text(&caps, STR("APPENDLIMIT=99999999999999999999999 APPENDLIMIT"));
+    imap_caps_set_text(&caps, texts,
+                       STR("APPENDLIMIT=99999999999999999999999 APPENDLIMIT"));
     assert_int_equal(caps.append_limit, 0);
     imap_caps_clear(&caps);
+    intern_free(&texts);
 }
 
 static void an_idle_connection_is_small(void **state)

@@ -82,6 +82,25 @@ static void timers_fire_in_order_of_time_then_of_setting(void **state)
     }
 }
 
+static void timer_tells_when_it_is_due(void **state)
+{
+    (void)state;
+    struct timer timers[40] = {0};
+    int64_t now_ms = loop_now_ms(loop);
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        timer_set(loop, &timers[i], 1000 + (int64_t)(i * 7 % 40), on_numbered);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(timers); i += 2) {
+        timer_stop(&timers[i]);
+    }
+    for (size_t i = 1; i < ARRAY_LEN(timers); i += 2) {
+        assert_int_equal(timer_due_ms(&timers[i]), now_ms + 1000 + (int64_t)(i * 7 % 40));
+        timer_set(loop, &timers[i], 500, on_numbered);
+        assert_int_equal(timer_due_ms(&timers[i]), now_ms + 500);
+        timer_stop(&timers[i]);
+    }
+}
+
 static struct timer victim;
 
 static void on_stop_victim(struct timer *t)
@@ -346,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(timers_fire_in_order_of_time_then_of_setting),
+        LOOP_TEST(timer_tells_when_it_is_due),
         LOOP_TEST(timer_stopped_by_another_of_the_same_time_stays_silent),
         LOOP_TEST(timer_set_from_its_callback_waits_for_the_next_turn),
         LOOP_TEST(deferred_calls_come_later_in_order_and_once),

@@ -107,6 +107,25 @@ static void records_come_back(void **state)
     mailbox_free(&m);
 }
 
+static void names_are_replaced_alike_or_not(void **state)
+{
+    (void)state;
+    struct mailbox *m = mailbox_new(1, STR("Sent"), STR("Sent"), '/');
+    mailbox_set_names(m, STR("&AOk-"), STR("\xc3\xa9"));
+    assert_string_equal(m->wire, "&AOk-");
+    assert_int_equal(m->wire_len, 5);
+    assert_string_equal(m->path, "\xc3\xa9");
+    assert_round_trip(m);
+    mailbox_set_names(m, str_from(m->wire, m->wire_len), STR("")); /* its own */
+    assert_string_equal(m->wire, "&AOk-");
+    assert_string_equal(m->path, "");
+    mailbox_set_names(m, STR("B"), STR("B"));
+    assert_string_equal(m->wire, "B");
+    assert_string_equal(m->path, "B");
+    assert_round_trip(m);
+    mailbox_free(&m);
+}
+
 static void only_a_record_with_a_lower_end_is_longer(void **state)
 {
     (void)state;
@@ -262,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_back),
+        cmocka_unit_test(names_are_replaced_alike_or_not),
         cmocka_unit_test(only_a_record_with_a_lower_end_is_longer),
         cmocka_unit_test(damaged_records_are_refused_or_consistent),
         cmocka_unit_test(names_that_are_too_long_are_not_packed),
