@@ -314,8 +314,8 @@ static bool may_be_row(const struct imap_input *in)
 }
 
 /* The plain rows that come next and lie in the chunk as a whole, unless the row before was none:
- * those of an answer are alike. A token takes at least one
- * byte, so that no limit is passed by one that is short enough. */
+ * those of an answer are alike. A token takes at least one byte, so that no limit is passed by
+ * one that is short enough. */
 static void take_rows(struct imap_parser *p, struct imap_input *in)
 {
     if (!may_be_row(in) || p->rows_differ || p->limits->depth_max < 2) {

@@ -1,6 +1,6 @@
-/* Timers in a binary heap, beside the times at which they are due: it is sorted without a
- * look at the timers themselves. Unlike a libuv timer, a struct timer can be stopped and its memory freed in the same breath. One libuv timer wakes the loop for
- * the earliest. */
+/* Timers in a binary heap, beside the times at which they are due: it is sorted without a look
+ * at the timers themselves. Unlike a libuv timer, a struct timer can be stopped and its memory
+ * freed in the same breath. One libuv timer wakes the loop for the earliest. */
 #include "loop_priv.h"
 
 #include "postrider/base/check.h"
