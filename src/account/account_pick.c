@@ -87,6 +87,8 @@ static void fetch_mailbox(struct account_call *c)
         struct shown_row *shown = &p->rows[pick->at];
         if (p->again && shown->text.ptr == NULL) {
             shown->kept = (struct kept_row){.fixed = STR_NULL};
+        } else if (!p->again && shown->kept.fixed.ptr == NULL) {
+            (void)shown_row_recall(c, pick->number, pick->uid, shown);
         }
         p->live = p->live && shown->kept.fixed.ptr != NULL;
     }
@@ -129,15 +131,15 @@ static void next_mailbox(struct account_call *c)
     call_borrow_box(c, box, fetch_mailbox, p->strict ? NULL : on_refused);
 }
 
-/* Gives the number of rows whose threads are not kept. */
-static size_t recall_rows(struct account_call *c, struct picks *p)
+/* Rows whose threads are not kept. Only looked at: a call may wait long for its connection,
+ * without copies of what is kept, and what others asked for meanwhile is kept then, too. */
+static size_t count_untold(const struct account_call *c, const struct picks *p)
 {
     size_t untold = 0;
     for (size_t i = 0; i < p->count; i++) {
         const struct pick *pick = &p->items[i];
-        struct shown_row *shown = &p->rows[pick->at];
-        bool kept = shown_row_recall(c, pick->number, pick->uid, shown);
-        untold += !kept || !account_row_has_thread(c->a, &shown->kept);
+        const struct kept_row *kept = account_row_kept(c->a, pick->number, pick->uid);
+        untold += kept == NULL || !account_row_has_thread(c->a, kept);
     }
     return untold;
 }
@@ -155,6 +157,6 @@ void picks_fetch(struct account_call *c, struct picks *p,
         qsort(p->items, p->count, sizeof *p->items, pick_cmp);
     }
     p->from = p->to = 0;
-    call_expect_threads(c, recall_rows(c, p));
+    call_expect_threads(c, count_untold(c, p));
     next_mailbox(c);
 }

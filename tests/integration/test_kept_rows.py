@@ -1,4 +1,6 @@
 """Rows of listings are kept: what cannot change of a message is asked for once, everything else each time."""
+import threading
+
 import pytest
 from rig import mail
 from rig.dovecot import Dovecot
@@ -71,6 +73,17 @@ def test_second_listing_asks_only_for_what_may_change(listed, server, consumer, 
     server.expunge(user, [first[0]["uid"]])
     consumer.wait("messageDeleted", user, uid=first[0]["uid"])
     assert first[0]["uid"] not in [r["uid"] for r in box.rows(size=100)]
+
+
+def test_listings_that_waited_for_a_connection_take_the_rows_of_those_before(listed):
+    box = listed.start([mail.rich(f"<kept-{i}@example.com>") for i in range(30)])
+    waiting = [threading.Thread(target=box.rows) for _ in range(40)]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    full, live = box.fetches()
+    assert full + live == 40 and full <= 10, (full, live)
 
 
 def test_message_that_was_listed_is_in_the_thread_of_its_row(listed, server, user):
