@@ -12,7 +12,7 @@ enum {
     CONTENT_UNIT = 4096,
     /* Of a kept row beside its text, at most: its five pieces as the allocator rounds them,
      * and its share of a table a quarter full. */
-    ROW_OVERHEAD = 376,
+    ROW_OVERHEAD = 384,
     ROW_MAX = 64 * 1024, /* of its text: few are longer, and they would drive many out */
     ROW_KEY_MAX = STORE_INCARNATION_SIZE + 8,
     /* The same of a text that is shown, with its key and its length. */
@@ -91,10 +91,10 @@ const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint
 /* What was told while the map changed may be older than it is now: that count is not that
  * of now, either. */
 void account_row_keep_thread(struct account_call *c, uint32_t number, uint32_t uid,
-                             uint64_t thread)
+                             uint64_t own, uint64_t thread)
 {
     struct kept_row *row = find_row(c->a, number, uid);
-    if (row != NULL) {
+    if (row != NULL && row->query.own == own) {
         row->thread = thread;
         row->map_changes = c->map_changes;
     }

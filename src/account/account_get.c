@@ -44,6 +44,7 @@ struct getting {
     struct buf plain, html;
     bool has_more;
     bool asked_ahead; /* for the thread, by what is kept of its row; or it is kept, too */
+    uint64_t own;     /* of the question for it */
     uint64_t thread;  /* what the store knows; 0 = nothing */
 };
 
@@ -208,7 +209,7 @@ static void on_told(struct account_call *c, const uint64_t *threads, size_t coun
     struct getting *g = c->detail;
     if (count > 0) {
         g->thread = threads[0];
-        account_row_keep_thread(c, c->number, c->uid, g->thread);
+        account_row_keep_thread(c, c->number, c->uid, g->own, g->thread);
     }
 }
 
@@ -228,6 +229,7 @@ static void answer(struct account_call *c, struct str made)
     struct thread_query query;
     if (!g->asked_ahead &&
         account_thread_query_json(c->a, g->message, &c->op.arena, &query)) {
+        g->own = query.own;
         (void)call_ask_thread(c, &query);
     }
     call_await_threads(c, on_told, answer_message);
@@ -563,6 +565,7 @@ static void ask_thread_ahead(struct account_call *c)
     if (g->asked_ahead && account_row_has_thread(c->a, kept)) {
         g->thread = kept->thread;
     } else if (g->asked_ahead) {
+        g->own = kept->query.own;
         (void)call_ask_thread(c, &kept->query);
     }
 }

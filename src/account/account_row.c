@@ -26,6 +26,7 @@ static void ask(struct account_call *c, const struct imap_row *row,
     if (account_row_has_thread(c->a, &out->kept)) {
         out->thread = out->kept.thread;
     } else {
+        out->own = query->own;
         out->asked = call_ask_thread(c, query);
     }
 }
@@ -101,7 +102,7 @@ static void on_told(struct account_call *c, const uint64_t *threads, size_t coun
         struct shown_row *row = &asking->rows[i];
         if (row->asked > 0 && row->asked <= count) {
             row->thread = threads[row->asked - 1];
-            account_row_keep_thread(c, row->number, row->uid, row->thread);
+            account_row_keep_thread(c, row->number, row->uid, row->own, row->thread);
         }
     }
 }

@@ -24,8 +24,9 @@ struct shown_row {
     struct str text;      /* absent: the message is not there (any more) */
     struct kept_row kept; /* fixed absent: not kept */
     uint32_t number, uid; /* of the message */
-    size_t asked;         /* number of the question for its thread; 0 = there is none */
-    uint64_t thread;      /* what the store knows; 0 = nothing */
+    size_t asked;    /* number of the question for its thread; 0 = there is none … */
+    uint64_t own;    /* … and what of it was asked for */
+    uint64_t thread; /* what the store knows; 0 = nothing */
 };
 
 void shown_row_make(struct account_call *c, const struct mailbox *m,
@@ -46,9 +47,10 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
                       const struct kept_row *row); /* copied */
 /* Borrowed until another is kept; NULL if it is not. */
 const struct kept_row *account_row_kept(struct account *a, uint32_t number, uint32_t uid);
-/* The store told the call the thread of a message: kept with its row, if that is. */
+/* The store told the call the thread of a message, asked for by `own` of its query: kept with its
+ * row, if that is, and not of another message by now. */
 void account_row_keep_thread(struct account_call *c, uint32_t number, uint32_t uid,
-                             uint64_t thread);
+                             uint64_t own, uint64_t thread);
 /* Is the thread that is kept with a row still its own? */
 bool account_row_has_thread(const struct account *a, const struct kept_row *row);
 

@@ -53,7 +53,8 @@ struct account_stream {
     uint64_t measured;
     /* the piece on its way */
     uint64_t at, got;
-    bool was_paused;     /* by it, or by the one before until it is asked for */
+    bool was_paused;
+    enum account_lane lane;
     struct list waiting; /* for the consumer, without a connection: in a->streams */
     /* decoded bytes */
     uint64_t skip, left; /* left: UINT64_MAX = all there are */
@@ -268,6 +269,7 @@ static void measure_end(struct account_stream *s)
 
 static void next_piece(struct account_stream *s)
 {
+    s->lane = s->was_paused ? ACCOUNT_LANE_SLOW : ACCOUNT_LANE_BULK;
     if (s->paused) {
         list_append(&s->a->streams, &s->waiting);
         account_work_end(&s->work, false);
@@ -522,9 +524,7 @@ static void stream_borrow(struct account_stream *s)
     account_work_end(&s->work, false);
     s->conn = NULL;
     op_extend(&s->op, CALL_COMMAND_MS);
-    s->work =
-        account_work_start(s->a, s->was_paused ? ACCOUNT_LANE_SLOW : ACCOUNT_LANE_BULK,
-                           s->box, CALL_COMMAND_MS, on_work, s);
+    s->work = account_work_start(s->a, s->lane, s->box, CALL_COMMAND_MS, on_work, s);
 }
 
 static struct account_stream *
@@ -541,6 +541,7 @@ stream_start(struct account *a, struct str id, struct str path,
     s->path = arena_str(&s->op.arena, path);
     s->has_range = range != NULL;
     s->range = range != NULL ? *range : (struct account_range){0};
+    s->lane = ACCOUNT_LANE_BULK;
     s->left = UINT64_MAX;
     buf_init(&s->piece, DECODED_MAX);
     if (message_id_parse(id, &s->number, &s->uid)) {
@@ -551,7 +552,7 @@ stream_start(struct account *a, struct str id, struct str path,
         return s;
     }
     s->box = m->box;
-    s->work = account_work_start(a, ACCOUNT_LANE_BULK, s->box, deadline_ms, on_work, s);
+    s->work = account_work_start(a, s->lane, s->box, deadline_ms, on_work, s);
     return s;
 }
 

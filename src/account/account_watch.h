@@ -221,8 +221,8 @@ void account_threads_run(struct account *a);
 void account_threads_end(struct account *a);
 bool account_threads_is_quiet(const struct account *a);
 void account_threads_fini(struct account *a);
-/* What the thread of a message is asked by, which points into the row or the arena; of one that
- * is rendered already: false if its thread is known. */
+/* What the thread of a message is asked by, in the arena; of one that is rendered already:
+ * false if its thread is known. */
 struct thread_query account_thread_query(struct account *a, const struct mailbox *m,
                                          const struct imap_row *row, struct arena *arena);
 bool account_thread_query_json(struct account *a, const json_t *message,

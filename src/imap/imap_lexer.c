@@ -3,11 +3,13 @@
  *   token   = atom / quoted / literal / list          ; RFC 9051 §9, widened for reading:
  *   atom    = 1*<any byte except SP ( ) " CR LF>      ; a "\" begins an atom, within one
  *                                                     ; it begins the next: "\A\B" is two
- *   quoted  = <"> *(<any> / "\" <"> / "\\") <">       ; a quote ends the string only
- * before ; SP ) ] or the end of the line: ; some servers do not escape list    = "("
- * *(token / SP) ")" section = ("BODY" / "BINARY") [".PEEK" / ".SIZE"] "[" … "]" ["<"
- * number ["." number] ">"] ; in a FETCH row, one atom; a literal ; may stand inside the
- * brackets
+ *   quoted  = <"> *(<any> / "\" <"> / "\\") <">       ; a quote ends the string only before
+ *                                                     ; SP ) ] or the end of the line:
+ *                                                     ; some servers do not escape
+ *   list    = "(" *(token / SP) ")"
+ *   section = ("BODY" / "BINARY") [".PEEK" / ".SIZE"] "[" … "]" ["<" number ["." number] ">"]
+ *                                                     ; in a FETCH row, one atom; a literal
+ *                                                     ; may stand inside the brackets
  *
  * Lists nest by index, never by recursion: while a list is open its `next` links to the
  * list around it, and becomes the skip index when it closes. */

@@ -31,8 +31,11 @@ static struct str first_id(struct arena *arena, struct str value)
 
 struct str sync_thread_id(struct arena *arena, struct str value)
 {
-    struct str id = first_id(arena, value);
-    return id.len > 0 ? store_thread_id(id) : STR_NULL;
+    struct arena scratch = {0};
+    struct str id = first_id(&scratch, value);
+    struct str found = id.len > 0 ? arena_str(arena, store_thread_id(id)) : STR_NULL;
+    arena_fini(&scratch);
+    return found;
 }
 
 uint64_t sync_thread_hash(struct store *s, const struct store_acct *a, struct str value)

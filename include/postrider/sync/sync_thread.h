@@ -17,8 +17,8 @@ enum {
 
 /* Does the server say itself which messages are a thread? */
 bool sync_thread_is_told(const struct imap_conn *conn);
-/* store_thread_id of the first Message-ID in a header's value, a piece of that or in the arena;
- * absent = there is none. */
+/* store_thread_id of the first Message-ID in a header's value, in the arena; absent = there is
+ * none. */
 struct str sync_thread_id(struct arena *arena, struct str value);
 /* Its hash; 0 = there is none. */
 uint64_t sync_thread_hash(struct store *s, const struct store_acct *a, struct str value);

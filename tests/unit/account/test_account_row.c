@@ -93,20 +93,22 @@ static void kept_row_shows_the_same_with_other_flags(void **state)
 static void kept_thread_holds_until_the_map_changes(void **state)
 {
     (void)state;
-    const struct kept_row row = {.fixed = STR("\"uid\":7")};
+    const struct kept_row row = {.fixed = STR("\"uid\":7"), .query = {.own = 1}};
     struct accounts as = {.config = {.rows_cache_bytes = ROWS_CACHE}};
     struct account a = {
         .as = &as, .acct = {.incarnation = "one"}, .threads = {.map_changes = 5}};
     struct account_call c = {.a = &a, .map_changes = 5};
     account_row_keep(&a, 3, 7, &row);
     assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
-    account_row_keep_thread(&c, 3, 8, 1); /* of a row that is not kept */
-    account_row_keep_thread(&c, 3, 7, 42);
+    account_row_keep_thread(&c, 3, 8, 1, 41); /* of a row that is not kept */
+    account_row_keep_thread(&c, 3, 7, 2, 41); /* of a row whose place it took */
+    assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
+    account_row_keep_thread(&c, 3, 7, 1, 42);
     assert_true(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
     assert_int_equal(account_row_kept(&a, 3, 7)->thread, 42);
     a.threads.map_changes++;
     assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
-    account_row_keep_thread(&c, 3, 7, 43); /* asked for before */
+    account_row_keep_thread(&c, 3, 7, 1, 43); /* asked for before */
     assert_false(account_row_has_thread(&a, account_row_kept(&a, 3, 7)));
     accounts_cache_free(&as);
 }
