@@ -559,12 +559,15 @@ static void fetch_message(struct account_call *c)
 static void ask_thread_ahead(struct account_call *c)
 {
     struct getting *g = c->detail;
-    const struct kept_row *kept =
-        g->headers ? account_row_kept(c->a, c->number, c->uid) : NULL;
-    g->asked_ahead = kept != NULL && kept->query.own != 0;
-    if (g->asked_ahead && account_row_has_thread(c->a, kept)) {
+    const struct kept_row *kept = account_row_kept(c->a, c->number, c->uid);
+    if (kept == NULL || kept->query.own == 0) {
+        call_expect_threads(c, 1);
+        return;
+    }
+    g->asked_ahead = true;
+    if (account_row_has_thread(c->a, kept)) {
         g->thread = kept->thread;
-    } else if (g->asked_ahead) {
+    } else {
         g->own = kept->query.own;
         (void)call_ask_thread(c, &kept->query);
     }
@@ -584,7 +587,9 @@ static struct account_call *getting_start(struct account *a, struct str id,
     c->fini = getting_fini;
     c->reads = true;
     if (call_find_message(c, id)) {
-        ask_thread_ahead(c);
+        if (g->headers) {
+            ask_thread_ahead(c);
+        }
         call_borrow(c, ACCOUNT_LANE_INTERACTIVE, fetch_message);
     }
     return c;
