@@ -60,7 +60,8 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
     struct accounts *as = a->as;
     struct str fixed = row->fixed, parent = row->query.parent;
     size_t cost = fixed.len + parent.len + ROW_OVERHEAD;
-    if (fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes) {
+    if (fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes ||
+        as->memory.level >= MEMORY_LEVEL_WORK) {
         return;
     }
     if (as->rows == NULL) {
@@ -135,7 +136,8 @@ struct str account_shown(struct account *a)
 void account_show(struct account *a, struct str text)
 {
     struct accounts *as = a->as;
-    if (text.len == 0 || text.len > ACCOUNT_SHOWN_MAX) {
+    if (text.len == 0 || text.len > ACCOUNT_SHOWN_MAX ||
+        as->memory.level >= MEMORY_LEVEL_WORK) {
         return;
     }
     if (as->shown == NULL) {

@@ -193,8 +193,9 @@ static void pass_ended(struct account *a, struct mailbox *m,
                        const struct sync_pass_result *result)
 {
     uint32_t box = a->sync_box;
+    const struct imap_status *told = a->sync_status;
     bool again =
-        m != NULL && a->sync_status != NULL && sync_status_differs(m, a->sync_status);
+        m != NULL && told != NULL && told->has != 0 && sync_status_differs(m, told);
     if (m != NULL) {
         account_take_result(a, m, result);
     }

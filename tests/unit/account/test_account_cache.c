@@ -1,5 +1,5 @@
 /* The texts of records that are kept for who asks again. */
-#include "account_priv.h"
+#include "account_row.h"
 
 #include "postrider/base/lru.h"
 #include "postrider/base/mem.h"
@@ -39,7 +39,7 @@ static void what_is_shown_stays_until_the_record_changes(void **state)
 static void all_that_is_shown_is_bounded(void **state)
 {
     (void)state;
-    struct accounts as = {0};
+    struct accounts as = {.config = {.rows_cache_bytes = ACCOUNTS_SHOWN_BYTES}};
     struct account *a = mem_array(MANY, sizeof *a);
     char text[TEXT];
     memset(text, 'x', sizeof text);
@@ -63,6 +63,12 @@ static void all_that_is_shown_is_bounded(void **state)
     assert_null(account_shown(&a[0]).ptr);
     account_show(&a[0], STR("x"));
     assert_int_equal(account_shown(&a[0]).len, 1);
+    accounts_kept_drop(&as);
+    as.memory.level = MEMORY_LEVEL_WORK; /* and still is */
+    account_show(&a[0], STR("x"));
+    account_row_keep(&a[0], 3, 7, &(struct kept_row){.fixed = STR("\"uid\":7")});
+    assert_null(account_shown(&a[0]).ptr);
+    assert_null(account_row_kept(&a[0], 3, 7));
     accounts_cache_free(&as);
     mem_free(a);
 }

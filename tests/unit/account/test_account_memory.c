@@ -105,13 +105,23 @@ static void freed_memory_goes_soon_after_the_work(void **state)
         bool busy, trims;
         enum memory_level level;
     } steps[] = {
-        {9999, false, false, MEMORY_LEVEL_OK},   {59999, false, false, MEMORY_LEVEL_OK},
-        {60000, false, true, MEMORY_LEVEL_OK},   {61000, true, false, MEMORY_LEVEL_OK},
-        {69999, false, false, MEMORY_LEVEL_OK},  {70000, true, false, MEMORY_LEVEL_OK},
-        {71000, false, true, MEMORY_LEVEL_OK},   {90000, false, false, MEMORY_LEVEL_OK},
-        {91000, true, false, MEMORY_LEVEL_OK},   {131000, true, true, MEMORY_LEVEL_OK},
-        {141000, false, true, MEMORY_LEVEL_OK},  {151000, false, false, MEMORY_LEVEL_OK},
-        {151001, false, true, MEMORY_LEVEL_WORK}};
+        {9999, false, false, MEMORY_LEVEL_OK},
+        {59999, false, false, MEMORY_LEVEL_OK},
+        {60000, false, true, MEMORY_LEVEL_OK},
+        {61000, true, false, MEMORY_LEVEL_OK},
+        {70999, false, false, MEMORY_LEVEL_OK},
+        {71000, false, true, MEMORY_LEVEL_OK},
+        {90000, false, false, MEMORY_LEVEL_OK},
+        {91000, true, false, MEMORY_LEVEL_OK},
+        {92000, false, false, MEMORY_LEVEL_OK},
+        {131000, true, true, MEMORY_LEVEL_OK},
+        {132000, false, false, MEMORY_LEVEL_OK},
+        {133000, true, false, MEMORY_LEVEL_OK},
+        {142999, false, false, MEMORY_LEVEL_OK},
+        {143000, false, true, MEMORY_LEVEL_OK},
+        {152999, false, false, MEMORY_LEVEL_WORK},
+        {153000, false, true, MEMORY_LEVEL_WORK},
+    };
     struct accounts_memory m = {0};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         m.level = steps[i].level;
