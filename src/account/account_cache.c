@@ -40,6 +40,19 @@ json_t *accounts_cache_get(struct accounts *as, const char *event_id)
     return as->contents != NULL ? lru_get(as->contents, str_of(event_id)) : NULL;
 }
 
+/* What is kept costs so much: NULL if it is more than may be, or memory is short. */
+static struct lru *cache_for(const struct accounts *as, struct lru **cache,
+                             size_t max_cost, size_t cost)
+{
+    if (cost > max_cost || as->memory.level >= MEMORY_LEVEL_WORK) {
+        return NULL;
+    }
+    if (*cache == NULL) {
+        *cache = lru_new(max_cost, mem_free);
+    }
+    return *cache;
+}
+
 /* --- rows of listings --- */
 
 /* A mailbox gets another number when its UIDs change their meaning. */
@@ -60,12 +73,9 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
     struct accounts *as = a->as;
     struct str fixed = row->fixed, parent = row->query.parent;
     size_t cost = fixed.len + parent.len + ROW_OVERHEAD;
-    if (fixed.len > ROW_MAX || cost > as->config.rows_cache_bytes ||
-        as->memory.level >= MEMORY_LEVEL_WORK) {
+    struct lru *rows = cache_for(as, &as->rows, as->config.rows_cache_bytes, cost);
+    if (fixed.len > ROW_MAX || rows == NULL) {
         return;
-    }
-    if (as->rows == NULL) {
-        as->rows = lru_new(as->config.rows_cache_bytes, mem_free);
     }
     struct kept_row *copy = mem_alloc(sizeof *copy + fixed.len + parent.len);
     *copy = *row;
@@ -74,7 +84,7 @@ void account_row_keep(struct account *a, uint32_t number, uint32_t uid,
     if (parent.ptr != NULL) {
         copy->query.parent.ptr = memcpy(text + fixed.len, parent.ptr, parent.len);
     }
-    lru_put(as->rows, row_key(a, number, uid, key), copy, cost);
+    lru_put(rows, row_key(a, number, uid, key), copy, cost);
 }
 
 static struct kept_row *find_row(struct account *a, uint32_t number, uint32_t uid)
@@ -136,17 +146,15 @@ struct str account_shown(struct account *a)
 void account_show(struct account *a, struct str text)
 {
     struct accounts *as = a->as;
-    if (text.len == 0 || text.len > ACCOUNT_SHOWN_MAX ||
-        as->memory.level >= MEMORY_LEVEL_WORK) {
+    size_t cost = text.len + SHOWN_OVERHEAD;
+    struct lru *texts = cache_for(as, &as->shown, ACCOUNTS_SHOWN_BYTES, cost);
+    if (text.len > ACCOUNT_SHOWN_MAX || texts == NULL) {
         return;
-    }
-    if (as->shown == NULL) {
-        as->shown = lru_new(ACCOUNTS_SHOWN_BYTES, mem_free);
     }
     struct shown *kept = mem_alloc(sizeof *kept + text.len);
     kept->len = text.len;
     memcpy(kept->bytes, text.ptr, text.len);
-    lru_put(as->shown, shown_key(&a), kept, text.len + SHOWN_OVERHEAD);
+    lru_put(texts, shown_key(&a), kept, cost);
 }
 
 void account_shown_forget(struct account *a)

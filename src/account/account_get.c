@@ -43,9 +43,8 @@ struct getting {
     struct buf *flowing; /* what comes goes here */
     struct buf plain, html;
     bool has_more;
-    bool asked_ahead; /* for the thread, by what is kept of its row; or it is kept, too */
-    uint64_t own;     /* of the question for it */
-    uint64_t thread;  /* what the store knows; 0 = nothing */
+    uint64_t own;    /* what its thread was asked by, or is kept with; 0 = not yet */
+    uint64_t thread; /* what the store knows; 0 = nothing */
 };
 
 static void parts_drop(struct getting *g)
@@ -227,7 +226,7 @@ static void answer(struct account_call *c, struct str made)
         json_decref(decoded);
     }
     struct thread_query query;
-    if (!g->asked_ahead &&
+    if (g->own == 0 &&
         account_thread_query_json(c->a, g->message, &c->op.arena, &query)) {
         g->own = query.own;
         (void)call_ask_thread(c, &query);
@@ -564,11 +563,10 @@ static void ask_thread_ahead(struct account_call *c)
         call_expect_threads(c, 1);
         return;
     }
-    g->asked_ahead = true;
+    g->own = kept->query.own;
     if (account_row_has_thread(c->a, kept)) {
         g->thread = kept->thread;
     } else {
-        g->own = kept->query.own;
         (void)call_ask_thread(c, &kept->query);
     }
 }

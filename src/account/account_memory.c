@@ -139,17 +139,14 @@ static void resume_some(struct accounts *as)
  * handshakes and first indexes, so that it goes soon after the last of them. */
 bool accounts_memory_trims(struct accounts_memory *m, bool busy, int64_t now_ms)
 {
-    if (busy) {
-        m->was_busy = true;
-        m->busy_ms = now_ms;
-    }
-    bool quiet = m->was_busy && now_ms - m->busy_ms >= TRIM_SHORT_MS;
+    m->busy_ms = busy ? now_ms : m->busy_ms;
+    bool quiet = m->busy_ms != 0 && now_ms - m->busy_ms >= TRIM_SHORT_MS;
     bool soon = quiet || m->level >= MEMORY_LEVEL_WORK;
     if (now_ms - m->trimmed_ms < (soon ? TRIM_SHORT_MS : TRIM_MS)) {
         return false;
     }
     m->trimmed_ms = now_ms;
-    m->was_busy = busy;
+    m->busy_ms = busy ? now_ms : 0;
     return true;
 }
 

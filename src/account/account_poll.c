@@ -310,10 +310,10 @@ bool account_poll_ask(struct account *a)
                            IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_HIGHESTMODSEQ;
     struct account_poll *p = &a->poll;
     bool busy = false;
-    if (p->asks == NULL && p->due_at >= p->due_count) {
-        return false;
-    }
     if (p->asks == NULL) {
+        if (p->due_at >= p->due_count) {
+            return false;
+        }
         p->asks = mem_array(POLL_ASK_MAX, sizeof *p->asks);
     }
     for (size_t i = 0; i < POLL_ASK_MAX; i++) {

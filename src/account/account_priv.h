@@ -128,8 +128,7 @@ struct accounts_memory {
     unsigned percent; /* of the limit */
     enum memory_level level;
     int64_t trimmed_ms;
-    bool was_busy; /* since then: last at … */
-    int64_t busy_ms;
+    int64_t busy_ms; /* the last time since then that accounts were; 0 = none */
 };
 enum memory_level accounts_memory_level(enum memory_level before, unsigned percent);
 void accounts_memory_init(struct accounts *as);

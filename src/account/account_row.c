@@ -31,7 +31,7 @@ static void ask(struct account_call *c, const struct imap_row *row,
     }
 }
 
-/* Gives what its thread is asked by, which may point into the row. */
+/* Gives what its thread is asked by. */
 static struct thread_query make_fixed(struct account_call *c, const struct mailbox *m,
                                       const struct imap_row *row, struct buf *text)
 {

@@ -15,9 +15,8 @@ struct kept_row {
     struct str fixed; /* members of its JSON, each behind a comma */
     uint64_t size;    /* of the message: with another one it is another message */
     struct thread_query query;
-    uint64_t thread; /* what the store told … */
-    uint64_t
-        map_changes; /* … and still would, if there are no more of them; 0 = nothing */
+    uint64_t thread;      /* what the store told, and still would … */
+    uint64_t map_changes; /* … if the account has no more of them; 0 = nothing */
 };
 
 struct shown_row {

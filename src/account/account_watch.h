@@ -105,13 +105,13 @@ struct account_poll {
     int64_t throttled_until_ms; /* looks are half as frequent until then */
     int64_t select_until_ms;    /* STATUS is not to be believed until then */
     unsigned status_misses;
-    unsigned minute_count; /* below */
-    int64_t probed_at_ms;  /* a mailbox that STATUS calls unchanged was selected */
-    size_t probe_next;     /* index into the table */
-    uint32_t *due;         /* boxes to be asked for by STATUS */
+    int64_t probed_at_ms; /* a mailbox that STATUS calls unchanged was selected */
+    size_t probe_next;    /* index into the table */
+    uint32_t *due;        /* boxes to be asked for by STATUS */
     size_t due_count, due_at;
     struct poll_ask *asks; /* POLL_ASK_MAX; NULL until the first one */
-    int64_t minute_at_ms;  /* of the server's limit */
+    int64_t minute_at_ms;  /* of the server's limit … */
+    unsigned minute_count; /* … and the questions since */
 };
 
 void account_poll_begin(struct account *a);

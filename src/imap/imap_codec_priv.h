@@ -313,6 +313,7 @@ bool imap_date_parse_fixed(struct str text, int64_t *ms_out);
 /* imap_row_scan.c: the row that the text begins with, if it is one of the plain ones; the bytes
  * it takes, or 0. It needs less than the limits allow before login. */
 size_t imap_row_scan(const char *text, size_t len, struct imap_row *row);
+/* What such rows have at most. */
 enum {
     IMAP_ROW_SCAN_ITEMS = IMAP_ITEM_UID | IMAP_ITEM_FLAGS | IMAP_ITEM_MODSEQ |
                           IMAP_ITEM_INTERNALDATE | IMAP_ITEM_SIZE | IMAP_ITEM_EMAILID

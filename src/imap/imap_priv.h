@@ -265,9 +265,9 @@ struct imap_trace_side {
 
 struct imap_trace_state {
     struct imap_trace trace;
-    bool wanted[2]; /* since the beginning of a line: */
-    struct imap_trace_side
-        *sides; /* … what the server says, what we say; NULL: neither */
+    /* By who speaks, the server or we. */
+    bool wanted[2];                /* since the beginning of a line */
+    struct imap_trace_side *sides; /* NULL until a line is wanted */
 };
 
 void imap_trace_init(struct imap_trace_state *t, const struct imap_trace *trace);
@@ -301,7 +301,8 @@ struct imap_conn {
     int64_t answer_ms;
     struct imap_caps caps;
     struct imap_namespace name_space;
-    struct intern *texts; /* of the net, among them: the prefix of the namespace, … */
+    struct intern
+        *texts; /* the net's: they hold the namespace's prefix and what follows */
     const char *server_name;
     const char *greeting;                     /* NULL: it had no text */
     const char *client_name, *client_version; /* said in ID; NULL: ID was not said */

@@ -29,16 +29,16 @@ static struct imap_trace_side *side_get(struct imap_trace_state *t, bool sent)
         buf_init(&t->sides[0].line, IMAP_TRACE_LINE_MAX);
         buf_init(&t->sides[1].line, IMAP_TRACE_LINE_MAX);
     }
-    return &t->sides[sent ? 1 : 0];
+    return &t->sides[sent];
 }
 
-/* Where it is not wanted. */
 static void side_forget(struct imap_trace_state *t, bool sent)
 {
     if (t->sides != NULL) {
-        buf_release(&t->sides[sent ? 1 : 0].line);
-        t->sides[sent ? 1 : 0].skip = 0;
-        t->sides[sent ? 1 : 0].overlong = false;
+        struct imap_trace_side *side = &t->sides[sent];
+        buf_release(&side->line);
+        side->skip = 0;
+        side->overlong = false;
     }
 }
 
@@ -86,10 +86,10 @@ void imap_trace_bytes(struct imap_trace_state *t, bool sent, const char *data, s
         return;
     }
     bool wanted = t->trace.is_wanted(t->trace.ctx);
-    if (!wanted || !t->wanted[sent ? 1 : 0]) {
+    if (!wanted || !t->wanted[sent]) {
         /* Begins at the beginning of a response: what runs now cannot be framed. */
         side_forget(t, sent);
-        t->wanted[sent ? 1 : 0] = wanted && (len == 0 || data[len - 1] == '\n');
+        t->wanted[sent] = wanted && (len == 0 || data[len - 1] == '\n');
         return;
     }
     struct imap_trace_side *side = side_get(t, sent);

@@ -71,8 +71,7 @@ struct timer;
 typedef void timer_fn(struct timer *t);
 
 /* Embedded in its user; zeroed means stopped. Stopping is immediate: the memory may go.
- * Small, since there are many and few of them are set: when one is due is kept in the heap.
- */
+ * Small, since there are many and few of them are set: when one is due is kept in the heap. */
 struct timer {
     struct loop *loop;
     size_t slot; /* position in the heap + 1; 0 = stopped */

@@ -95,7 +95,7 @@ struct mailbox {
     uint32_t rebuild_told; /* events of the part at hand that were told */
     int64_t reset_from_ms; /* UIDVALIDITY changes are counted from here, for a day … */
     int64_t rest_until_ms; /* … and when it changes too often: left alone until then */
-    uint32_t reset_count;
+    uint32_t reset_count;  /* … of them so far */
     /* The server shows only the newest messages, from this UID on; 0: it shows all. What
      * it stopped showing is not indexed. */
     uint32_t window_floor;
@@ -113,18 +113,17 @@ struct mailbox {
     size_t segment_count;
     char *inline_segment; /* encoded rows of a small mailbox, or NULL */
     size_t inline_len;
-    /* Not stored: how often in a row it could not be selected, and when to try again. */
-    int64_t parked_until_ms; /* wall time */
-    uint32_t select_failures;
-    char delimiter; /* stored; 0 = none */
+    char delimiter; /* of the names, here because it fills a gap; 0 = none */
     /* not stored */
     bool is_shadow;   /* from store_shadow_start: its rows lie apart */
     bool nonexistent; /* the server said so when it was to be selected, … */
     bool unheard; /* renamed while NOTIFY runs: Dovecot may tell nothing of it any more */
-    bool listed_anew; /* a listing told of it what is not stored yet */
-    bool suspect;     /* proved to differ: the next pass compares all of it */
-    int64_t refused_since_ms,
-        refused_ms; /* … for the first and the last time: wall time */
+    bool listed_anew;         /* a listing told of it what is not stored yet */
+    bool suspect;             /* proved to differ: the next pass compares all of it */
+    uint32_t select_failures; /* in a row */
+    int64_t refused_since_ms; /* … for the first … */
+    int64_t refused_ms;       /* … and the last time: wall time */
+    int64_t parked_until_ms;  /* not to be selected until then: wall time */
     int64_t changed_at_ms,
         look_at_ms; /* loop's clock: last change (0 = none seen), next look */
 };

@@ -109,8 +109,8 @@ struct sync_ctx {
     uint32_t
         new_items; /* imap_item bits that a pass asks for new messages besides its own */
     bool threads;  /* what new messages tell of threads is kept */
-    uint64_t *map_changes; /* store_commit_params'; may be NULL */
-    bool fast; /* nothing is indexed but the highest UID; only arrivals are told of */
+    bool fast;     /* nothing is indexed but the highest UID; only arrivals are told of */
+    uint64_t *map_changes;        /* store_commit_params'; may be NULL */
     struct sync_learned *learned; /* may be NULL */
     /* A pass works on this mailbox: a listing leaves it alone. May be NULL. */
     bool (*is_busy)(void *ctx, uint32_t box);
