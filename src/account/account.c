@@ -252,7 +252,7 @@ static void load_begin(struct account *a)
 {
     a->phase = ACCOUNT_PHASE_LOADING;
     a->reload = true;
-    a->threads.map_changes = (uint64_t)++a->as->loads << 32;
+    account_threads_recount(a);
     a->load = store_account_get_start(a->as->store, str_of(a->acct.id), on_loaded, a);
 }
 

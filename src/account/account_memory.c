@@ -181,6 +181,7 @@ void accounts_memory_look(struct accounts *as)
     }
     if (level >= MEMORY_LEVEL_WORK) {
         accounts_kept_drop(as);
+        store_threads_forget(as->store);
         list_foreach (node, &as->all) {
             account_work_close_idle(container_of(node, struct account, node));
         }

@@ -208,7 +208,6 @@ struct account_threads {
     struct sync_threads *op;
     struct thread_done *done; /* mailboxes with nothing left */
     size_t done_count, done_cap;
-    uint32_t buckets;     /* of the map in the store, when it was last read */
     uint64_t map_changes; /* store_commit_params'; never the same after another load */
 };
 
@@ -216,6 +215,8 @@ struct account_threads {
 bool account_has_threads(const struct account *a);
 /* It is to keep threads; does its server tell them, none are kept. */
 bool account_keeps_threads(const struct account *a);
+/* What was read of the map until now is not believed any more. */
+void account_threads_recount(struct account *a);
 /* Nothing else is to be done. */
 void account_threads_run(struct account *a);
 void account_threads_end(struct account *a);

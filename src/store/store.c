@@ -8,6 +8,7 @@
 #include "postrider/base/mem.h"
 #include "postrider/base/num.h"
 #include "postrider/base/rand.h"
+#include "postrider/store/store_thread.h"
 
 #include <stdio.h>
 
@@ -91,6 +92,7 @@ void store_free(struct store **sp)
     store_directory_free(&s->directory);
     store_settings_cache_free(&s->settings);
     store_token_cache_free(&s->tokens);
+    store_threads_forget(s);
     keyring_free(&s->keyring);
     wipe_text(s->key_text);
     mem_free(s->key_file);

@@ -268,6 +268,7 @@ struct store {
     struct store_directory *directory;
     struct store_settings_cache *settings;
     struct store_token_cache *tokens;
+    struct lru *threads_kept; /* thread_kept.c; NULL: nothing is */
 };
 
 void store_lua_init(struct store *s);

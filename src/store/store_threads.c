@@ -8,6 +8,7 @@
  *
  * Both read the record again when a bucket turns out to have been split since. */
 #include "store_rows.h"
+#include "thread_kept.h"
 #include "thread_store.h"
 
 #include "postrider/base/check.h"
@@ -35,6 +36,8 @@ struct store_threads {
     size_t answered; /* all in front of it are */
     size_t expected;
     unsigned records;
+    const uint64_t *map_changes; /* NULL: nobody counts them */
+    uint64_t changes;            /* of them, when the record was read */
     bool has_record;
     bool asking; /* an answer is under way */
     bool ended;  /* no more queries */
@@ -98,7 +101,9 @@ static void on_threads(void *ctx, const struct store_reply *reply);
 static void threads_next(struct store_threads *self)
 {
     struct store_words w;
-    answer_rest(self);
+    do {
+        answer_rest(self);
+    } while (thread_map_recall(self->base.store, &self->acct, self->changes, &self->map));
     bool more = !self->ended || self->answered < self->count;
     store_words_init(&w, &self->base.op.arena);
     if (more && !self->asking &&
@@ -121,13 +126,35 @@ static void read_record(struct store_op *op, const struct store_acct *acct,
     }
 }
 
+static uint64_t changes_now(const struct store_threads *self)
+{
+    return self->map_changes != NULL ? *self->map_changes : 0;
+}
+
 static void begin(struct store_threads *self, uint32_t buckets)
 {
     self->asking = true;
     self->has_record = false;
     self->answered = 0;
     self->records++;
+    self->changes = changes_now(self);
     read_record(&self->base, &self->acct, buckets, on_threads);
+}
+
+/* Reads the map, or has what is kept of it. */
+static void threads_begin(struct store_threads *self)
+{
+    struct store *s = self->base.store;
+    self->changes = changes_now(self);
+    self->has_record = thread_record_recall(s, &self->acct, self->changes, &self->map,
+                                            &self->base.op.arena);
+    if (self->has_record) {
+        want_expected(self);
+        threads_next(self);
+    } else {
+        uint32_t believed = thread_kept_buckets(s, &self->acct);
+        begin(self, is_few(believed, self->expected) ? believed : 0);
+    }
 }
 
 static void on_threads(void *ctx, const struct store_reply *reply)
@@ -147,27 +174,28 @@ static void on_threads(void *ctx, const struct store_reply *reply)
     }
     if (self->map.outdated && self->records < RECORDS_MAX) {
         begin(self, 0);
-    } else {
-        threads_next(self);
+        return;
     }
+    if (self->changes == changes_now(self)) {
+        thread_map_keep(self->base.store, &self->acct, self->changes, &self->map);
+    }
+    threads_next(self);
 }
 
 struct store_threads *store_threads_begin(struct store *s, const struct store_acct *a,
-                                          size_t expected, uint32_t believed,
+                                          size_t expected, const uint64_t *map_changes,
                                           store_threads_cb *cb, void *ctx)
 {
     struct store_threads *self = store_op_new(s, &threads_type, QUERIES_MS);
     self->acct = store_acct_copy(&self->base.op.arena, a);
     self->expected = expected;
+    self->map_changes = map_changes;
     self->cb = cb;
     self->ctx = ctx;
-    begin(self, is_few(believed, expected) ? believed : 0);
+    if (op_is_running(&self->base.op)) {
+        threads_begin(self);
+    }
     return self;
-}
-
-uint32_t store_threads_buckets(const struct store_threads *self)
-{
-    return self->map.stored;
 }
 
 static void questions_grow(struct store_threads *self)
@@ -218,7 +246,7 @@ struct store_threads *store_threads_start(struct store *s, const struct store_ac
                                           size_t count, store_threads_cb *cb, void *ctx)
 {
     CHECK(count <= THREAD_QUERIES_MAX);
-    struct store_threads *self = store_threads_begin(s, a, 0, 0, cb, ctx);
+    struct store_threads *self = store_threads_begin(s, a, 0, NULL, cb, ctx);
     for (size_t i = 0; i < count; i++) {
         (void)store_threads_add(self, &queries[i]);
     }

@@ -36,6 +36,7 @@ struct thread_bucket {
     struct thread_entry *entries; /* rising ids */
     size_t count, cap;
     bool changed;
+    bool kept; /* thread_kept has it */
 };
 
 struct thread_map {
@@ -48,6 +49,7 @@ struct thread_map {
     uint32_t *wanted, *asked;
     bool *is_wanted; /* by bucket */
     size_t wanted_count, wanted_cap, asked_count;
+    size_t missed_count; /* of those wanted: they are not kept in memory (thread_kept) */
     /* A bucket was split since the record was read: entries are elsewhere. */
     bool outdated;
 };

@@ -201,6 +201,7 @@ bool thread_map_words(struct thread_map *map, struct store_words *w,
     }
     size_t count = map->wanted_count < ASK_MAX ? map->wanted_count : ASK_MAX;
     map->wanted_count -= count;
+    map->missed_count = map->wanted_count;
     map->asked_count = count;
     map->asked = arena_memdup(map->arena, map->wanted + map->wanted_count,
                               count * sizeof *map->asked);

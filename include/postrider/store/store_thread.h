@@ -68,13 +68,14 @@ struct store_threads *store_threads_start(struct store *s, const struct store_ac
                                           size_t count, store_threads_cb *cb, void *ctx);
 void store_threads_cancel(struct store_threads *op);
 /* The same for queries that are not known yet: what they are likely to need is read
- * meanwhile. `expected` of them: 0 if nobody knows; `believed` buckets of the map, as the
- * operation before told: 0 costs a round trip. It waits for each some minutes at most. */
+ * meanwhile. `expected` of them: 0 if nobody knows. `map_changes`: store_commit_params' of this
+ * account, which outlives the operation: what was read of the map is kept in memory until the
+ * map may have changed; NULL: it is read. It waits for each query some minutes at most. */
 struct store_threads *store_threads_begin(struct store *s, const struct store_acct *a,
-                                          size_t expected, uint32_t believed,
+                                          size_t expected, const uint64_t *map_changes,
                                           store_threads_cb *cb, void *ctx);
-/* In the callback. */
-uint32_t store_threads_buckets(const struct store_threads *op);
+/* Gives back the memory of what is kept of maps; NULL is accepted. */
+void store_threads_forget(struct store *s);
 /* The next one, in the order of `threads`, which is copied; false: not taken, the operation has
  * ended or has as many as it may. */
 bool store_threads_add(struct store_threads *op, const struct thread_query *query);
