@@ -4,34 +4,22 @@
 #include "account_row.h"
 #include "account_safe.h"
 #include "account_sections.h"
-
-#include "postrider/mime/mime.h"
+#include "account_texts.h"
 
 #include <stdio.h>
 
 enum {
-    TEXT_FETCH_SLACK = 4,         /* encoded bytes fetched for one byte of text */
-    IMAP_ROW_KEEPS = 1024 * 1024, /* of one section */
     GUESS_BYTES = 32 * 1024
 };
 
 struct getting {
-    enum account_text_type type;
-    size_t max_bytes;
     bool headers; /* the answer is a whole message */
     bool mark_seen;
     bool web_safe, fold_quotes; /* the HTML is made safe to show */
     bool embed;
     struct account_images *images; /* NULL: none to put in */
     json_t *message;
-    /* text parts, plain first; encodings copied, since rows are borrowed */
-    struct getting_part {
-        struct str path, encoding, charset;
-        uint64_t size;
-        bool html;
-        struct buf body; /* of what streams: rows do not keep so much */
-    } * parts;
-    size_t part_count;
+    struct account_texts texts;
     /* what the id of a text says where its parts are: they come with the structure */
     struct str asked[ACCOUNT_SECTIONS_MAX + 1];
     size_t asked_count;
@@ -41,157 +29,20 @@ struct getting {
     bool taken;
     struct account_report report;
     struct buf *flowing; /* what comes goes here */
-    struct buf plain, html;
-    bool has_more;
-    uint64_t own;    /* what its thread was asked by, or is kept with; 0 = not yet */
-    uint64_t thread; /* what the store knows; 0 = nothing */
+    uint64_t own;        /* what its thread was asked by, or is kept with; 0 = not yet */
+    uint64_t thread;     /* what the store knows; 0 = nothing */
 };
-
-static void parts_drop(struct getting *g)
-{
-    for (size_t i = 0; i < g->part_count; i++) {
-        buf_fini(&g->parts[i].body);
-    }
-    g->part_count = 0;
-}
 
 static void getting_fini(struct account_call *c)
 {
     struct getting *g = c->detail;
-    parts_drop(g);
+    account_texts_fini(&g->texts);
     account_report_fini(&g->report);
     json_decref(g->message);
-    buf_fini(&g->plain);
-    buf_fini(&g->html);
     account_images_free(&g->images);
 }
 
-/* --- texts --- */
-
-static void take_part(struct account_call *c, const struct imap_part *part, bool html)
-{
-    struct getting *g = c->detail;
-    struct arena *arena = &c->op.arena;
-    g->parts[g->part_count++] = (struct getting_part){
-        .path = arena_str(arena, part->path),
-        .encoding = arena_str(arena, part->encoding),
-        .charset = arena_str(arena, imap_param_get(&part->params, "charset")),
-        .size = part->size,
-        .html = html,
-        .body = BUF_INIT(g->max_bytes * TEXT_FETCH_SLACK)};
-}
-
-static void take_parts(struct account_call *c, const struct imap_structure *structure)
-{
-    struct getting *g = c->detail;
-    struct render_texts texts;
-    render_texts_find(structure, &texts);
-    g->parts = ARENA_ARRAY(&c->op.arena, struct getting_part,
-                           texts.plain_count + texts.html_count);
-    for (size_t i = 0; i < texts.plain_count && g->type != ACCOUNT_TEXT_HTML; i++) {
-        take_part(c, texts.plain[i], false);
-    }
-    for (size_t i = 0; i < texts.html_count && g->type != ACCOUNT_TEXT_PLAIN; i++) {
-        take_part(c, texts.html[i], true);
-    }
-}
-
-static struct getting_part *part_by_path(const struct getting *g, struct str path)
-{
-    for (size_t i = 0; i < g->part_count; i++) {
-        if (str_eq(g->parts[i].path, path)) {
-            return &g->parts[i];
-        }
-    }
-    return NULL;
-}
-
-static void take_text(struct getting *g, const struct getting_part *part, struct str data)
-{
-    struct buf *out = part->html ? &g->html : &g->plain;
-    size_t room = out->len < g->max_bytes ? g->max_bytes - out->len : 0;
-    bool more = false;
-    struct mime_text how = {.encoding = part->encoding,
-                            .charset = part->charset,
-                            .max_bytes = room,
-                            .input_cut = data.len < part->size};
-    if (!mime_text_decode(out, data, &how, &more)) {
-        more = true;
-    }
-    g->has_more = g->has_more || more;
-}
-
-static const struct imap_section *section_by_name(const struct imap_row *row,
-                                                  struct str name)
-{
-    for (size_t i = 0; i < row->section_count; i++) {
-        if (str_eq(row->sections[i].name, name)) {
-            return &row->sections[i];
-        }
-    }
-    return NULL;
-}
-
-/* What was asked for, and not just its beginning. The size in the structure is no proof: some
- * servers guess it. A row that was cut may have cut any of its values. */
-static bool is_whole(const struct getting *g, const struct getting_part *part,
-                     const struct imap_section *section, bool cut)
-{
-    size_t len = section != NULL ? section->data.len : 0;
-    if (section == NULL || (g->guesses && len == 0 && part->size > 0) ||
-        (cut && len < part->size)) {
-        return false;
-    }
-    return (len < IMAP_ROW_KEEPS && len < g->asked_bytes) ||
-           len >= g->max_bytes * TEXT_FETCH_SLACK;
-}
-
-/* If all of them came; else none is taken. */
-static void take_asked(struct getting *g, const struct imap_row *row)
-{
-    for (size_t i = 0; i < g->part_count; i++) {
-        if (!is_whole(g, &g->parts[i], section_by_name(row, g->parts[i].path),
-                      row->partial)) {
-            return;
-        }
-    }
-    for (size_t i = 0; i < g->part_count; i++) {
-        const struct imap_section *section = section_by_name(row, g->parts[i].path);
-        if (section != NULL && section->data.ptr != NULL) {
-            take_text(g, &g->parts[i], section->data);
-        }
-    }
-    g->taken = true;
-}
-
-static bool has_text(const struct getting *g, bool html)
-{
-    for (size_t i = 0; i < g->part_count; i++) {
-        if (g->parts[i].html == html) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* made: what stands for the HTML; absent if it was not asked for. */
-static json_t *texts_json(struct getting *g, struct str made)
-{
-    json_t *out = json_object();
-    if (has_text(g, false)) {
-        json_put_str(out, "plain", buf_str(&g->plain));
-    }
-    if (made.ptr != NULL) {
-        json_put_str(out, "html", made);
-    } else if (has_text(g, true)) {
-        json_put_str(out, "html", buf_str(&g->html));
-    }
-    if (made.ptr != NULL && g->web_safe) {
-        json_put_bool(out, "webSafe", true);
-    }
-    json_put_bool(out, "hasMore", g->has_more);
-    return out;
-}
+/* --- the answer --- */
 
 static void answer_message(struct account_call *c)
 {
@@ -216,12 +67,12 @@ static void answer(struct account_call *c, struct str made)
 {
     struct getting *g = c->detail;
     if (!g->headers) {
-        call_complete(c, texts_json(g, made));
+        call_complete(c, account_texts_json(&g->texts, made, g->web_safe));
         return;
     }
-    if (g->type != ACCOUNT_TEXT_NONE && g->part_count > 0) {
+    if (g->texts.part_count > 0) {
         json_t *text = json_object_get(g->message, "text");
-        json_t *decoded = texts_json(g, made);
+        json_t *decoded = account_texts_json(&g->texts, made, g->web_safe);
         json_object_update(text, decoded);
         json_decref(decoded);
     }
@@ -237,16 +88,17 @@ static void answer(struct account_call *c, struct str made)
 static void getting_complete(struct account_call *c)
 {
     struct getting *g = c->detail;
-    if (g->part_count == 0 || (!g->web_safe && g->images == NULL)) {
+    if (g->texts.part_count == 0 || (!g->web_safe && g->images == NULL)) {
         answer(c, STR_NULL);
         return;
     }
-    const struct account_safe_params params = {
-        .plain = buf_str(&g->plain),
-        .html = has_text(g, true) ? str_of(buf_c(&g->html)) : STR_NULL,
-        .fold_quotes = g->fold_quotes,
-        .only_embed = !g->web_safe,
-        .images = g->images};
+    const struct account_safe_params params = {.plain = buf_str(&g->texts.plain),
+                                               .html = account_texts_has(&g->texts, true)
+                                                           ? str_of(buf_c(&g->texts.html))
+                                                           : STR_NULL,
+                                               .fold_quotes = g->fold_quotes,
+                                               .only_embed = !g->web_safe,
+                                               .images = g->images};
     g->images = NULL;
     account_safe_start(c, &params, answer);
 }
@@ -255,8 +107,7 @@ static void getting_complete(struct account_call *c)
 
 static struct buf *body_of_text(struct getting *g, struct str path)
 {
-    struct getting_part *part = part_by_path(g, path);
-    return part != NULL ? &part->body : NULL;
+    return account_texts_body(&g->texts, path);
 }
 
 /* Or of the report. */
@@ -379,8 +230,9 @@ static void fetch_images(struct account_call *c)
                                                     .on_end = on_images};
     struct getting *g = c->detail;
     struct str paths[ACCOUNT_IMAGES_MAX + 1];
-    size_t count =
-        g->images != NULL ? account_images_named(g->images, buf_str(&g->html), paths) : 0;
+    size_t count = g->images != NULL
+                       ? account_images_named(g->images, buf_str(&g->texts.html), paths)
+                       : 0;
     if (count == 0) {
         account_images_free(&g->images);
     }
@@ -402,15 +254,6 @@ static void fetch_images(struct account_call *c)
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
-static void take_texts(struct getting *g)
-{
-    for (size_t i = 0; i < g->part_count; i++) {
-        struct getting_part *part = &g->parts[i];
-        take_text(g, part, part->body.len > 0 ? buf_str(&part->body) : STR(""));
-        buf_release(&part->body);
-    }
-}
-
 static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, void *ctx)
 {
     struct account_call *c = ctx;
@@ -422,7 +265,7 @@ static void on_texts(struct imap_fetch *op ATTR_UNUSED, const struct err *err, v
         call_fail_err(c, err);
         return;
     }
-    take_texts(c->detail);
+    account_texts_take(&((struct getting *)c->detail)->texts);
     fetch_images(c);
 }
 
@@ -432,19 +275,19 @@ static void fetch_texts(struct account_call *c)
                                                     .on_body_begin = on_text_begin,
                                                     .on_body = on_flow,
                                                     .on_end = on_texts};
-    struct getting *g = c->detail;
+    const struct account_texts *texts = &((struct getting *)c->detail)->texts;
     char uid[16];
-    struct str *names = ARENA_ARRAY(&c->op.arena, struct str, g->part_count);
-    for (size_t i = 0; i < g->part_count; i++) {
-        names[i] = g->parts[i].path;
+    struct str *names = ARENA_ARRAY(&c->op.arena, struct str, texts->part_count);
+    for (size_t i = 0; i < texts->part_count; i++) {
+        names[i] = texts->parts[i].path;
     }
     (void)snprintf(uid, sizeof uid, "%u", c->uid);
     struct imap_fetch_params params = {.by_uid = true,
                                        .set = str_of(uid),
                                        .items = IMAP_ITEM_UID,
                                        .sections = names,
-                                       .section_count = g->part_count,
-                                       .partial_bytes = g->max_bytes * TEXT_FETCH_SLACK};
+                                       .section_count = texts->part_count,
+                                       .partial_bytes = account_texts_bytes(texts)};
     c->fetch = imap_fetch_start(c->conn, &params, CALL_COMMAND_MS, &events, c);
 }
 
@@ -460,7 +303,7 @@ static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
     }
     c->a->no_guesses = c->a->no_guesses || g->unguessed;
     g->message = g->headers ? render_message(m, row) : json_object();
-    const struct imap_section *header = section_by_name(row, STR("HEADER"));
+    const struct imap_section *header = account_section_find(row, STR("HEADER"));
     if (g->headers && header != NULL && header->data.ptr != NULL) {
         render_headers(g->message, header->data);
     }
@@ -469,12 +312,11 @@ static void on_message_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_
     if (g->headers && row->structure != NULL) {
         account_report_find(&g->report, &c->op.arena, row->structure);
     }
-    if (g->type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
-        take_parts(c, row->structure);
+    if (g->texts.type != ACCOUNT_TEXT_NONE && row->structure != NULL) {
+        account_texts_find(&g->texts, &c->op.arena, row->structure);
         g->images = g->embed ? account_images_find(row->structure) : NULL;
-        if (g->asked_count > 0) {
-            take_asked(g, row);
-        }
+        g->taken = g->asked_count > 0 &&
+                   account_texts_take_row(&g->texts, row, g->asked_bytes, g->guesses);
     }
 }
 
@@ -503,7 +345,7 @@ static void on_message(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
     } else if (g->message == NULL) {
         c->refused_no = err->code == ERR_NO;
         call_fail(c, ERR_NO_MESSAGE, "Requested message was not found");
-    } else if (g->part_count > 0 && !g->taken) {
+    } else if (g->texts.part_count > 0 && !g->taken) {
         fetch_texts(c);
     } else {
         fetch_images(c);
@@ -521,23 +363,21 @@ static void fetch_message(struct account_call *c)
                                                     .on_end = on_message};
     struct getting *g = c->detail;
     char uid[16];
+    enum account_text_type type = g->texts.type;
     if (g->headers) {
-        g->guesses = g->type != ACCOUNT_TEXT_NONE && !c->a->no_guesses && !g->unguessed;
+        g->guesses = type != ACCOUNT_TEXT_NONE && !c->a->no_guesses && !g->unguessed;
         g->asked[0] = STR("HEADER");
         g->asked_count =
-            1 + (g->guesses ? account_sections_usual(g->type, g->asked + 1) : 0);
+            1 + (g->guesses ? account_sections_usual(type, g->asked + 1) : 0);
     }
     g->asked_bytes =
-        least(g->max_bytes * TEXT_FETCH_SLACK, g->guesses ? GUESS_BYTES : SIZE_MAX);
+        least(account_texts_bytes(&g->texts), g->guesses ? GUESS_BYTES : SIZE_MAX);
     json_decref(g->message);
     g->message = NULL;
     account_report_fini(&g->report);
     account_images_free(&g->images);
-    parts_drop(g);
+    account_texts_clear(&g->texts);
     g->taken = false;
-    g->has_more = false;
-    buf_clear(&g->plain);
-    buf_clear(&g->html);
     (void)snprintf(uid, sizeof uid, "%u", c->uid);
     struct imap_fetch_params params = {
         .by_uid = true,
@@ -578,9 +418,7 @@ static struct account_call *getting_start(struct account *a, struct str id,
     struct account_call *c = call_new(a, "get message", deadline_ms, cb, ctx);
     struct getting *g = ARENA_NEW(&c->op.arena, struct getting);
     *g = how;
-    g->max_bytes = g->max_bytes > 0 ? g->max_bytes : ACCOUNT_TEXT_MAX;
-    buf_init(&g->plain, g->max_bytes + 16);
-    buf_init(&g->html, g->max_bytes + 16);
+    account_texts_init(&g->texts);
     c->detail = g;
     c->fini = getting_fini;
     c->reads = true;
@@ -598,8 +436,7 @@ struct account_call *account_message_get_start(struct account *a,
                                                int64_t deadline_ms, account_call_cb *cb,
                                                void *ctx)
 {
-    struct getting how = {.type = params->text,
-                          .max_bytes = params->max_bytes,
+    struct getting how = {.texts = {.type = params->text, .max_bytes = params->max_bytes},
                           .headers = true,
                           .mark_seen = params->mark_seen,
                           .web_safe = params->web_safe || params->fold_quotes,
@@ -613,9 +450,9 @@ struct account_call *account_text_get_start(struct account *a,
                                             int64_t deadline_ms, account_call_cb *cb,
                                             void *ctx)
 {
-    struct getting how = {.type = params->text == ACCOUNT_TEXT_NONE ? ACCOUNT_TEXT_ALL
-                                                                    : params->text,
-                          .max_bytes = params->max_bytes,
+    bool all = params->text == ACCOUNT_TEXT_NONE;
+    struct getting how = {.texts = {.type = all ? ACCOUNT_TEXT_ALL : params->text,
+                                    .max_bytes = params->max_bytes},
                           .web_safe = params->web_safe || params->fold_quotes,
                           .fold_quotes = params->fold_quotes,
                           .embed = params->embed_images};
@@ -624,7 +461,7 @@ struct account_call *account_text_get_start(struct account *a,
     (void)render_part_id_parse(&arena, params->id, &id, &rest);
     struct account_call *c = getting_start(a, id, how, deadline_ms, cb, ctx);
     struct getting *g = c->detail;
-    g->asked_count = account_sections_named(&c->op.arena, rest, g->type, g->asked);
+    g->asked_count = account_sections_named(&c->op.arena, rest, g->texts.type, g->asked);
     arena_fini(&arena);
     return c;
 }

@@ -53,3 +53,14 @@ size_t account_sections_usual(enum account_text_type type, struct str *out)
     }
     return count;
 }
+
+const struct imap_section *account_section_find(const struct imap_row *row,
+                                                struct str name)
+{
+    for (size_t i = 0; i < row->section_count; i++) {
+        if (str_eq(row->sections[i].name, name)) {
+            return &row->sections[i];
+        }
+    }
+    return NULL;
+}
