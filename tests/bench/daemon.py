@@ -352,10 +352,13 @@ def suite_latency(w):
 
 # --- api ---
 
-def wrk(w, connections, path, seconds=None, port=None):
+def wrk(w, connections, path, seconds=None, port=None, pages=None):
+    """pages: of a listing, one of them in turn for each request."""
     seconds = seconds or w.options.seconds
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H",
-                           f"Authorization: Bearer {w.daemon.token}", f"http://{rig.HOST}:{port or w.daemon.port}{path}"],
+    script = ["-s", os.path.join(ROOT, "tests", "bench", "pages.lua")] if pages else []
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *script, "-H",
+                           f"Authorization: Bearer {w.daemon.token}", f"http://{rig.HOST}:{port or w.daemon.port}{path}",
+                           *(["--", str(pages)] if pages else [])],
                           capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", done)
     if errors:
@@ -385,6 +388,10 @@ def suite_api(w):
 
 def suite_list(w):
     return listing.suite(w, rig, build_client, wrk)
+
+
+def suite_pages(w):
+    return listing.suite_pages(w, rig, build_client, wrk)
 
 
 # --- downloads ---
@@ -740,7 +747,7 @@ def suite_webhooks(w):
 
 SUITES = {"start": suite_start, "api": suite_api, "latency": suite_latency, "idle": suite_idle, "webhooks": suite_webhooks,
           "routes": suite_routes, "sync": suite_sync, "start100": suite_start100, "neighbour": suite_neighbour,
-          "list": suite_list, "downloads": suite_downloads, "churn": suite_churn, "wire": suite_wire}
+          "list": suite_list, "pages": suite_pages, "downloads": suite_downloads, "churn": suite_churn, "wire": suite_wire}
 LONG = {"churn"}  # only if asked for
 
 

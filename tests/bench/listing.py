@@ -8,7 +8,7 @@ import subprocess
 
 from report import table
 
-MESSAGES = 400
+USER, MESSAGES = "list", 400
 ITEMS = "UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 
 
@@ -20,11 +20,11 @@ def raw(w, program, user, password, clients, times, command):
     return json.loads(done.stdout)
 
 
-def cases(w, user):
+def cases(w):
     """(name, path of the API, command of the same content)"""
-    page = w.daemon.page(user, size=1)["messages"][0]
+    page = w.daemon.page(USER, size=1)["messages"][0]
     uid, text = page["uid"], page["text"]["id"]
-    base = f"/v1/account/{user}"
+    base = f"/v1/account/{USER}"
     return [
         ("20 rows", f"{base}/messages?path=INBOX&pageSize=20", f"UID FETCH {uid - 19}:{uid} ({ITEMS})"),
         ("100 rows", f"{base}/messages?path=INBOX&pageSize=100", f"UID FETCH {uid - 99}:{uid} ({ITEMS})"),
@@ -41,15 +41,16 @@ def cpu_s(w):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(w, program, password, wrk, user):
+def measure(w, program, password, wrk, measured):
+    """measured: (name, path of the API, command, pages to choose from or None)"""
     rows = []
-    for name, path, command in cases(w, user):
+    for name, path, command, pages in measured:
         for clients in (1, 16):
             times = max(10, w.options.seconds * 60 // clients)
-            wrk(w, clients, path, seconds=1)
+            wrk(w, clients, path, seconds=1, pages=pages)
             cpu = cpu_s(w)
             # The server's answers to both are as fast as they are at that moment: take turns.
-            pairs = [(raw(w, program, user, password, clients, times, command), wrk(w, clients, path))
+            pairs = [(raw(w, program, USER, password, clients, times, command), wrk(w, clients, path, pages=pages))
                      for _ in range(3)]
             cpu = (cpu_s(w) - cpu) * 1e3 / sum(o["requests_per_s"] * w.options.seconds for _, o in pairs)
             bare, ours = min(b["p50_ms"] for b, _ in pairs), min(o["p50_ms"] for _, o in pairs)
@@ -61,14 +62,14 @@ def measure(w, program, password, wrk, user):
 
 def constant(w, program, wrk):
     """The least that any request costs: /health of the same size is answered from memory."""
-    server = subprocess.Popen([program, "0", str(len(w.daemon.request("GET", "/v1/account/list").body))],
+    server = subprocess.Popen([program, "0", str(len(w.daemon.request("GET", f"/v1/account/{USER}").body))],
                               stdout=subprocess.PIPE, text=True)
     try:
         port = int(re.search(r"\d+", server.stdout.readline()).group(0))
         rows = []
         for clients in (1, 16):
             pairs = [(wrk(w, clients, "/health", port=port)["requests_per_s"],
-                      wrk(w, clients, "/v1/account/list")["requests_per_s"]) for _ in range(3)]
+                      wrk(w, clients, f"/v1/account/{USER}")["requests_per_s"]) for _ in range(3)]
             best, ours = max(b for b, _ in pairs), max(o for _, o in pairs)
             rows.append({"clients": clients, "constant_per_s": best, "account_per_s": ours, "share": ours / best})
         return rows
@@ -77,16 +78,35 @@ def constant(w, program, wrk):
         server.wait(10)
 
 
-def suite(w, rig, build_client, wrk):
+def begin(w, rig, **settings):
     w.start_dovecot()
-    w.start_daemon()
+    w.make_daemon().settings.update(settings)
+    w.daemon.start().hooks(w.consumer.url)
     kinds = [("report.pdf", "application/pdf", b"%PDF-1.4 " * 60), ("table.csv", "text/csv", b"a,b\n" * 50)]
-    w.dovecot.fill("list", (rig.mail.rich(f"<list-{i}@example.com>", kinds[:i % 3]) for i in range(MESSAGES)))
-    w.daemon.add_account("list", w.dovecot)
-    w.consumer.wait("accountInitialized", "list", seconds=60)
-    rows = measure(w, build_client(w.dir, "imap_repeat"), rig.PASSWORD, wrk, "list")
-    table("Listing and showing, over the FETCH of the same", ("what", "clients", "FETCH p50 ms", "p50 ms", "ratio",
-          "more ms", "CPU ms", "FETCH/s", "requests/s"), [tuple(r.values()) for r in rows])
+    w.dovecot.fill(USER, (rig.mail.rich(f"<list-{i}@example.com>", kinds[:i % 3]) for i in range(MESSAGES)))
+    w.daemon.add_account(USER, w.dovecot)
+    w.consumer.wait("accountInitialized", USER, seconds=60)
+
+
+def show(title, rows):
+    table(title, ("what", "clients", "FETCH p50 ms", "p50 ms", "ratio", "more ms", "CPU ms", "FETCH/s", "requests/s"),
+          [tuple(r.values()) for r in rows])
+
+
+def suite_pages(w, rig, build_client, wrk):
+    """Pages that nobody looked at before: none is kept, and each request asks for another one."""
+    begin(w, rig, sync_rows_cache_mib=0)
+    measured = [(*case, MESSAGES // int(case[0].split()[0])) for case in cases(w) if case[0].endswith("rows")]
+    rows = measure(w, build_client(w.dir, "imap_repeat"), rig.PASSWORD, wrk, measured)
+    show("Pages that nobody looked at before, over the FETCH of one", rows)
+    return {"rows": rows}
+
+
+def suite(w, rig, build_client, wrk):
+    begin(w, rig)
+    measured = [(*case, None) for case in cases(w)]
+    rows = measure(w, build_client(w.dir, "imap_repeat"), rig.PASSWORD, wrk, measured)
+    show("Listing and showing, over the FETCH of the same", rows)
     out = {"rows": rows}
     if w.options.httpd:
         out["constant"] = constant(w, w.options.httpd, wrk)
