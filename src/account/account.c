@@ -52,6 +52,7 @@ struct account *account_new(struct accounts *as, struct str id)
     a->watch.account = a;
     sync_moves_init(&a->moves, as->config.move_window_ms);
     list_init(&a->listing_calls);
+    list_init(&a->picks_waiting);
     list_init(&a->streams);
     account_work_init(a);
     return a;

@@ -1,4 +1,5 @@
 #include "account_call.h"
+#include "account_pick.h"
 #include "account_safe.h"
 
 #include "postrider/base/log.h"
@@ -40,6 +41,9 @@ static void call_done(struct op *op)
 {
     struct account_call *c = call_of(op);
     account_work_end(&c->work, c->broken);
+    if (c->picks != NULL) {
+        picks_end(c);
+    }
     list_remove(&c->listing);
     c->a->calls--;
     c->cb(c, &op->err, op->err.code == ERR_OK ? c->result : NULL, c->ctx);
@@ -130,7 +134,7 @@ bool call_goes_on_past_no(struct account_call *c, const struct err *err)
     return err->code == ERR_NO ? op_is_running(&c->op) : call_goes_on(c, err);
 }
 
-static void on_threads(struct store_threads *op, const struct err *err,
+static void on_threads(struct store_threads *op ATTR_UNUSED, const struct err *err,
                        const uint64_t *threads, size_t count, void *ctx)
 {
     struct account_call *c = ctx;
@@ -139,7 +143,6 @@ static void on_threads(struct store_threads *op, const struct err *err,
         return;
     }
     if (err->code == ERR_OK) {
-        c->a->threads.buckets = store_threads_buckets(op);
         c->told(c, threads, count);
     }
     if (c->then != NULL) {

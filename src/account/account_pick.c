@@ -1,9 +1,27 @@
+/* Rows by UID.
+ *
+ *   next mailbox ─► [waits for a connection] ─► FETCH ─► next mailbox … ─► threads ─► then
+ *                           │                     ▲
+ *                           └─ another call's, which waited for the same mailbox
+ *
+ * Who gets a connection asks for the rows of some who still wait for one, too: a server does
+ * one FETCH of a hundred rows in less time than five of twenty, and the page that many look at
+ * is asked for once. Those keep their places in the queue, and ask for themselves when the
+ * FETCH fails or takes long. */
 #include "account_pick.h"
+
+#include "postrider/base/clock.h"
 
 #include <stdlib.h>
 
 enum {
-    SET_BYTES = 60 * 1024
+    SET_BYTES = 60 * 1024,
+    /* What others may add to a FETCH: rows in all, time by what the last one took, … */
+    SHARED_ROWS_MAX = 100,
+    SHARED_US_MAX = 100 * 1000,
+    SHARED_PAGE_MAX = 256 * 1024, /* … and none whose answer is longer */
+    SHARED_MS = 1000,             /* then they ask for themselves */
+    SHARERS_LOOKED_AT = 32
 };
 
 void picks_init(struct picks *p, struct arena *arena, size_t count)
@@ -22,10 +40,14 @@ static int pick_cmp(const void *va, const void *vb)
     return a->uid == b->uid ? 0 : a->uid < b->uid ? -1 : 1;
 }
 
-static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
-                   void *ctx)
+/* False: they are not asked for by its FETCH, but by another call's. */
+static bool asks_itself(const struct picks *p)
 {
-    struct account_call *c = ctx;
+    return !list_is_linked(&p->node);
+}
+
+static void take_row(struct account_call *c, const struct imap_row *row)
+{
     struct picks *p = c->picks;
     const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
     size_t lo = p->from, hi = p->to;
@@ -43,6 +65,10 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
         return;
     }
     struct shown_row *shown = &p->rows[pick->at];
+    if (shown->kept.fixed.ptr == NULL && !p->live && !asks_itself(p)) {
+        /* Made for another call just now, perhaps. */
+        (void)shown_row_recall(c, pick->number, pick->uid, shown);
+    }
     if (shown->kept.fixed.ptr != NULL && shown->kept.size != row->size) {
         shown->kept = (struct kept_row){.fixed = STR_NULL};
         p->again = p->again || p->live;
@@ -53,37 +79,90 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
     shown_row_make(c, m, row, shown);
 }
 
-static void next_mailbox(struct account_call *c);
-static void fetch_mailbox(struct account_call *c);
-
-static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
-                       void *ctx)
+static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row,
+                   void *ctx)
 {
     struct account_call *c = ctx;
-    c->fetch = NULL;
-    if (!call_goes_on_past_no(c, err)) {
-        return;
+    take_row(c, row);
+    list_foreach (node, &c->picks->sharers) {
+        take_row(container_of(node, struct picks, node)->call, row);
     }
-    if (c->picks->again) {
-        fetch_mailbox(c);
+}
+
+static void ask_mailbox(struct account_call *c);
+static void next_mailbox(struct account_call *c);
+
+/* whole: the server refused nothing, or only what was the call's own. */
+static void go_on(struct account_call *c, bool whole)
+{
+    if (c->picks->again || !whole) {
+        ask_mailbox(c);
     } else {
         next_mailbox(c);
     }
 }
 
-static void fetch_mailbox(struct account_call *c)
+/* Each asks for itself when its turn comes. alone: perhaps what was not its own is to blame. */
+static void ask_apart(struct list *sharers, bool alone)
 {
-    static const struct imap_fetch_events events = {.on_row = on_row,
-                                                    .on_end = on_fetched};
+    for (struct list *node; (node = list_pop(sharers)) != NULL;) {
+        struct picks *p = container_of(node, struct picks, node);
+        p->alone = alone;
+        list_append(&p->call->a->picks_waiting, node);
+        if (p->call->work != NULL) {
+            account_work_hold(p->call->work, false);
+        }
+    }
+}
+
+static void on_overdue(struct timer *t)
+{
+    ask_apart(&container_of(t, struct picks, overdue)->sharers, true);
+}
+
+static void note_cost(const struct account_call *c)
+{
+    const struct picks *p = c->picks;
+    size_t own = p->to - p->from;
+    int64_t us = (clock_mono_us() - p->began_us) / (int64_t)p->asked;
+    c->a->row_us = us > 0 && us < UINT32_MAX ? (uint32_t)us : 1;
+    c->a->row_bytes = (uint32_t)((c->shown_bytes - p->bytes_before) / own);
+}
+
+static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
+                       void *ctx)
+{
+    struct account_call *c = ctx;
     struct picks *p = c->picks;
-    size_t count = p->to - p->from;
-    uint32_t *uids = ARENA_ARRAY(&c->op.arena, uint32_t, count);
-    struct imap_set set;
-    struct buf text = BUF_INIT(SET_BYTES + 64);
+    bool whole = err->code == ERR_OK, shared = !list_is_empty(&p->sharers);
+    bool alone = !account_work_is_stale(err);
+    struct list sharers;
+    c->fetch = NULL;
+    timer_stop(&p->overdue);
+    list_move_all(&p->sharers, &sharers);
+    p->alone = p->alone || (!whole && shared);
+    if (whole) {
+        note_cost(c);
+    }
+    if (call_goes_on_past_no(c, err)) {
+        go_on(c, whole || !shared);
+    }
+    for (struct list *node; whole && (node = list_pop(&sharers)) != NULL;) {
+        struct account_call *other = container_of(node, struct picks, node)->call;
+        if (op_is_running(&other->op)) {
+            go_on(other, true);
+        }
+    }
+    ask_apart(&sharers, alone);
+}
+
+/* What is kept of the rows of the mailbox at hand. */
+static void recall(struct account_call *c)
+{
+    struct picks *p = c->picks;
     p->live = !p->again;
-    for (size_t i = 0; i < count; i++) {
-        const struct pick *pick = &p->items[p->from + i];
-        uids[i] = pick->uid;
+    for (size_t i = p->from; i < p->to; i++) {
+        const struct pick *pick = &p->items[i];
         struct shown_row *shown = &p->rows[pick->at];
         if (p->again && shown->text.ptr == NULL) {
             shown->kept = (struct kept_row){.fixed = STR_NULL};
@@ -93,7 +172,105 @@ static void fetch_mailbox(struct account_call *c)
         p->live = p->live && shown->kept.fixed.ptr != NULL;
     }
     p->again = false;
-    imap_set_from_numbers(&c->op.arena, uids, count, &set);
+}
+
+/* What recall would find, without a copy of it. */
+static bool is_live(const struct account_call *c)
+{
+    const struct picks *p = c->picks;
+    bool live = !p->again;
+    for (size_t i = p->from; live && i < p->to; i++) {
+        const struct pick *pick = &p->items[i];
+        live = p->rows[pick->at].kept.fixed.ptr != NULL ||
+               account_row_kept(c->a, pick->number, pick->uid) != NULL;
+    }
+    return live;
+}
+
+/* Rising UIDs, with those of the mailbox at hand. */
+struct uids {
+    uint32_t *items;
+    size_t count;
+};
+
+static struct uids uids_with(struct arena *arena, const struct uids *some,
+                             const struct picks *p)
+{
+    struct uids all = {.items =
+                           ARENA_ARRAY(arena, uint32_t, some->count + p->to - p->from)};
+    for (size_t i = 0, k = p->from; i < some->count || k < p->to;) {
+        uint32_t a = i < some->count ? some->items[i] : UINT32_MAX;
+        uint32_t b = k < p->to ? p->items[k].uid : UINT32_MAX;
+        all.items[all.count++] = a < b ? a : b;
+        i += a <= b ? 1 : 0;
+        k += b <= a ? 1 : 0;
+    }
+    return all;
+}
+
+/* Still waits for a connection, and for the same kind of rows. */
+static bool may_join(const struct account_call *c, const struct account_call *other)
+{
+    const struct picks *p = other->picks;
+    return !p->alone && op_is_running(&other->op) && other->box == c->box &&
+           other->work != NULL && other->work->state == WORK_REQ_WAITING &&
+           (p->to - p->from) * c->a->row_bytes <= SHARED_PAGE_MAX &&
+           is_live(other) == c->picks->live;
+}
+
+/* The connection must know all messages that the index knew when others asked. */
+static bool may_share(const struct account_call *c)
+{
+    const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
+    return !c->picks->alone && c->a->row_us > 0 && m != NULL &&
+           account_work_slot(c->work)->version == m->version;
+}
+
+static void share(struct account_call *c, struct uids *uids)
+{
+    struct picks *own = c->picks;
+    struct list *waiting = &c->a->picks_waiting;
+    size_t looked_at = 0, rows = 0, count = uids->count;
+    for (struct list *node = waiting->next, *next; node != waiting; node = next) {
+        struct picks *p = container_of(node, struct picks, node);
+        size_t more = p->to - p->from;
+        next = node->next;
+        if (looked_at++ == SHARERS_LOOKED_AT) {
+            break;
+        }
+        if (rows + more > SHARED_ROWS_MAX || !may_join(c, p->call)) {
+            continue;
+        }
+        struct uids all = uids_with(&c->op.arena, uids, p);
+        if ((all.count - count) * c->a->row_us <= SHARED_US_MAX) {
+            *uids = all;
+            rows += more;
+            recall(p->call);
+            account_work_hold(p->call->work, true);
+            list_remove(node);
+            list_append(&own->sharers, node);
+            timer_set(c->a->as->loop, &own->overdue, SHARED_MS, on_overdue);
+        }
+    }
+}
+
+static void fetch_mailbox(struct account_call *c)
+{
+    static const struct imap_fetch_events events = {.on_row = on_row,
+                                                    .on_end = on_fetched};
+    struct picks *p = c->picks;
+    struct imap_set set;
+    struct buf text = BUF_INIT(SET_BYTES + 64);
+    list_remove(&p->node);
+    recall(c);
+    struct uids uids = uids_with(&c->op.arena, &(struct uids){0}, p);
+    if (may_share(c)) {
+        share(c, &uids);
+    }
+    p->asked = uids.count;
+    p->began_us = clock_mono_us();
+    p->bytes_before = c->shown_bytes;
+    imap_set_from_numbers(&c->op.arena, uids.items, uids.count, &set);
     (void)imap_set_print(&text, &set, 0, SET_BYTES);
     const struct imap_fetch_params params = {.by_uid = true,
                                              .set = buf_str(&text),
@@ -128,7 +305,16 @@ static void next_mailbox(struct account_call *c)
     while (p->to < p->count && p->items[p->to].box == box) {
         p->to++;
     }
-    call_borrow_box(c, box, fetch_mailbox, p->strict ? NULL : on_refused);
+    ask_mailbox(c);
+}
+
+static void ask_mailbox(struct account_call *c)
+{
+    struct picks *p = c->picks;
+    list_remove(&p->node);
+    list_append(&c->a->picks_waiting, &p->node);
+    call_borrow_box(c, p->items[p->from].box, fetch_mailbox,
+                    p->strict ? NULL : on_refused);
 }
 
 /* Rows whose threads are not kept. Only looked at: a call may wait long for its connection,
@@ -149,7 +335,10 @@ void picks_fetch(struct account_call *c, struct picks *p,
 {
     size_t sorted = 1;
     c->picks = p;
+    p->call = c;
     p->then = then;
+    list_init(&p->node);
+    list_init(&p->sharers);
     while (sorted < p->count && pick_cmp(&p->items[sorted - 1], &p->items[sorted]) <= 0) {
         sorted++;
     }
@@ -159,4 +348,11 @@ void picks_fetch(struct account_call *c, struct picks *p,
     p->from = p->to = 0;
     call_expect_threads(c, count_untold(c, p));
     next_mailbox(c);
+}
+
+void picks_end(struct account_call *c)
+{
+    list_remove(&c->picks->node);
+    timer_stop(&c->picks->overdue);
+    ask_apart(&c->picks->sharers, true);
 }

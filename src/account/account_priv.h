@@ -236,6 +236,7 @@ struct account_work {
     uint32_t box;
     struct work_conn *wc;
     bool again; /* the connection that it was given first was dead */
+    bool held;  /* account_work_hold */
     struct timer deadline;
     struct deferred tell;
     struct err err;
@@ -250,6 +251,8 @@ void account_work_shut(struct account *a, const struct err *why);
 bool account_work_is_quiet(const struct account *a);
 size_t account_work_count(const struct account *a);
 struct work_conn *account_work_slot(struct account_work *w);
+/* It keeps its place among those that wait, and gets no connection meanwhile. */
+void account_work_hold(struct account_work *w, bool held);
 /* A connection ended while it was used, as one does that nobody used for a while. */
 bool account_work_is_stale(const struct err *err);
 /* Gives back the connection that ended under its user. The free ones are closed, too: who
@@ -403,7 +406,10 @@ struct account {
     size_t work_users;         /* account_work objects that exist */
     size_t calls;              /* account_call objects that exist: they use the table */
     struct list listing_calls; /* those that wait for a listing */
-    struct list streams;       /* those that wait for their consumers, and use nothing */
+    struct list picks_waiting; /* account_pick.c: for a connection */
+    /* What a row cost in the last FETCH of a listing; 0 = not known. */
+    uint32_t row_us, row_bytes;
+    struct list streams; /* those that wait for their consumers, and use nothing */
     /* stopping */
     struct timer stop_poll;
     accounts_stop_cb *on_stopped;

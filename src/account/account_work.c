@@ -385,6 +385,9 @@ static void work_dispatch(struct account *a)
             if (is_full(a, w->lane)) {
                 break;
             }
+            if (w->held) {
+                continue;
+            }
             struct work_conn *wc = find_free(a, w->box);
             if (wc != NULL) {
                 assign(wc, w);
@@ -463,6 +466,14 @@ struct account_work *account_work_start(struct account *a, enum account_lane lan
         work_dispatch(a);
     }
     return w;
+}
+
+void account_work_hold(struct account_work *w, bool held)
+{
+    w->held = held;
+    if (!held) {
+        work_dispatch(w->account);
+    }
 }
 
 void account_work_end(struct account_work **wp, bool broken)

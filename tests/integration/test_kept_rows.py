@@ -75,7 +75,7 @@ def test_second_listing_asks_only_for_what_may_change(listed, server, consumer, 
     assert first[0]["uid"] not in [r["uid"] for r in box.rows(size=100)]
 
 
-def test_listings_that_waited_for_a_connection_take_the_rows_of_those_before(listed):
+def test_listings_that_wait_for_a_connection_share_what_is_asked_for(listed):
     box = listed.start([mail.rich(f"<kept-{i}@example.com>") for i in range(30)])
     waiting = [threading.Thread(target=box.rows) for _ in range(40)]
     for thread in waiting:
@@ -83,7 +83,7 @@ def test_listings_that_waited_for_a_connection_take_the_rows_of_those_before(lis
     for thread in waiting:
         thread.join()
     full, live = box.fetches()
-    assert full + live == 40 and full <= 10, (full, live)
+    assert 1 <= full <= 10 and full + live <= 20, (full, live)
 
 
 def test_message_that_was_listed_is_in_the_thread_of_its_row(listed, server, user):
