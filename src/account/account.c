@@ -253,7 +253,7 @@ static void load_begin(struct account *a)
 {
     a->phase = ACCOUNT_PHASE_LOADING;
     a->reload = true;
-    account_threads_recount(a);
+    a->threads.map_changes = (uint64_t)++a->as->loads << 32;
     a->load = store_account_get_start(a->as->store, str_of(a->acct.id), on_loaded, a);
 }
 

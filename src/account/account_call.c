@@ -40,10 +40,10 @@ static void call_abort(struct op *op)
 static void call_done(struct op *op)
 {
     struct account_call *c = call_of(op);
-    account_work_end(&c->work, c->broken);
     if (c->picks != NULL) {
-        picks_end(c);
+        picks_end(c); /* who waited longer is asked first */
     }
+    account_work_end(&c->work, c->broken);
     list_remove(&c->listing);
     c->a->calls--;
     c->cb(c, &op->err, op->err.code == ERR_OK ? c->result : NULL, c->ctx);

@@ -6,8 +6,8 @@
  *
  * Who gets a connection asks for the rows of some who still wait for one, too: a server does
  * one FETCH of a hundred rows in less time than five of twenty, and the page that many look at
- * is asked for once. Those keep their places in the queue, and ask for themselves when the
- * FETCH fails or takes long. */
+ * is asked for once. Those keep their places in the queue: when the FETCH fails each asks for
+ * itself, and when it takes long whoever gets a connection does. */
 #include "account_pick.h"
 
 #include "postrider/base/clock.h"
@@ -20,7 +20,8 @@ enum {
     SHARED_ROWS_MAX = 100,
     SHARED_US_MAX = 100 * 1000,
     SHARED_PAGE_MAX = 256 * 1024, /* … and none whose answer is longer */
-    SHARED_MS = 1000,             /* then they ask for themselves */
+    SHARED_MS = 1000,             /* then they take what connection they can get, … */
+    SHARED_MS_MAX = 5000,         /* … and then the FETCH is given up */
     SHARERS_LOOKED_AT = 32
 };
 
@@ -83,8 +84,10 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
                    void *ctx)
 {
     struct account_call *c = ctx;
+    struct picks *p = c->picks;
+    p->began_us = p->came++ == 0 ? clock_mono_us() : p->began_us;
     take_row(c, row);
-    list_foreach (node, &c->picks->sharers) {
+    list_foreach (node, &p->sharers) {
         take_row(container_of(node, struct picks, node)->call, row);
     }
 }
@@ -92,10 +95,9 @@ static void on_row(struct imap_fetch *op ATTR_UNUSED, const struct imap_row *row
 static void ask_mailbox(struct account_call *c);
 static void next_mailbox(struct account_call *c);
 
-/* whole: the server refused nothing, or only what was the call's own. */
-static void go_on(struct account_call *c, bool whole)
+static void go_on(struct account_call *c)
 {
-    if (c->picks->again || !whole) {
+    if (c->picks->again) {
         ask_mailbox(c);
     } else {
         next_mailbox(c);
@@ -115,18 +117,60 @@ static void ask_apart(struct list *sharers, bool alone)
     }
 }
 
-static void on_overdue(struct timer *t)
+/* The same of the call whose FETCH it was; with its connection if the server only refused. */
+static void ask_again(struct account_call *c, bool refused, bool stale)
 {
-    ask_apart(&container_of(t, struct picks, overdue)->sharers, true);
+    c->picks->alone = true;
+    if (!refused) {
+        c->conn = NULL;
+    }
+    if (stale) {
+        account_work_end_stale(&c->work);
+    } else if (!refused) {
+        account_work_end(&c->work, true);
+    }
+    ask_mailbox(c);
 }
 
+static void on_given_up(struct timer *t)
+{
+    imap_fetch_cancel(container_of(t, struct picks, overdue)->call->fetch);
+}
+
+static void on_overdue(struct timer *t)
+{
+    struct picks *p = container_of(t, struct picks, overdue);
+    timer_set(t->loop, t, SHARED_MS_MAX - SHARED_MS, on_given_up);
+    list_foreach (node, &p->sharers) {
+        struct account_call *other = container_of(node, struct picks, node)->call;
+        if (other->work != NULL) {
+            account_work_hold(other->work, false);
+        }
+    }
+}
+
+/* What took longer is believed at once. */
+static uint32_t eased(uint32_t before, int64_t now)
+{
+    int64_t sum = 3 * (int64_t)before + now;
+    int64_t value = now > before ? now : sum / 4;
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+/* From the first row on: how far away the server is costs no row more. */
 static void note_cost(const struct account_call *c)
 {
     const struct picks *p = c->picks;
-    size_t own = p->to - p->from;
-    int64_t us = (clock_mono_us() - p->began_us) / (int64_t)p->asked;
-    c->a->row_us = us > 0 && us < UINT32_MAX ? (uint32_t)us : 1;
-    c->a->row_bytes = (uint32_t)((c->shown_bytes - p->bytes_before) / own);
+    struct row_cost *cost = &c->a->row_costs[p->live];
+    if (p->came < 2) {
+        return;
+    }
+    if (cost->box != c->box) {
+        *cost = (struct row_cost){.box = c->box};
+    }
+    cost->us = eased(cost->us, (clock_mono_us() - p->began_us) / (int64_t)(p->came - 1));
+    cost->bytes = eased(cost->bytes, (int64_t)(c->shown_bytes - p->bytes_before) /
+                                         (int64_t)(p->to - p->from));
 }
 
 static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
@@ -134,26 +178,28 @@ static void on_fetched(struct imap_fetch *op ATTR_UNUSED, const struct err *err,
 {
     struct account_call *c = ctx;
     struct picks *p = c->picks;
-    bool whole = err->code == ERR_OK, shared = !list_is_empty(&p->sharers);
-    bool alone = !account_work_is_stale(err);
+    bool whole = err->code == ERR_OK, stale = account_work_is_stale(err);
+    bool refused = err->code == ERR_NO || err->code == ERR_BAD;
     struct list sharers;
     c->fetch = NULL;
     timer_stop(&p->overdue);
     list_move_all(&p->sharers, &sharers);
-    p->alone = p->alone || (!whole && shared);
     if (whole) {
         note_cost(c);
     }
-    if (call_goes_on_past_no(c, err)) {
-        go_on(c, whole || !shared);
+    if (!whole && p->shares && op_is_running(&c->op)) {
+        ask_again(c, refused, stale);
+    } else if (call_goes_on_past_no(c, err)) {
+        go_on(c);
     }
     for (struct list *node; whole && (node = list_pop(&sharers)) != NULL;) {
         struct account_call *other = container_of(node, struct picks, node)->call;
         if (op_is_running(&other->op)) {
-            go_on(other, true);
+            call_return(other);
+            go_on(other);
         }
     }
-    ask_apart(&sharers, alone);
+    ask_apart(&sharers, !stale);
 }
 
 /* What is kept of the rows of the mailbox at hand. */
@@ -209,12 +255,13 @@ static struct uids uids_with(struct arena *arena, const struct uids *some,
 }
 
 /* Still waits for a connection, and for the same kind of rows. */
-static bool may_join(const struct account_call *c, const struct account_call *other)
+static bool may_join(const struct account_call *c, const struct account_call *other,
+                     const struct row_cost *cost)
 {
     const struct picks *p = other->picks;
     return !p->alone && op_is_running(&other->op) && other->box == c->box &&
            other->work != NULL && other->work->state == WORK_REQ_WAITING &&
-           (p->to - p->from) * c->a->row_bytes <= SHARED_PAGE_MAX &&
+           (p->to - p->from) * cost->bytes <= SHARED_PAGE_MAX &&
            is_live(other) == c->picks->live;
 }
 
@@ -222,13 +269,14 @@ static bool may_join(const struct account_call *c, const struct account_call *ot
 static bool may_share(const struct account_call *c)
 {
     const struct mailbox *m = mailbox_table_by_box(&c->a->table, c->box);
-    return !c->picks->alone && c->a->row_us > 0 && m != NULL &&
-           account_work_slot(c->work)->version == m->version;
+    return !c->picks->alone && c->a->row_costs[c->picks->live].box == c->box &&
+           m != NULL && account_work_slot(c->work)->version == m->version;
 }
 
 static void share(struct account_call *c, struct uids *uids)
 {
     struct picks *own = c->picks;
+    const struct row_cost *cost = &c->a->row_costs[own->live];
     struct list *waiting = &c->a->picks_waiting;
     size_t looked_at = 0, rows = 0, count = uids->count;
     for (struct list *node = waiting->next, *next; node != waiting; node = next) {
@@ -238,17 +286,18 @@ static void share(struct account_call *c, struct uids *uids)
         if (looked_at++ == SHARERS_LOOKED_AT) {
             break;
         }
-        if (rows + more > SHARED_ROWS_MAX || !may_join(c, p->call)) {
+        if (rows + more > SHARED_ROWS_MAX || !may_join(c, p->call, cost)) {
             continue;
         }
         struct uids all = uids_with(&c->op.arena, uids, p);
-        if ((all.count - count) * c->a->row_us <= SHARED_US_MAX) {
+        if ((all.count - count) * cost->us <= SHARED_US_MAX) {
             *uids = all;
             rows += more;
             recall(p->call);
             account_work_hold(p->call->work, true);
             list_remove(node);
             list_append(&own->sharers, node);
+            own->shares = true;
             timer_set(c->a->as->loop, &own->overdue, SHARED_MS, on_overdue);
         }
     }
@@ -264,11 +313,11 @@ static void fetch_mailbox(struct account_call *c)
     list_remove(&p->node);
     recall(c);
     struct uids uids = uids_with(&c->op.arena, &(struct uids){0}, p);
+    p->shares = false;
     if (may_share(c)) {
         share(c, &uids);
     }
-    p->asked = uids.count;
-    p->began_us = clock_mono_us();
+    p->came = 0;
     p->bytes_before = c->shown_bytes;
     imap_set_from_numbers(&c->op.arena, uids.items, uids.count, &set);
     (void)imap_set_print(&text, &set, 0, SET_BYTES);

@@ -25,9 +25,10 @@ struct picks {
     struct account_call *call;
     struct list node;     /* of the account's, while it waits for a connection; or … */
     struct list sharers;  /* … of these: another's FETCH brings its rows, too */
+    bool shares;          /* or did, as long as its FETCH runs */
     struct timer overdue; /* of the FETCH that is shared */
-    /* of the FETCH: all rows, when it began, and the bytes shown until then */
-    size_t asked;
+    /* of the FETCH: rows that came, when the first one did, and the bytes shown until then */
+    size_t came;
     int64_t began_us;
     size_t bytes_before;
 };

@@ -407,8 +407,12 @@ struct account {
     size_t calls;              /* account_call objects that exist: they use the table */
     struct list listing_calls; /* those that wait for a listing */
     struct list picks_waiting; /* account_pick.c: for a connection */
-    /* What a row cost in the last FETCH of a listing; 0 = not known. */
-    uint32_t row_us, row_bytes;
+    /* What a row cost in the last listings of a mailbox: everything of it, and only what may
+     * change. */
+    struct row_cost {
+        uint32_t box; /* 0 = not known */
+        uint32_t us, bytes;
+    } row_costs[2];
     struct list streams; /* those that wait for their consumers, and use nothing */
     /* stopping */
     struct timer stop_poll;

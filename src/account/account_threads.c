@@ -29,11 +29,6 @@ bool account_has_threads(const struct account *a)
            !sync_thread_is_told(a->watch.conn);
 }
 
-void account_threads_recount(struct account *a)
-{
-    a->threads.map_changes = (uint64_t)++a->as->loads << 32;
-}
-
 /* --- older messages ---------------------------------------------------------------- */
 
 static bool is_done(const struct account_threads *t, const struct mailbox *m)
@@ -93,9 +88,6 @@ static void on_part(struct sync_threads *op ATTR_UNUSED, const struct err *err,
     a->threads.op = NULL;
     if (err->code == ERR_OK && low_uid == 1 && m != NULL) {
         note_done(&a->threads, m);
-    }
-    if (err->code != ERR_OK) {
-        account_threads_recount(a); /* a commit in doubt may come true yet */
     }
     /* A command that was cut off still answers. */
     part_ended(a, err->code == ERR_CANCELED || err->code == ERR_TIMEOUT, err);

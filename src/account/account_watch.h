@@ -215,8 +215,6 @@ struct account_threads {
 bool account_has_threads(const struct account *a);
 /* It is to keep threads; does its server tell them, none are kept. */
 bool account_keeps_threads(const struct account *a);
-/* What was read of the map until now is not believed any more. */
-void account_threads_recount(struct account *a);
 /* Nothing else is to be done. */
 void account_threads_run(struct account *a);
 void account_threads_end(struct account *a);

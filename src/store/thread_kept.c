@@ -5,7 +5,7 @@
 #include "postrider/base/num.h"
 
 enum {
-    RECORD = UINT32_MAX, /* instead of a bucket */
+    RECORD = THREAD_BUCKETS_MAX, /* instead of a bucket: none has this number */
     KEY_MAX = STORE_INCARNATION_SIZE + 4,
     OVERHEAD = 384,       /* of a part as the allocator rounds it, and in the table */
     PART_MAX = 256 * 1024 /* larger ones would drive too many out */
